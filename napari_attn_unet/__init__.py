@@ -1,0 +1,54 @@
+"""See where a 3D Attention U-Net looks: exact whole-volume inference with every gate's map.
+
+The public names are loaded when first used, so that importing the package costs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from napari_attn_unet.card import Card
+    from napari_attn_unet.checkpoint import Checkpoint
+    from napari_attn_unet.inference import Predictor, Progress
+    from napari_attn_unet.model import AttentionUNet, ModelConfig
+    from napari_attn_unet.prediction import GateMap, Prediction
+    from napari_attn_unet.volume import Geometry, Volume
+
+_HOMES = {
+    "AttentionUNet": "model",
+    "Card": "card",
+    "Checkpoint": "checkpoint",
+    "GateMap": "prediction",
+    "Geometry": "volume",
+    "ModelConfig": "model",
+    "Prediction": "prediction",
+    "Predictor": "inference",
+    "Progress": "inference",
+    "Volume": "volume",
+}
+
+__all__ = [
+    "AttentionUNet",
+    "Card",
+    "Checkpoint",
+    "GateMap",
+    "Geometry",
+    "ModelConfig",
+    "Prediction",
+    "Predictor",
+    "Progress",
+    "Volume",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module the first time it is used."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,246 @@
+"""`Card`: what a checkpoint says about itself. Read without torch, so that widgets build fast."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from napari_attn_unet.errors import CheckpointError, ConfigError
+
+FORMAT_VERSION = 1
+MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format
+
+_COLOURS = (
+    (0.0, 0.0, 0.0),
+    (1.0, 0.45, 0.1),
+    (0.1, 0.75, 1.0),
+    (0.55, 0.9, 0.2),
+    (0.95, 0.3, 0.75),
+    (1.0, 0.9, 0.2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassInfo:
+    """Name and display colour (r, g, b in 0..1) of one class."""
+
+    name: str
+    colour: tuple[float, float, float]
+
+    @classmethod
+    def numbered(cls, label: int, name: str) -> ClassInfo:
+        """Return a class with the palette's colour for `label`."""
+        return cls(name, _COLOURS[0 if label == 0 else 1 + (label - 1) % (len(_COLOURS) - 1)])
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessingSpec:
+    """What a network expects of its input.
+
+    Attributes
+    ----------
+    orientation
+        "canonical": array axes flipped and permuted onto the nearest positive world axes;
+        "as is": the array as it comes.
+    spacing
+        Voxel size (z, y, x) in mm to resample to, or None to keep the image's own.
+    intensity
+        "zscore": each channel to mean 0 and standard deviation 1 over the whole volume;
+        "none": untouched.
+    """
+
+    orientation: str = "canonical"
+    spacing: tuple[float, float, float] | None = None
+    intensity: str = "zscore"
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        _require("orientation", self.orientation, ("canonical", "as is"))
+        _require("intensity", self.intensity, ("zscore", "none"))
+        if self.spacing is not None and (
+            len(self.spacing) != 3  # noqa: PLR2004
+            or not all(math.isfinite(s) and s > 0 for s in self.spacing)
+        ):
+            msg = f"Spacing needs three positive numbers (z, y, x) in mm, but got {self.spacing}."
+            raise ConfigError(msg)
+
+
+def _require(what: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        msg = f"{what} must be one of {', '.join(map(repr, allowed))}, but got {value!r}."
+        raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything a checkpoint says about itself, stored as JSON in its own metadata.
+
+    Attributes
+    ----------
+    name, description
+        What the network is for.
+    config
+        `model.ModelConfig` as a dictionary.
+    preprocessing
+        What the network expects of its input.
+    classes
+        Name and colour of each class, background first.
+    field_of_view_mm
+        Typical size (z, y, x) of the images it was trained on, or None.
+    training
+        Dataset, licence, attribution, command, split: free text by key.
+    scores
+        Measured quality by name; units and data are said in the name.
+    versions
+        Versions of the software that wrote the file.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    classes: tuple[ClassInfo, ...]
+    description: str = ""
+    preprocessing: PreprocessingSpec = field(default_factory=PreprocessingSpec)
+    field_of_view_mm: tuple[float, float, float] | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def in_channels(self) -> int:
+        """Number of input channels of the network."""
+        return int(self.config.get("in_channels", 1))
+
+    @property
+    def summary(self) -> str:
+        """The card in one line."""
+        what = self.description.split(". ")[0].rstrip(".") or self.name
+        score = next((f" · {k} {v:.3f}" for k, v in self.scores.items()), "")
+        return f"{what}{score}"
+
+    def describe(self) -> str:
+        """Return the card as text to read, a fact a line."""
+        lines = [self.name, self.description, ""]
+        lines += [f"classes        {', '.join(c.name for c in self.classes)}"]
+        lines += [f"network        {_join(self.config)}"]
+        spacing = self.preprocessing.spacing
+        lines += [
+            f"orientation    {self.preprocessing.orientation}",
+            f"spacing        {'as the image' if spacing is None else f'{_mm(spacing)} mm'}",
+            f"intensity      {self.preprocessing.intensity}",
+        ]
+        if self.field_of_view_mm is not None:
+            lines += [f"field of view  {_mm(self.field_of_view_mm)} mm (z, y, x)"]
+        lines += [f"score          {k}: {v:.4f}" for k, v in self.scores.items()]
+        lines += [f"{k:<14} {v}" for k, v in self.training.items()]
+        lines += [f"versions       {_join(self.versions)}"]
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """Return the card as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """Read a card back.
+
+        Raises
+        ------
+        CheckpointError
+            If the text is no card, or one of a newer format.
+        """
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            msg = f"The checkpoint's card is not valid JSON ({error}). The file is damaged."
+            raise CheckpointError(msg) from error
+        if not isinstance(raw, dict):
+            msg = f"A card is a JSON object, but this one is a {type(raw).__name__}."
+            raise CheckpointError(msg)
+        version = raw.get("format_version")
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            msg = (
+                f"This checkpoint's card has format {version!r}; this version of the program "
+                f"reads up to format {FORMAT_VERSION}. Update napari-attn-unet."
+            )
+            raise CheckpointError(msg)
+        missing = [key for key in ("name", "config", "classes") if key not in raw]
+        if missing:
+            msg = f"The checkpoint's card lacks {', '.join(missing)}. The file is damaged."
+            raise CheckpointError(msg)
+        known = {f.name for f in fields(cls)}
+        values = {key: value for key, value in raw.items() if key in known}
+        try:
+            values["classes"] = tuple(
+                ClassInfo(str(c["name"]), _triple(c["colour"])) for c in raw["classes"]
+            )
+            if "preprocessing" in raw:
+                spec = dict(raw["preprocessing"])
+                if spec.get("spacing") is not None:
+                    spec["spacing"] = _triple(spec["spacing"])
+                values["preprocessing"] = PreprocessingSpec(**spec)
+            if raw.get("field_of_view_mm") is not None:
+                values["field_of_view_mm"] = _triple(raw["field_of_view_mm"])
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"The checkpoint's card cannot be understood: {error}. The file is damaged."
+            raise CheckpointError(msg) from error
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    a, b, c = (float(v) for v in values)
+    return a, b, c
+
+
+def _mm(values: tuple[float, float, float]) -> str:
+    return " × ".join(f"{v:g}" for v in values)
+
+
+def _join(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k} {_short(v)}" for k, v in values.items())
+
+
+def _short(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def read_card(path: str | Path) -> Card:
+    """Read the card from a checkpoint's header, without its weights and without torch.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, is no safetensors file, or carries no card.
+    """
+    return Card.from_json(_card_text(Path(path)))
+
+
+def _card_text(path: Path) -> str:
+    if not path.is_file():
+        msg = f"There is no checkpoint at {path}. Choose a file that exists."
+        raise CheckpointError(msg)
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        head = file.read(size) if 0 < size <= min(MAX_HEADER_BYTES, path.stat().st_size) else b""
+    try:
+        header = json.loads(head)
+    except ValueError as error:
+        msg = (
+            f"{path.name} is not a safetensors file, or its beginning is damaged. A checkpoint of "
+            "this program ends in .safetensors and carries its card; "
+            "`attn-unet train` writes them."
+        )
+        raise CheckpointError(msg) from error
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    if "card" not in metadata:
+        msg = (
+            f"{path.name} holds weights but no card, so nothing says which network they belong "
+            "to. Weights of other programs are not read yet; "
+            "`attn-unet train` writes checkpoints with a card."
+        )
+        raise CheckpointError(msg)
+    return str(metadata["card"])

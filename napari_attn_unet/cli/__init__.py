@@ -1,0 +1,1 @@
+"""`attn-unet`: the program without a window. One module per command."""

@@ -1,0 +1,1 @@
+"""Training: config, dataset, augmentation, losses, trainer."""

@@ -1,0 +1,97 @@
+"""Random patches: cropped, rotated, scaled, mirrored left to right, intensities changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (the field's name for it)
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from napari_attn_unet.training.dataset import Case
+
+MAX_ANGLE = 15.0
+"""Largest rotation about each axis, degrees."""
+SCALE = (0.85, 1.15)
+CONTRAST = (0.8, 1.25)
+MAX_SHIFT = 0.2
+"""Largest change of brightness, in standard deviations of the image."""
+MAX_NOISE = 0.15
+"""Largest standard deviation of added noise, in standard deviations of the image."""
+
+
+def uniform(low: float, high: float, size: int, generator: torch.Generator) -> Tensor:
+    """Return `size` numbers drawn evenly from [low, high)."""
+    return low + (high - low) * torch.rand(size, generator=generator)
+
+
+def random_patch(
+    case: Case, patch: tuple[int, int, int], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Cut a patch at a random place; a case smaller than the patch is zero-padded around.
+
+    Returns
+    -------
+    image, label
+        (C, Z, Y, X) float32 and (Z, Y, X) uint8.
+    """
+    image = torch.from_numpy(case.prepared.data)
+    label = torch.from_numpy(case.label)
+    for axis, want in enumerate(patch):
+        have = label.shape[axis]
+        place = int(torch.randint(abs(have - want) + 1, (1,), generator=generator))
+        if have >= want:
+            image = image.narrow(axis + 1, place, want)
+            label = label.narrow(axis, place, want)
+        else:
+            pad = [0, 0] * (2 - axis) + [place, want - have - place]
+            image, label = F.pad(image, pad), F.pad(label, pad)
+    return image, label
+
+
+def augment(
+    image: Tensor, label: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Deform a batch in space and change its intensities.
+
+    image (N, C, Z, Y, X) float32, label (N, Z, Y, X) uint8 -> the same shapes.
+    """
+    grid = F.affine_grid(
+        _random_affine(len(image), image.shape[2:], generator),
+        list(image.shape),
+        align_corners=False,
+    )
+    image = F.grid_sample(image, grid, mode="bilinear", align_corners=False)
+    label = F.grid_sample(label[:, None].float(), grid, mode="nearest", align_corners=False)
+
+    def each(values: Tensor) -> Tensor:
+        return values.view(-1, 1, 1, 1, 1)
+
+    n = len(image)
+    image = image * each(uniform(*CONTRAST, n, generator))
+    image = image + each(uniform(-MAX_SHIFT, MAX_SHIFT, n, generator))
+    noise = torch.randn(image.shape, generator=generator)
+    image = image + noise * each(uniform(0, MAX_NOISE, n, generator))
+    return image, label[:, 0].to(torch.uint8)
+
+
+def _random_affine(n: int, size: torch.Size, generator: torch.Generator) -> Tensor:
+    """Return (N, 3, 4) sampling matrices in affine_grid's own (x, y, z) in [-1, 1]."""
+    angles = torch.deg2rad(uniform(-MAX_ANGLE, MAX_ANGLE, 3 * n, generator)).view(n, 3)
+    matrix = torch.eye(3).expand(n, 3, 3)
+    for axis in range(3):
+        i, j = (k for k in range(3) if k != axis)
+        turn = torch.eye(3).repeat(n, 1, 1)
+        turn[:, i, i] = turn[:, j, j] = torch.cos(angles[:, axis])
+        turn[:, i, j] = -torch.sin(angles[:, axis])
+        turn[:, j, i] = torch.sin(angles[:, axis])
+        matrix = matrix @ turn
+    matrix = matrix * uniform(*SCALE, n, generator).view(n, 1, 1)
+    mirror = torch.ones(n, 3)
+    mirror[:, 0] = 1.0 - 2.0 * (torch.rand(n, generator=generator) < 0.5)  # noqa: PLR2004
+    matrix = matrix * mirror.view(n, 1, 3)
+    # Normalised coordinates have another length per axis; turn voxels, not the unit cube.
+    half = torch.tensor([float(s) for s in reversed(size)])
+    matrix = matrix * half.view(1, 1, 3) / half.view(1, 3, 1)
+    return torch.cat([matrix, torch.zeros(n, 3, 1)], dim=2)
