@@ -233,7 +233,9 @@ def write(
         raise FileError(msg) from error
 
 
-def write_prediction(prediction: Prediction, folder: str | Path) -> list[Path]:
+def write_prediction(
+    prediction: Prediction, folder: str | Path, *, gates: bool = True
+) -> list[Path]:
     """Write mask, gates and probabilities (those that exist) into a folder as NIfTI.
 
     `mask.nii.gz`, `gate1.nii.gz` (finest) …, `probabilities.nii.gz` (one volume per class along
@@ -241,7 +243,8 @@ def write_prediction(prediction: Prediction, folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     outputs = {"mask": (prediction.mask, prediction.geometry)}
-    outputs |= {f"gate{g.level}": (g.coefficients, g.geometry) for g in prediction.gates}
+    if gates:
+        outputs |= {f"gate{g.level}": (g.coefficients, g.geometry) for g in prediction.gates}
     if prediction.probabilities is not None:
         maps = prediction.probabilities
         maps = maps.reshape(-1, *maps.shape[-3:])

@@ -1,0 +1,98 @@
+"""`attn-unet predict`: NIfTI files in, masks and gate maps out."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from napari_attn_unet.errors import AttnUNetError, ConfigError
+
+_BYTES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "predict",
+        help="segment NIfTI volumes",
+        description=(
+            "Segment volumes and write DIR/<image name>/mask.nii.gz for each, on the very grid of "
+            "the image. One bad file does not stop the others; the exit code is then 1."
+        ),
+    )
+    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=".nii or .nii.gz")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    command.add_argument(
+        "--checkpoint", default="hippocampus", help="file or name (default: %(default)s)"
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda:0, mps")
+    command.add_argument("--precision", default="f32", choices=("f32", "bf16"))
+    command.add_argument(
+        "--memory-limit", type=parse_bytes, metavar="SIZE", help="such as 2GB; default: 60%% of free"
+    )
+    command.add_argument(
+        "--gates", action="store_true", help="also write gate1.nii.gz (finest), gate2.nii.gz, …"
+    )
+    command.add_argument(
+        "--probabilities", action="store_true", help="also write probabilities.nii.gz"
+    )
+    command.set_defaults(run=run)
+
+
+def parse_bytes(text: str) -> int:
+    """Return a size in bytes: "2GB" -> 2_000_000_000."""
+    match = re.fullmatch(r"([\d.]+)\s*([kmgt]?)b?", text.strip().lower())
+    if not match:
+        msg = f"{text!r} is no size; write it like 2GB or 500MB."
+        raise argparse.ArgumentTypeError(msg)
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def run(options: argparse.Namespace) -> int:
+    """Segment every image; return 1 if any failed."""
+    from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    from napari_attn_unet import files  # noqa: PLC0415
+    from napari_attn_unet.inference import Predictor  # noqa: PLC0415
+
+    names = Counter(files.stem(path) for path in options.images)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        msg = (
+            f"Several images are called {', '.join(twice)}, so their outputs would overwrite each "
+            "other. Run them in separate calls with separate --out folders."
+        )
+        raise ConfigError(msg)
+    predictor = Predictor(
+        options.checkpoint, options.device, options.precision, options.memory_limit
+    )
+    failed = 0
+    for path in options.images:
+        folder = options.out / files.stem(path)
+        try:
+            volumes = files.read(path, predictor.checkpoint.config.in_channels)
+            steps = predictor.steps(volumes, probabilities=options.probabilities)
+            with tqdm(total=100, desc=files.stem(path), bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}") as bar:
+                while True:
+                    try:
+                        bar.update(100 * next(steps).done - bar.n)
+                    except StopIteration as stop:
+                        prediction = stop.value
+                        break
+            files.write_prediction(prediction, folder, gates=options.gates)
+        except AttnUNetError as error:
+            failed += 1
+            print(f"{path}: {error}", file=sys.stderr)
+            continue
+        sizes = ", ".join(
+            f"{name} {mm3:,.0f} mm³" if mm3 is not None else f"{name} {count:,} voxels"
+            for name, count, mm3 in prediction.class_sizes().values()
+        )
+        print(f"{folder}: {sizes}")
+    if failed:
+        print(f"{failed} of {len(options.images)} images failed.", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,99 @@
+"""What the manifest names beside the widgets: reader, writers, sample data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_attn_unet import files, phantom
+from napari_attn_unet.card import ClassInfo
+from napari_attn_unet.errors import FileError
+from napari_attn_unet.plugin.layers import LayerData, colormap, geometry_of
+from napari_attn_unet.volume import Volume
+
+def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Return the reader of NIfTI files, or None for anything else."""
+    paths = [path] if isinstance(path, str) else path
+    if all(str(p).lower().endswith(files.SUFFIXES) for p in paths):
+        return _read
+    return None
+
+
+def _read(path: str | list[str]) -> list[LayerData]:
+    paths = [path] if isinstance(path, str) else path
+    return [_volume_layer(files.read(p)) for p in paths]
+
+
+def _volume_layer(volumes: list[Volume], **options: Any) -> LayerData:
+    """Return volumes (the time points of a file) as one layer, labels where they look like it."""
+    first = volumes[0]
+    series = len(volumes) > 1
+    data = np.stack([v.data[0] for v in volumes]) if series else np.asarray(first.data[0])
+    labels = files.looks_like_labels(data, first.name)
+    lead = (1.0,) if series else ()
+    about: dict[str, Any] = {
+        "name": first.name,
+        "scale": (*lead, *first.geometry.spacing),
+        "translate": (*(0.0 for _ in lead), *first.geometry.origin),
+        "units": (*("pixel" for _ in lead), *(first.geometry.unit,) * 3),
+        "axis_labels": (*("t" for _ in lead), "z", "y", "x"),
+        "metadata": dict(first.metadata),
+    }
+    if labels:
+        data = data.astype(np.uint8 if data.dtype == np.bool_ else data.dtype)
+    else:
+        about["rgb"] = False
+    return data, about | options, "labels" if labels else "image"
+
+
+def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write a Labels layer as NIfTI, on the grid of the file that it came from."""
+    return _write(path, data, attributes)
+
+
+def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write an Image layer as NIfTI, on the grid of the file that it came from."""
+    return _write(path, data, attributes)
+
+
+def _write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    from napari.layers import Layer  # noqa: PLC0415  (known once something is to be written)
+
+    array = np.asarray(data[0] if isinstance(data, list | tuple) else data)
+    if array.ndim not in (3, 4):
+        msg = f"NIfTI files are written from volumes of 3 or 4 axes, but this has {array.ndim}."
+        raise FileError(msg)
+    options = {
+        key: attributes[key]
+        for key in ("scale", "translate", "rotate", "shear", "affine", "units", "metadata")
+        if key in attributes
+    }
+    layer = Layer.create(array, options | {"rgb": False}, "image")
+    files.write(path, array, geometry_of(layer), layer.metadata)
+    return [path]
+
+
+def sample_phantom() -> list[LayerData]:
+    """Return a synthetic volume and its truth."""
+    volume, truth = phantom.make()
+    image = _volume_layer([volume])
+    about = {
+        **{k: v for k, v in image[1].items() if k != "rgb"},
+        "name": "Phantom · truth",
+        "colormap": colormap(
+            [(c.name, c.colour) for c in map(ClassInfo.numbered, range(3), phantom.CLASSES)]
+        ),
+        "visible": False,
+    }
+    return [image, (truth, about, "labels")]
+
+
+def sample_mni152() -> list[LayerData]:
+    """Return the hippocampal region of the ICBM 152 template."""
+    folder = Path(str(resources.files("napari_attn_unet") / "samples"))
+    volumes = files.read(folder / "hippocampus_mni152.nii.gz")
+    return [_volume_layer(volumes, name="Hippocampus MRI", colormap="gray")]

@@ -1,0 +1,78 @@
+"""The demo's window: the bundled MRI opened, segmented, photographed, written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import QTimer
+
+from napari_attn_unet import files
+from napari_attn_unet.plugin.segment import SegmentWidget
+from napari_attn_unet.prediction import Prediction
+
+PLUGIN = "napari-attn-unet"
+SAMPLE = "mni152"
+SIZE = (1600, 1000)
+SETTLE_MS = 1500
+"""Time for the window to draw the new layers before it is photographed."""
+
+
+class Demo:
+    """Opens the window and does what a user would: the sample, the widget, the button."""
+
+    def __init__(self, out: Path, *, close: bool) -> None:
+        self.out, self.close = out, close
+        self.exit_code = 1 if close else 0
+        self.viewer = napari.Viewer(title="napari-attn-unet demo")
+        self.viewer.window.resize(*SIZE)
+        self.viewer.open_sample(PLUGIN, SAMPLE)
+        _, widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+        assert isinstance(widget, SegmentWidget)  # noqa: S101  (for the type checker)
+        self.widget = widget
+        bundled = {label: path for label, path in widget._checkpoint_choices()}  # noqa: SLF001
+        widget.checkpoint.value = bundled["hippocampus"]
+        widget.segmented.connect(self.done)
+        widget.failed.connect(self.failed)
+        QTimer.singleShot(0, widget.run.native.click)
+
+    def done(self, prediction: Prediction) -> None:
+        """Write the outputs, and the picture once the window has drawn them."""
+        written = files.write_prediction(prediction, self.out)
+        print(f"The mask and the gate maps are in {self.out.resolve()}:")
+        for path in written:
+            print(f"  {path.name}")
+        QTimer.singleShot(SETTLE_MS, self.photograph)
+
+    def photograph(self) -> None:
+        """Save the picture of the window, and end if nobody is watching."""
+        path = self.out / "screenshot.png"
+        self.viewer.screenshot(str(path), canvas_only=False, flash=False)
+        print(f"  {path.name}")
+        self.exit_code = 0
+        if self.close:
+            self.viewer.close()
+
+    def failed(self, message: str) -> None:
+        """Say what went wrong, and end if nobody is watching."""
+        print(f"attn-unet demo: {message}", file=sys.stderr)
+        if self.close:
+            self.viewer.close()
+
+
+def main() -> int:
+    """Run the demo; return its exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--close", action="store_true")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    demo = Demo(options.out, close=options.close)
+    napari.run()
+    return demo.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

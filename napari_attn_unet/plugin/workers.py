@@ -1,0 +1,48 @@
+"""A generator on a thread: progress, cancel, and errors of every type shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+
+from napari_attn_unet.errors import AttnUNetError, RunError
+
+Steps = Generator[Any, None, Any]
+
+
+def start(
+    steps: Callable[[], Steps],
+    *,
+    yielded: Callable[[Any], None],
+    returned: Callable[[Any], None],
+    errored: Callable[[Exception], None],
+    finished: Callable[[], None],
+) -> GeneratorWorker:
+    """Run `steps()` on a thread; the slots are called on the thread of the window.
+
+    `worker.quit()` stops at the next yield; the generator is then closed, which frees its memory.
+    """
+
+    def guarded() -> Steps:
+        # superqt drops RuntimeError (torch's errors, CUDA out of memory) without a signal.
+        try:
+            return (yield from steps())
+        except AttnUNetError:
+            raise
+        except Exception as error:
+            msg = f"{type(error).__name__}: {error}"
+            raise RunError(msg) from error
+
+    generator = guarded()
+    worker: GeneratorWorker = create_worker(
+        lambda: generator, _start_thread=False, _ignore_errors=True
+    )
+    worker.yielded.connect(yielded)
+    worker.returned.connect(returned)
+    worker.errored.connect(errored)
+    worker.aborted.connect(generator.close)
+    worker.finished.connect(finished)
+    worker.start()
+    return worker
