@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_attn_unet import files, phantom
+from napari_attn_unet import files
 from napari_attn_unet.card import ClassInfo
 from napari_attn_unet.errors import FileError
 from napari_attn_unet.plugin.layers import LayerData, colormap, geometry_of
@@ -79,6 +79,8 @@ def _write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
 def sample_phantom() -> list[LayerData]:
     """Return a synthetic volume and its truth."""
+    from napari_attn_unet import phantom  # noqa: PLC0415  (scipy: 0.3 s that the reader need not pay)
+
     volume, truth = phantom.make()
     image = _volume_layer([volume])
     about = {

@@ -66,7 +66,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
     # --- the controls ---------------------------------------------------------------------------
     def _build(self) -> None:
         self.image = ComboBox(
-            choices=self._image_choices, nullable=True, tooltip="The image layer to segment."
+            choices=self._image_choices, tooltip="The image layer to segment."
         )
         self.region = ComboBox(
             choices=self._region_choices,
@@ -155,11 +155,12 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             [self.image, self.checkpoint, self.browse, self.summary, self.region, self.note]
         )
         self.extend([self.add_box, self.device, self.precision, self.gates, self.probabilities])
-        box = self.native.layout()
-        box.addRow(self._fold)
-        self.append(self.run)
-        box.addRow(self.bar)
-        self.append(self.result)
+        self.extend([self.run, self.result])
+        # magicgui knows its own widgets only; the others go between them, from the end up.
+        column = self.native.layout()
+        column.insertWidget(len(self) - 1, self.bar)
+        column.insertWidget(len(self) - 2, self._fold)
+        column.addStretch()
 
     def _connect(self) -> None:
         self.run.changed.connect(self._run_clicked)

@@ -25,24 +25,28 @@ def start(
     `worker.quit()` stops at the next yield; the generator is then closed, which frees its memory.
     """
 
+    generators: list[Steps] = []
+
     def guarded() -> Steps:
         # superqt drops RuntimeError (torch's errors, CUDA out of memory) without a signal.
         try:
-            return (yield from steps())
+            generators.append(steps())
+            return (yield from generators[0])
         except AttnUNetError:
             raise
         except Exception as error:
             msg = f"{type(error).__name__}: {error}"
             raise RunError(msg) from error
 
-    generator = guarded()
-    worker: GeneratorWorker = create_worker(
-        lambda: generator, _start_thread=False, _ignore_errors=True
-    )
+    def close() -> None:
+        for generator in generators:
+            generator.close()
+
+    worker: GeneratorWorker = create_worker(guarded, _start_thread=False, _ignore_errors=True)
     worker.yielded.connect(yielded)
     worker.returned.connect(returned)
     worker.errored.connect(errored)
-    worker.aborted.connect(generator.close)
+    worker.aborted.connect(close)
     worker.finished.connect(finished)
     worker.start()
     return worker

@@ -1,0 +1,52 @@
+# Everything starts here: `make run` shows the program, `make test` checks it.
+SHELL := /bin/bash
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format clean system-packages
+
+help:
+	@echo "make run      install what is missing, then run the demo into out/demo"
+	@echo "make test     every check: style, types, architecture, manifest, wheel, tests"
+	@echo "make lint     style, types, architecture and manifest only"
+	@echo "make format   format the code and fix what can be fixed"
+	@echo "make clean    remove what was built, the environment too"
+
+run: $(VENV)/.installed
+	$(VENV)/bin/attn-unet demo --out out/demo
+
+test: $(VENV)/.installed-dev
+	tools/check.sh
+
+lint: $(VENV)/.installed-dev
+	tools/check.sh lint
+
+format: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist out .coverage .pytest_cache .mypy_cache .ruff_cache \
+	    .import_linter_cache .hypothesis
+
+system-packages:
+	@PYTHON="$(PYTHON)" tools/system-packages.sh
+
+$(VENV)/bin/python: | system-packages
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and no python3 was found."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1)."; \
+	    echo "Name another with: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps make a second run take seconds.
+$(VENV)/.installed: pyproject.toml constraints.txt | system-packages $(VENV)/bin/python
+	$(PIP) install --quiet "pip>=25.1"
+	$(PIP) install --quiet -c constraints.txt -e ".[pyqt5]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml constraints.txt
+	$(PIP) install --quiet -c constraints.txt --group dev --group build
+	@touch $@
