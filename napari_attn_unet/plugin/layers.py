@@ -227,7 +227,7 @@ def from_prediction(
     if mask:
         options = {
             "name": f"{placement.name} · mask",
-            "opacity": 0.6,
+            "opacity": 0.5,
             "features": _features(prediction),
             "colormap": colormap(prediction.classes),
             "metadata": about | {"geometry": prediction.geometry},

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label, PushButton
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton
 from napari.layers import Shapes
 from napari.qt.threading import create_worker
 from psygnal import Signal
 from qtpy.QtCore import QSettings, Qt
-from qtpy.QtWidgets import QFileDialog, QProgressBar
+from qtpy.QtWidgets import QFileDialog, QLabel, QProgressBar
 from superqt import QCollapsible
 
 from napari_attn_unet.card import Card, read_card
@@ -29,6 +29,14 @@ MUCH_LARGER = 1.6
 """An image this many times larger than what a checkpoint was trained on deserves a word."""
 REMEMBERED = 8
 _KEPT = ("device", "precision", "gates", "probabilities", "keep_old", "link", "memory_gb")
+
+
+def _text() -> QLabel:
+    """Return a line of text that wraps and can be copied."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextSelectableByMouse)
+    return label
 
 
 class SegmentWidget(Container):  # type: ignore[type-arg]
@@ -77,8 +85,8 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             choices=self._checkpoint_choices, tooltip="The trained network to run."
         )
         self.browse = PushButton(text="Browse…", tooltip="Open a checkpoint (.safetensors).")
-        self.summary = Label(value="")
-        self.note = Label(value="")
+        self.summary = _text()
+        self.note = _text()
         self.add_box = PushButton(
             text="Add a box",
             tooltip="Add a rectangle of the size that the checkpoint was trained on. "
@@ -125,18 +133,18 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             enabled=False,
         )
         self.run = PushButton(text="Segment", tooltip="Run the network on the image.")
-        self.result = Label(value="")
-        for name in ("summary", "note", "result"):
-            label = getattr(self, name)
-            label.label = ""
-            label.native.setWordWrap(True)
-            label.native.setTextInteractionFlags(Qt.TextSelectableByMouse)
-            label.native.setMinimumWidth(120)
-        for name in ("browse", "add_box", "run", "gates", "probabilities", "keep_old", "link"):
-            getattr(self, name).label = ""
-        self.gates.label = "show"
-        self.memory_gb.label = "memory limit (GB)"
-        self.threshold_class.label = "label voxels by"
+        self.result = _text()
+        for name, label in (
+            ("image", "image"),
+            ("checkpoint", "checkpoint"),
+            ("region", "region"),
+            ("device", "device"),
+            ("precision", "precision"),
+            ("memory_gb", "memory limit (GB)"),
+            ("threshold_class", "label by"),
+            ("threshold", "threshold"),
+        ):
+            getattr(self, name).label = label
         self.run.native.setDefault(True)
         self.run.native.setMinimumHeight(32)
 
@@ -151,15 +159,15 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self._fold.layout().setContentsMargins(0, 0, 0, 0)
         self._fold.setContent(self._advanced.native)
         self._fold.collapse(animate=False)
-        self.extend(
-            [self.image, self.checkpoint, self.browse, self.summary, self.region, self.note]
-        )
-        self.extend([self.add_box, self.device, self.precision, self.gates, self.probabilities])
-        self.extend([self.run, self.result])
-        # magicgui knows its own widgets only; the others go between them, from the end up.
+        self.extend([self.image, self.checkpoint, self.browse, self.region, self.add_box])
+        self.extend([self.device, self.precision, self.gates, self.probabilities, self.run])
+        # magicgui lays out its own widgets only; the others go between them, from the end up.
         column = self.native.layout()
-        column.insertWidget(len(self) - 1, self.bar)
-        column.insertWidget(len(self) - 2, self._fold)
+        column.insertWidget(len(self), self.result)
+        column.insertWidget(len(self), self.bar)
+        column.insertWidget(len(self) - 1, self._fold)
+        column.insertWidget(4, self.note)
+        column.insertWidget(3, self.summary)
         column.addStretch()
 
     def _connect(self) -> None:
@@ -253,14 +261,15 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         classes: tuple[str, ...] = ()
         try:
             if self.checkpoint.value is None:
-                self.summary.value = "No checkpoint: press Browse… and choose one."
+                self.summary.setText("No checkpoint: press Browse… and choose one.")
                 return
             self._card = read_card(self.checkpoint.value)
             classes = tuple(c.name for c in self._card.classes[1:])
-            self.summary.value = self._card.summary
-            self.summary.tooltip = self.checkpoint.tooltip = self._card.describe()
+            self.summary.setText(self._card.summary)
+            self.checkpoint.tooltip = self._card.describe()
+            self.summary.setToolTip(self.checkpoint.tooltip)
         except AttnUNetError as error:
-            self.summary.value = str(error)
+            self.summary.setText(str(error))
         self.threshold_class.choices = [MOST_PROBABLE, *classes]
         self._advise()
 
@@ -272,18 +281,18 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         image = self.image.value
         self.add_box.visible = False
         if image is None:
-            self.note.value = (
+            self.note.setText(
                 "Open a 3D image, or a sample: File → Open Sample → Attention U-Net."
             )
             return
-        self.note.value = ""
+        self.note.setText("")
         view = self._card.field_of_view_mm if self._card else None
         if view is None or isinstance(self.region.value, Shapes):
             return
         try:
             volumes, _ = layers.to_volumes(image, self._card.in_channels if self._card else 1)
         except AttnUNetError as error:
-            self.note.value = str(error)
+            self.note.setText(str(error))
             return
         spacing = volumes[0].geometry.spacing_mm
         if spacing is None:
@@ -291,7 +300,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         extent = [n * s for n, s in zip(volumes[0].shape, spacing, strict=True)]
         if any(e > MUCH_LARGER * v for e, v in zip(extent, view, strict=True)):
             have, want = (" × ".join(f"{v:.0f}" for v in size) for size in (extent, view))
-            self.note.value = (
+            self.note.setText(
                 f"This image ({have} mm) is much larger than those the checkpoint was trained on "
                 f"({want} mm). It may find structures elsewhere: draw a box."
             )
@@ -422,8 +431,8 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self.run.tooltip = "Run the network on the image."
 
     def _say(self, text: str, *, failed: bool = False) -> None:
-        self.result.value = text
-        self.result.native.setStyleSheet("color: #ff6b5e;" if failed else "")
+        self.result.setText(text)
+        self.result.setStyleSheet("color: #ff6b5e;" if failed else "")
         if failed:
             self.failed.emit(text)
 
