@@ -186,10 +186,7 @@ def write(
     if not path.name.lower().endswith(SUFFIXES):
         msg = f"Volumes are written as {' or '.join(SUFFIXES)}, but the name is {path.name!r}."
         raise FileError(msg)
-    if array.dtype == np.bool_ or array.dtype in (np.int64, np.uint64):
-        array = array.astype(np.uint8 if array.dtype == np.bool_ else np.int32)
-    if array.dtype == np.float16:
-        array = array.astype(np.float32)
+    array = _writable(array)
     source = (metadata or {}).get("nifti")
     header = None
     affine: FloatArray
@@ -222,6 +219,20 @@ def write(
     image.set_qform(affine, codes[1], strip_shears=True)
     if not codes[0]:
         image.header["sform_code"] = 0
+    _save(image, path)
+
+
+def _writable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return an array of a type that NIfTI readers take; 64-bit integers are not among them."""
+    kinds: dict[str, type] = {"bool": np.uint8, "int64": np.int32, "uint64": np.int32}
+    kinds["float16"] = np.float32
+    return array.astype(kinds.get(array.dtype.name, array.dtype), copy=False)
+
+
+def _save(image: Any, path: Path) -> None:
+    """Write a file so that an interrupted write leaves no half of it."""
+    import nibabel  # noqa: PLC0415  (0.2 s to import)
+
     temporary = path.with_name(f".part-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -242,7 +253,9 @@ def write_prediction(
     the fourth axis). Returns the paths written.
     """
     folder = Path(folder)
-    outputs = {"mask": (prediction.mask, prediction.geometry)}
+    outputs: dict[str, tuple[npt.NDArray[Any], Geometry]] = {
+        "mask": (prediction.mask, prediction.geometry)
+    }
     if gates:
         outputs |= {f"gate{g.level}": (g.coefficients, g.geometry) for g in prediction.gates}
     if prediction.probabilities is not None:

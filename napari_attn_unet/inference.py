@@ -287,9 +287,7 @@ def _phase(done: float, plan: Plan) -> str:
     return "finishing" if done >= 1 else f"running the network ({plan.description})"
 
 
-def label_map(
-    probabilities: Tensor, threshold: tuple[int, float] | None
-) -> npt.NDArray[np.uint8]:
+def label_map(probabilities: Tensor, threshold: tuple[int, float] | None) -> npt.NDArray[np.uint8]:
     """Return the label of each voxel from probabilities (K, Z, Y, X); see `Predictor.steps`."""
     if threshold is None:
         labels = probabilities.argmax(dim=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -276,7 +277,7 @@ class AttentionUNet(nn.Module):
             ConvBlock(i, o, norm) for i, o in zip((config.in_channels, *c[:-1]), c, strict=True)
         )
         # Index k of what follows belongs to the skip connection of level k + 1.
-        self.up = nn.ModuleList(Up(g, x, config.upsampling) for x, g in zip(c, c[1:], strict=False))
+        self.up = nn.ModuleList(Up(g, x, config.upsampling) for x, g in pairwise(c))
         self.gate = nn.ModuleList(
             AttentionGate(x, g, config.coefficients, norm) if gated else nn.Identity()
             for x, g, gated in zip(c, c[1:], config.gates, strict=False)

@@ -168,9 +168,7 @@ def resampled_shape(
     shape: tuple[int, ...], spacing: list[float], target: tuple[float, float, float]
 ) -> Size:
     """Return the size of a grid over the same extent with voxels of about `target`."""
-    z, y, x = (
-        max(1, round(n * s / t)) for n, s, t in zip(shape, spacing, target, strict=True)
-    )
+    z, y, x = (max(1, round(n * s / t)) for n, s, t in zip(shape, spacing, target, strict=True))
     return z, y, x
 
 

@@ -164,11 +164,11 @@ def fold(network: AttentionUNet, device: torch.device, dtype: torch.dtype) -> At
     """Return a copy for evaluation: batch normalisation folded into the convolutions before it."""
     folded = copy.deepcopy(network).eval()
     if network.config.norm == "batch":
-        sequences: list[nn.Sequential] = [*folded.encoder, *folded.decoder]  # type: ignore[list-item]
+        sequences: list[nn.Sequential] = [*folded.encoder, *folded.decoder]
         sequences += [gate.signal for gate in folded.gate if isinstance(gate, AttentionGate)]
         for layers in sequences:
             for i in range(0, len(layers), 3):
-                layers[i] = fuse_conv_bn_eval(layers[i], layers[i + 1])  # type: ignore[type-var]
+                layers[i] = fuse_conv_bn_eval(layers[i], layers[i + 1])  # type: ignore[arg-type,type-var]
                 layers[i + 1] = nn.Identity()
     folded.requires_grad_(requires_grad=False)
     return folded.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
@@ -195,7 +195,9 @@ def evaluate(folded: AttentionUNet, image: Tensor, plan: Plan) -> Generator[Even
             parameter = next(folded.parameters())
             output = folded(padded.to(parameter.device, parameter.dtype))
             for level, gate in output.gates.items():
-                yield Event(0.9, gate=(level, crop(gate, map_size(size, level))[0, 0].float().cpu()))
+                yield Event(
+                    0.9, gate=(level, crop(gate, map_size(size, level))[0, 0].float().cpu())
+                )
             yield Event(1.0, logits=(0, crop(output.logits, size)[0].float().cpu()))
             return
         # inference_mode is thread-local and must not stay on between two steps: the thread that
@@ -226,7 +228,7 @@ class _Evaluation:
 
     # Work is counted in multiply-adds of the blocks; all else is small beside them.
     def _block_work(self, block: ConvBlock, voxels: int) -> float:
-        return float(voxels * (block[0].weight.numel() + block[3].weight.numel()))  # type: ignore[operator,union-attr]
+        return float(voxels * (block[0].weight.numel() + block[3].weight.numel()))
 
     def _work_of_all(self) -> float:
         total, voxels = 0.0, self.image[0, 0].numel()
@@ -300,7 +302,7 @@ class _Evaluation:
             skip = self._encode_slab(encoder, x, start, stop)
             pooled[:, :, start // 2 : stop // 2] = F.max_pool3d(skip, 2)
             if projected is not None:
-                projected[:, :, start // 2 : stop // 2] = gate.theta(skip)  # type: ignore[operator,union-attr]
+                projected[:, :, start // 2 : stop // 2] = gate.theta(skip)
             del skip
             yield Event(self._did(encoder, (stop - start) * height * width))
 
@@ -335,18 +337,16 @@ class _Evaluation:
 
     # --- slab arithmetic ------------------------------------------------------------------------
     def _encode_slab(self, encoder: ConvBlock, x: Tensor, start: int, stop: int) -> Tensor:
-        """Encoder features of planes [start, stop), from the planes its convolutions reach."""
+        """Return encoder features of planes [start, stop)."""
         planes = x.shape[2]
         first, last = max(start - HALO, 0), min(stop + HALO, planes)
         slab = self._to_device(x[:, :, first:last])
-        return self._slab_block(
-            encoder, slab, first - (start - HALO), stop + HALO - last
-        )
+        return self._slab_block(encoder, slab, first - (start - HALO), stop + HALO - last)
 
     def _decode_slab(
         self, decoder: ConvBlock, joined: Tensor, start: int, stop: int, planes: int
     ) -> Tensor:
-        """Decoder features of planes [start, stop); `joined` reaches HALO beyond, up to borders."""
+        """Return decoder features of planes [start, stop); `joined` reaches HALO beyond."""
         missing = max(HALO - start, 0), max(stop + HALO - planes, 0)
         return self._slab_block(decoder, joined, *missing)
 
@@ -406,13 +406,13 @@ class _Evaluation:
     def _keep_stage(self, level: int, x: Tensor) -> None:
         """Keep the class map of a coarser decoder stage, which the head joins at the end."""
         if self.config.deep_supervision and level > 0:
-            self.stages[level] = self.network.stage_head[level](x)  # type: ignore[operator]
+            self.stages[level] = self.network.stage_head[level](x)
 
     def _logits(self, y: Tensor, start: int) -> tuple[int, Tensor] | None:
         """Logits from level-0 decoder features of planes from `start`; None beyond the image."""
         stop = start + y.shape[2]
         if self.config.deep_supervision:
-            maps = [self.network.stage_head[0](y)]  # type: ignore[operator]
+            maps = [self.network.stage_head[0](y)]
             maps += [
                 upsample_planes(self.stages[k], 2**k, start, stop) for k in sorted(self.stages)
             ]

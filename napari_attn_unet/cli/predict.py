@@ -32,7 +32,10 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--device", default="auto", help="auto, cpu, cuda:0, mps")
     command.add_argument("--precision", default="f32", choices=("f32", "bf16"))
     command.add_argument(
-        "--memory-limit", type=parse_bytes, metavar="SIZE", help="such as 2GB; default: 60%% of free"
+        "--memory-limit",
+        type=parse_bytes,
+        metavar="SIZE",
+        help="such as 2GB; default: 60%% of free",
     )
     command.add_argument(
         "--gates", action="store_true", help="also write gate1.nii.gz (finest), gate2.nii.gz, …"
@@ -76,7 +79,11 @@ def run(options: argparse.Namespace) -> int:
         try:
             volumes = files.read(path, predictor.checkpoint.config.in_channels)
             steps = predictor.steps(volumes, probabilities=options.probabilities)
-            with tqdm(total=100, desc=files.stem(path), bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}") as bar:
+            with tqdm(
+                total=100,
+                desc=files.stem(path),
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+            ) as bar:
                 while True:
                     try:
                         bar.update(100 * next(steps).done - bar.n)

@@ -15,6 +15,7 @@ from napari_attn_unet.errors import FileError
 from napari_attn_unet.plugin.layers import LayerData, colormap, geometry_of
 from napari_attn_unet.volume import Volume
 
+
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
     """Return the reader of NIfTI files, or None for anything else."""
     paths = [path] if isinstance(path, str) else path

@@ -32,7 +32,7 @@ class Demo:
         _, widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
         assert isinstance(widget, SegmentWidget)  # noqa: S101  (for the type checker)
         self.widget = widget
-        bundled = {label: path for label, path in widget._checkpoint_choices()}  # noqa: SLF001
+        bundled = dict(widget._checkpoint_choices())  # noqa: SLF001
         widget.checkpoint.value = bundled["hippocampus"]
         widget.segmented.connect(self.done)
         widget.failed.connect(self.failed)

@@ -177,7 +177,7 @@ def _placed(placement: Placement, geometry: Geometry, ndim: int) -> dict[str, An
 
 
 def _own_scale(placement: Placement, lengths: FloatArray) -> FloatArray:
-    """The layer's scale: the diagonal of its linear part once rotation is taken off."""
+    """Return the layer's scale, the diagonal of its linear part once rotation is taken off."""
     n = len(lengths)
     rotate = np.asarray(placement.transforms["rotate"])
     upper = np.linalg.inv(rotate) @ placement.physical[:n, :n]
@@ -247,7 +247,7 @@ def colormap(classes: Sequence[tuple[str, tuple[float, float, float]]]) -> Direc
 
 def _features(prediction: Prediction) -> pd.DataFrame:
     sizes = prediction.class_sizes()
-    table = {
+    table: dict[str, list[Any]] = {
         "index": [0, *sizes],
         "class": [prediction.classes[0][0], *(name for name, _, _ in sizes.values())],
         "voxels": [int((prediction.mask == 0).sum()), *(count for _, count, _ in sizes.values())],
@@ -314,7 +314,7 @@ def box(
     for axis in np.flatnonzero(sides < 1.0):
         depth = float(np.mean(sides[sides >= 1.0])) if (sides >= 1.0).any() else 1.0
         if depth_mm is not None and spacing is not None:
-            depth = depth_mm[axis] / spacing[axis]
+            depth = depth_mm[int(axis)] / spacing[int(axis)]
         low[axis], high[axis] = low[axis] - depth / 2, high[axis] + depth / 2
     start = np.clip(np.floor(low + 0.5), 0, size).astype(int)
     stop = np.clip(np.ceil(high + 0.5), 0, size).astype(int)

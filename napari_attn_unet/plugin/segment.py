@@ -35,7 +35,7 @@ def _text() -> QLabel:
     """Return a line of text that wraps and can be copied."""
     label = QLabel()
     label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextSelectableByMouse)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
 
 
@@ -57,7 +57,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         super().__init__(labels=True)
         self._viewer = napari_viewer
         self._settings = QSettings(
-            QSettings.IniFormat, QSettings.UserScope, "napari-attn-unet", "segment"
+            QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-attn-unet", "segment"
         )
         self._worker: Any = None
         self._card: Card | None = None
@@ -73,9 +73,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
 
     # --- the controls ---------------------------------------------------------------------------
     def _build(self) -> None:
-        self.image = ComboBox(
-            choices=self._image_choices, tooltip="The image layer to segment."
-        )
+        self.image = ComboBox(choices=self._image_choices, tooltip="The image layer to segment.")
         self.region = ComboBox(
             choices=self._region_choices,
             tooltip="The whole image, or the box that a Shapes layer encloses. A box is cropped "
@@ -156,7 +154,6 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         )
         self._advanced.native.layout().setContentsMargins(0, 0, 0, 0)
         self._fold = QCollapsible("Advanced")
-        self._fold.layout().setContentsMargins(0, 0, 0, 0)
         self._fold.setContent(self._advanced.native)
         self._fold.collapse(animate=False)
         self.extend([self.image, self.checkpoint, self.browse, self.region, self.add_box])
@@ -187,9 +184,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self.native.destroyed.connect(self._on_destroyed)
 
     def _image_choices(self, _: Any = None) -> list[Any]:
-        return [
-            layer for layer in self._viewer.layers if layers.is_segmentable(layer)
-        ]
+        return [layer for layer in self._viewer.layers if layers.is_segmentable(layer)]
 
     def _region_choices(self, _: Any = None) -> list[Any]:
         return [WHOLE, *(layer for layer in self._viewer.layers if isinstance(layer, Shapes))]
@@ -281,9 +276,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         image = self.image.value
         self.add_box.visible = False
         if image is None:
-            self.note.setText(
-                "Open a 3D image, or a sample: File → Open Sample → Attention U-Net."
-            )
+            self.note.setText("Open a 3D image, or a sample: File → Open Sample → Attention U-Net.")
             return
         self.note.setText("")
         view = self._card.field_of_view_mm if self._card else None
@@ -322,7 +315,9 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
     def use_checkpoint(self, path: str | Path) -> None:
         """Choose a checkpoint file and remember it for the next session."""
         path = str(path)
-        self._settings.setValue("seen", [path, *(p for p in self._seen() if p != path)][:REMEMBERED])
+        self._settings.setValue(
+            "seen", [path, *(p for p in self._seen() if p != path)][:REMEMBERED]
+        )
         self.checkpoint.reset_choices()
         self.checkpoint.value = path
 

@@ -24,7 +24,6 @@ def start(
 
     `worker.quit()` stops at the next yield; the generator is then closed, which frees its memory.
     """
-
     generators: list[Steps] = []
 
     def guarded() -> Steps:

@@ -50,9 +50,7 @@ def random_patch(
     return image, label
 
 
-def augment(
-    image: Tensor, label: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def augment(image: Tensor, label: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Deform a batch in space and change its intensities.
 
     image (N, C, Z, Y, X) float32, label (N, Z, Y, X) uint8 -> the same shapes.

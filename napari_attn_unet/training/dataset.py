@@ -113,7 +113,7 @@ def open_dataset(folder: str | Path) -> Dataset:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = (
             f"{index} needs 'labels' ({{\"0\": \"background\", …}}) and 'training' "
-            f"([{{\"image\": …, \"label\": …}}, …]), but has {', '.join(raw)} ({error!r})."
+            f'([{{"image": …, "label": …}}, …]), but has {", ".join(raw)} ({error!r}).'
         )
         raise DatasetError(msg) from error
     if sorted(labels) != list(range(len(labels))) or len(labels) < 2:  # noqa: PLR2004
@@ -138,9 +138,7 @@ def open_dataset(folder: str | Path) -> Dataset:
     )
 
 
-def load_cases(
-    paths: list[CasePaths], dataset: Dataset, spec: PreprocessingSpec
-) -> Iterator[Case]:
+def load_cases(paths: list[CasePaths], dataset: Dataset, spec: PreprocessingSpec) -> Iterator[Case]:
     """Yield the cases, read and prepared.
 
     Raises

@@ -113,9 +113,7 @@ def train(
                 "validating", len(held_out), len(held_out), epoch, config.epochs, None, scores
             )
     if not scores:  # stopped between the last epoch and its validation
-        scores = yield from _validate(
-            run.averaged, held_out, dataset, config.epochs, config.epochs
-        )
+        scores = yield from _validate(run.averaged, held_out, dataset, config.epochs, config.epochs)
     card = _card(dataset, config, run.model_config, cases, scores, (len(training), len(held_out)))
     state = {key: value.contiguous() for key, value in run.averaged.state_dict().items()}
     checkpoint = Checkpoint(card, state, out)
