@@ -1,0 +1,123 @@
+"""Outputs lie on the voxels that they speak of."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import dask.array
+import numpy as np
+import pytest
+from napari.layers import Image, Layer
+
+from napari_attn_unet.errors import ShapeError
+from napari_attn_unet.inference import Predictor
+from napari_attn_unet.plugin import layers
+
+SHAPE = (21, 18, 15)
+
+
+def oblique(data: np.ndarray, **options: object) -> Image:
+    """An image with mirrored, anisotropic voxels, turned, sheared and moved."""
+    cos, sin = np.cos(0.3), np.sin(0.3)
+    affine = np.eye(4)
+    affine[:3] = [[cos, -sin, 0, 5], [sin, cos, 0.1, -7], [0, 0, 1, 3]]
+    return Image(
+        data,
+        name="brain",
+        scale=(-2.0, 0.7, 1.1),
+        translate=(4, 5, 6),
+        rotate=(10, 20, 30),
+        shear=(0.1, 0.0, 0.05),
+        affine=affine,
+        units=("mm",) * 3,
+        axis_labels=("z", "y", "x"),
+        **options,
+    )
+
+
+@pytest.fixture
+def data() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+
+
+def outputs(image: Image, checkpoint: Path) -> dict[str, Layer]:
+    volumes, placement = layers.to_volumes(image)
+    prediction = Predictor(checkpoint).predict(volumes, probabilities=True)
+    made = [Layer.create(*x) for x in layers.from_prediction(prediction, placement)]
+    return {layer.name: layer for layer in made}
+
+
+def test_gate_map_layer_lies_on_the_voxels_it_weighs(
+    data: np.ndarray, tiny_checkpoint_path: Path
+) -> None:
+    image = oblique(data)
+    made = outputs(image, tiny_checkpoint_path)
+    # The image is mirrored along z, so the network sees it flipped and pads before voxel 0.
+    for name, factor in (("brain · gate 1 (finest)", 2), ("brain · gate 2 (coarsest)", 4)):
+        gate = made[name]
+        overhang = gate.data.shape[0] * factor - SHAPE[0]
+        for cell in product((0, 2, gate.data.shape[0] - 1), (0, 1), (0, 1)):
+            for corner in product((-0.5, 0.5), repeat=3):
+                on_image = (np.array(cell) + corner + 0.5) * factor - 0.5
+                on_image[0] -= overhang
+                np.testing.assert_allclose(
+                    gate.data_to_world(np.array(cell) + corner),
+                    image.data_to_world(on_image),
+                    atol=1e-9,
+                )
+
+
+def test_mask_and_probabilities_lie_on_the_image(
+    data: np.ndarray, tiny_checkpoint_path: Path
+) -> None:
+    image = oblique(data)
+    for name, layer in outputs(image, tiny_checkpoint_path).items():
+        assert layer.units == image.units
+        assert layer.axis_labels == image.axis_labels
+        if "gate" not in name:
+            for corner in product((0, 20), (0, 17), (0, 14)):
+                np.testing.assert_allclose(
+                    layer.data_to_world(corner), image.data_to_world(corner), atol=1e-9
+                )
+
+
+def test_volumes_in_mm_count_the_layers_voxel_size(
+    data: np.ndarray, tiny_checkpoint_path: Path
+) -> None:
+    mask = outputs(Image(data, name="b", scale=(2, 0.5, 0.5), units=("mm",) * 3), tiny_checkpoint_path)
+    table = mask["b · mask"].features
+    np.testing.assert_allclose(table["mm3"], table["voxels"] * 0.5, atol=0.06)
+
+
+def test_a_time_series_runs_per_time_point(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
+    series = Image(np.stack([data, data[::-1]]), name="t", scale=(9, 2, 1, 1))
+    made = outputs(series, tiny_checkpoint_path)
+    alone = outputs(Image(data[::-1], name="t", scale=(2, 1, 1)), tiny_checkpoint_path)
+    assert made["t · mask"].data.shape == (2, *SHAPE)
+    np.testing.assert_array_equal(made["t · mask"].data[1], alone["t · mask"].data)
+    np.testing.assert_allclose(made["t · gate 1 (finest)"].scale, (9, 4, 2, 2))
+
+
+def test_dask_and_multiscale_layers_give_the_result_of_their_full_array(
+    data: np.ndarray, tiny_checkpoint_path: Path
+) -> None:
+    expected = outputs(Image(data, name="x"), tiny_checkpoint_path)["x · mask"].data
+    lazy = Image(dask.array.from_array(data, chunks=8), name="x")
+    pyramid = Image([data, data[::2, ::2, ::2]], name="x", multiscale=True)
+    for image in (lazy, pyramid):
+        made = outputs(image, tiny_checkpoint_path)["x · mask"].data
+        np.testing.assert_array_equal(made, expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "word"),
+    [
+        (Image(np.zeros((5, 6)), name="flat"), "2D"),
+        (Image(np.zeros((5, 6, 7, 3)), name="colours", rgb=True), "colour"),
+        (Image(np.zeros((2, 3, 4, 5, 6)), name="many"), "axes"),
+    ],
+)
+def test_what_is_no_volume_is_refused_in_words(image: Image, word: str) -> None:
+    with pytest.raises(ShapeError, match=word):
+        layers.to_volumes(image)
