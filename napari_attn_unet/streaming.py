@@ -228,7 +228,7 @@ class _Evaluation:
 
     # Work is counted in multiply-adds of the blocks; all else is small beside them.
     def _block_work(self, block: ConvBlock, voxels: int) -> float:
-        return float(voxels * (block[0].weight.numel() + block[3].weight.numel()))
+        return float(voxels * (block[0].weight.numel() + block[3].weight.numel()))  # type: ignore[operator]
 
     def _work_of_all(self) -> float:
         total, voxels = 0.0, self.image[0, 0].numel()
@@ -302,7 +302,7 @@ class _Evaluation:
             skip = self._encode_slab(encoder, x, start, stop)
             pooled[:, :, start // 2 : stop // 2] = F.max_pool3d(skip, 2)
             if projected is not None:
-                projected[:, :, start // 2 : stop // 2] = gate.theta(skip)
+                projected[:, :, start // 2 : stop // 2] = gate.theta(skip)  # type: ignore[operator]
             del skip
             yield Event(self._did(encoder, (stop - start) * height * width))
 

@@ -129,7 +129,7 @@ def slowly(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     closed: list[str] = []
 
     def endless(*_: object) -> Any:
-        from napari_attn_unet.streaming import Event  # noqa: PLC0415
+        from napari_attn_unet.streaming import Event
 
         try:
             while True:

@@ -1,0 +1,44 @@
+"""The phantom's truth is what its image shows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.ndimage import binary_dilation
+
+from napari_attn_unet import phantom
+from napari_attn_unet.errors import ShapeError
+
+
+def test_a_seed_gives_the_same_volume_and_another_seed_another() -> None:
+    (a, a_truth), (b, b_truth), (c, _) = (phantom.make((32, 32, 32), s) for s in (3, 3, 4))
+    np.testing.assert_array_equal(a.data, b.data)
+    np.testing.assert_array_equal(a_truth, b_truth)
+    assert not np.array_equal(a.data, c.data)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shape", [(48, 48, 48), (33, 48, 61)])
+def test_both_lobes_are_there_and_touch(shape: tuple[int, int, int], seed: int) -> None:
+    volume, truth = phantom.make(shape, seed)
+    assert volume.shape == truth.shape == shape
+    assert (binary_dilation(truth == 1) & (truth == 2)).any()
+
+
+def test_intensity_alone_does_not_tell_the_lobes_apart() -> None:
+    volume, truth = phantom.make()
+    front, back = (float(volume.data[0][truth == k].mean()) for k in (1, 2))
+    assert front == pytest.approx(back, rel=0.1)
+
+
+def test_a_volume_too_small_is_refused() -> None:
+    with pytest.raises(ShapeError, match="at least 16"):
+        phantom.make((15, 32, 32))
+
+
+def test_it_needs_no_torch() -> None:
+    code = "import sys, napari_attn_unet.phantom; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
