@@ -5,7 +5,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format clean system-packages
+.PHONY: help run pictures test lint format clean system-packages
 
 help:
 	@echo "make run      install what is missing, then run the demo into out/demo"
@@ -26,6 +26,10 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+pictures: $(VENV)/.installed
+	$(VENV)/bin/attn-unet demo --out out/demo
+	cp out/demo/screenshot.png docs/images/segment.png
 
 clean:
 	rm -rf $(VENV) build dist out .coverage .pytest_cache .mypy_cache .ruff_cache \
