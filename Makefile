@@ -28,7 +28,7 @@ format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff format .
 
 pictures: $(VENV)/.installed
-	$(VENV)/bin/attn-unet demo --out out/demo
+	xvfb-run -a -s "-screen 0 1920x1200x24" $(VENV)/bin/python tools/make_pictures.py out/demo
 	cp out/demo/screenshot.png docs/images/segment.png
 
 clean:

@@ -149,7 +149,7 @@ def normalise(channel: npt.NDArray[Any], intensity: str, name: str = "volume") -
             "`numpy.nan_to_num(array, nan=numpy.nanmin(array))`."
         )
         raise VolumeError(msg)
-    variance = float(np.mean([np.mean((plane - mean) ** 2) for plane in channel]))
+    variance = float(np.mean([np.mean((_float64(plane) - mean) ** 2) for plane in channel]))
     if variance <= (1e-12 * max(1.0, abs(mean))) ** 2:
         msg = (
             f"Every voxel of {name!r} has the same value ({mean:g}): there is nothing to segment. "
@@ -160,8 +160,12 @@ def normalise(channel: npt.NDArray[Any], intensity: str, name: str = "volume") -
         return np.asarray(channel, dtype=np.float32)
     result = np.empty(channel.shape, dtype=np.float32)
     for out, plane in zip(result, channel, strict=True):
-        out[:] = (plane - mean) / np.sqrt(variance)
+        out[:] = (_float64(plane) - mean) / np.sqrt(variance)
     return result
+
+
+def _float64(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return plane.astype(np.float64)  # in float16, even the difference to the mean is coarse
 
 
 def resampled_shape(

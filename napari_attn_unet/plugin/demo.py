@@ -16,8 +16,8 @@ from napari_attn_unet.prediction import Prediction
 PLUGIN = "napari-attn-unet"
 SAMPLE = "mni152"
 SIZE = (1600, 1000)
-SETTLE_MS = 6000
-"""Time for the window to draw the new layers and for start-up notices to fade, before the picture."""
+SETTLE_MS = 1500
+"""Time for the window to draw the new layers before it is photographed."""
 
 
 class Demo:
