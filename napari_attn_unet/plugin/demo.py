@@ -40,6 +40,7 @@ class Demo:
 
     def done(self, prediction: Prediction) -> None:
         """Write the outputs, and the picture once the window has drawn them."""
+        self.viewer.reset_view()  # the dock has narrowed the canvas since the sample was opened
         written = files.write_prediction(prediction, self.out)
         print(f"The mask and the gate maps are in {self.out.resolve()}:")
         for path in written:
