@@ -19,8 +19,8 @@ from napari_attn_unet.volume import Geometry, Volume
 CLASSES = ("background", "front lobe", "back lobe")
 SMALLEST = 16
 
-_RADIUS, _THICKNESS, _HALF_ANGLE = 0.36, 0.13, 0.95  # of the arcs, in half-sizes and radians
-_FINE, _COARSE = 0.6, 2.2  # grain of the textures, voxels
+_RADIUS, _THICKNESS, _HALF_ANGLE = 0.5, 0.22, 0.9  # of the arcs, in half-sizes and radians
+_FINE, _COARSE = 0.5, 2.0  # grain of the textures, voxels
 _TISSUE, _LOBE, _AIR = 0.45, 0.8, 0.05  # mean intensities
 _TEXTURE, _NOISE, _BIAS = 0.2, 0.03, 0.15
 _LOOK_ALIKES = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,11 @@ from napari_attn_unet.card import ClassInfo
 from napari_attn_unet.errors import FileError
 from napari_attn_unet.plugin.layers import LayerData, colormap, geometry_of
 from napari_attn_unet.volume import Volume
+
+_CASE = "hippocampus_011"
+_KINDS = ("imagesTr", "labelsTr")
+_ARCHIVE = "https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar"
+_ARCHIVE_HASH = "md5:9d24dba78a72977dbd1d2e110310f31b"
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
@@ -100,3 +106,42 @@ def sample_mni152() -> list[LayerData]:
     folder = Path(str(resources.files("napari_attn_unet") / "samples"))
     volumes = files.read(folder / "hippocampus_mni152.nii.gz")
     return [_volume_layer(volumes, name="Hippocampus MRI", colormap="gray")]
+
+
+def sample_hippocampus() -> list[LayerData]:
+    """Return a case of the Medical Segmentation Decathlon's Task04 and its truth.
+
+    Taken from the folder that ATTN_UNET_HIPPOCAMPUS names, if set; else downloaded once (27 MB).
+
+    Raises
+    ------
+    FileError
+        If it cannot be downloaded.
+    """
+    folder = os.environ.get("ATTN_UNET_HIPPOCAMPUS") or _download()
+    image, label = (files.read(Path(folder) / kind / f"{_CASE}.nii.gz") for kind in _KINDS)
+    classes = ("background", "anterior", "posterior")
+    colours = [(c.name, c.colour) for c in map(ClassInfo.numbered, range(3), classes)]
+    data, about, kind = _volume_layer(label, name=f"{_CASE} · truth", visible=False)
+    return [_volume_layer(image), (data, about | {"colormap": colormap(colours)}, kind)]
+
+
+def _download() -> Path:
+    import pooch  # noqa: PLC0415  (used for this sample alone)
+
+    members = [f"Task04_Hippocampus/{kind}/{_CASE}.nii.gz" for kind in _KINDS]
+    try:
+        paths = pooch.retrieve(
+            _ARCHIVE,
+            _ARCHIVE_HASH,
+            path=pooch.os_cache("napari-attn-unet"),
+            processor=pooch.Untar(members=members),
+        )
+    except (OSError, ValueError) as error:
+        msg = (
+            f"The sample could not be downloaded ({error}). Check the connection and try again, "
+            "set ATTN_UNET_HIPPOCAMPUS to a folder with the Decathlon's Task04, or open the "
+            "sample 'Hippocampus MRI (MNI152)', which needs no download."
+        )
+        raise FileError(msg) from error
+    return Path(paths[0]).parents[1]
