@@ -73,6 +73,8 @@ def make(
         if i == 0:
             truth[inside & front], truth[inside & ~front] = 1, 2
             grain = np.where(front, fine, coarse)
+            for lobe in (inside & front, inside & ~front):
+                grain[lobe] -= grain[lobe].mean()  # nothing but the grain may differ
         else:
             grain = fine if i % 2 else coarse
         image = np.where(inside, _LOBE + _TEXTURE * grain, image)
