@@ -211,3 +211,13 @@ def test_the_widget_gives_the_scripts_result(
     volume = inference.Volume(image[np.newaxis])
     expected = inference.Predictor(tiny_checkpoint_path).predict(volume)
     np.testing.assert_array_equal(widget._viewer.layers["brain · mask"].data, expected.mask)
+
+
+def test_closing_the_viewer_ends_the_run(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = slowly(monkeypatch)
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    widget._viewer.close()
+    qtbot.waitUntil(lambda: closed == ["closed"], timeout=WAIT)
