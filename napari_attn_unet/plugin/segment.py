@@ -63,6 +63,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self._card: Card | None = None
         self._started = 0.0
         self._source: Any = None
+        self._data: Any = None
         self._closed = False
         self._build()
         self._restore()
@@ -365,7 +366,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             raise RunError(msg)
         card = self._card or read_card(self.checkpoint.value)
         volumes, self._placement = layers.to_volumes(image, card.in_channels)
-        self._source = image
+        self._source, self._data = image, image.data
         if isinstance(self.region.value, Shapes):
             start, stop = layers.box(self.region.value, image, card.field_of_view_mm)
             volumes = [volume.cropped(start, stop) for volume in volumes]
@@ -409,7 +410,11 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             for name, count, mm3 in prediction.class_sizes().values()
         )
         seconds = time.monotonic() - self._started
-        self._say(f"{sizes} · {seconds:.1f} s on {prediction.provenance['device']}")
+        told = f"{sizes} · {seconds:.1f} s on {prediction.provenance['device']}"
+        if self._source.data is not self._data:
+            told += " · The image was changed during the run: these results are the earlier one's."
+        self._data = None
+        self._say(told)
         self.segmented.emit(prediction)
 
     def _on_error(self, error: Exception) -> None:

@@ -221,3 +221,13 @@ def test_closing_the_viewer_ends_the_run(
     qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
     widget._viewer.close()
     qtbot.waitUntil(lambda: closed == ["closed"], timeout=WAIT)
+
+
+def test_an_image_changed_during_the_run_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
+    click(qtbot, widget.run)
+    layer = widget._viewer.layers["brain"]
+    layer.data = layer.data + 1
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    assert "changed during the run" in widget.result.text()
+    run(qtbot, widget)
+    assert "changed" not in widget.result.text()
