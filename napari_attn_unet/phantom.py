@@ -54,7 +54,7 @@ def make(
     if len(shape) != 3 or min(shape) < SMALLEST:  # noqa: PLR2004
         msg = (
             f"A phantom needs at least {SMALLEST} voxels along each of 3 axes (Z, Y, X), "
-            f"but got {tuple(shape)}."
+            f"but got {tuple(shape)}. Ask for a larger shape, such as (48, 48, 48)."
         )
         raise ShapeError(msg)
     rng = np.random.default_rng(seed)

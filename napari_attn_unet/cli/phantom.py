@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from napari_attn_unet.errors import ConfigError
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
@@ -27,6 +29,9 @@ def run(options: argparse.Namespace) -> int:
     """Write images, labels and dataset.json."""
     from napari_attn_unet import files, phantom  # noqa: PLC0415  (what starts fast imports little)
 
+    if options.cases < 1:
+        msg = f"A dataset needs at least 1 case, but --cases is {options.cases}. Ask for more."
+        raise ConfigError(msg)
     entries = []
     for seed in range(options.seed, options.seed + options.cases):
         volume, truth = phantom.make(tuple(options.size), seed)

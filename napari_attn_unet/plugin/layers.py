@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
@@ -245,7 +244,7 @@ def colormap(classes: Sequence[tuple[str, tuple[float, float, float]]]) -> Direc
     return DirectLabelColormap(color_dict=colours)
 
 
-def _features(prediction: Prediction) -> pd.DataFrame:
+def _features(prediction: Prediction) -> dict[str, list[Any]]:
     sizes = prediction.class_sizes()
     table: dict[str, list[Any]] = {
         "index": [0, *sizes],
@@ -255,7 +254,7 @@ def _features(prediction: Prediction) -> pd.DataFrame:
     voxel = prediction.geometry.voxel_mm3
     if voxel is not None:
         table["mm3"] = [round(count * voxel, 1) for count in table["voxels"]]
-    return pd.DataFrame(table)
+    return table
 
 
 def show(viewer: Any, layers: list[LayerData], *, keep_old: bool) -> list[Layer]:
