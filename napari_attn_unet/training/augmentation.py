@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MAX_ANGLE = 15.0
 """Largest rotation about each axis, degrees."""
 SCALE = (0.85, 1.15)
+"""Change of size, drawn for each axis."""
 CONTRAST = (0.8, 1.25)
 MAX_SHIFT = 0.2
 """Largest change of brightness, in standard deviations of the image."""
@@ -61,7 +62,11 @@ def augment(image: Tensor, label: Tensor, generator: torch.Generator) -> tuple[T
         align_corners=False,
     )
     image = F.grid_sample(image, grid, mode="bilinear", align_corners=False)
-    label = F.grid_sample(label[:, None].float(), grid, mode="nearest", align_corners=False)
+    # Classes are interpolated as probabilities: nearest neighbour would leave their borders jagged.
+    onehot = F.one_hot(label.long()).movedim(-1, 1).float()
+    onehot[:, 0] -= 1.0  # what comes in from outside the patch is background
+    label = F.grid_sample(onehot, grid, mode="bilinear", align_corners=False)
+    label[:, 0] += 1.0
 
     def each(values: Tensor) -> Tensor:
         return values.view(-1, 1, 1, 1, 1)
@@ -71,7 +76,7 @@ def augment(image: Tensor, label: Tensor, generator: torch.Generator) -> tuple[T
     image = image + each(uniform(-MAX_SHIFT, MAX_SHIFT, n, generator))
     noise = torch.randn(image.shape, generator=generator)
     image = image + noise * each(uniform(0, MAX_NOISE, n, generator))
-    return image, label[:, 0].to(torch.uint8)
+    return image, label.argmax(dim=1).to(torch.uint8)
 
 
 def _random_affine(n: int, size: torch.Size, generator: torch.Generator) -> Tensor:
@@ -85,7 +90,7 @@ def _random_affine(n: int, size: torch.Size, generator: torch.Generator) -> Tens
         turn[:, i, j] = -torch.sin(angles[:, axis])
         turn[:, j, i] = torch.sin(angles[:, axis])
         matrix = matrix @ turn
-    matrix = matrix * uniform(*SCALE, n, generator).view(n, 1, 1)
+    matrix = matrix * uniform(*SCALE, 3 * n, generator).view(n, 1, 3)
     mirror = torch.ones(n, 3)
     mirror[:, 0] = 1.0 - 2.0 * (torch.rand(n, generator=generator) < 0.5)  # noqa: PLR2004
     matrix = matrix * mirror.view(n, 1, 3)

@@ -44,7 +44,7 @@ class TrainingConfig:
     patch: tuple[int, int, int] = (40, 56, 40)
     base: int = 16
     levels: int = 4
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     holdout: float = 0.2
     seed: int = 0
     ema: float = 0.99

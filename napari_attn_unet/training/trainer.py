@@ -141,8 +141,13 @@ class _Run:
         )
         self.steps = max(1, round(cases / config.batch_size))
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.learning_rate)
+        # A tenth of the run to warm up: with the usual 30 % a short run is over before the
+        # smallest class is found.
         self.schedule = OneCycleLR(
-            self.optimiser, config.learning_rate, total_steps=self.steps * config.epochs
+            self.optimiser,
+            config.learning_rate,
+            total_steps=self.steps * config.epochs,
+            pct_start=0.1,
         )
         self.epoch = 0
         self.resume_path = out.with_name(f"{out.name}.resume")
