@@ -1,144 +1,50 @@
-"""Exact evaluation of an Attention U-Net in bounded memory: slab arithmetic and the two passes.
+"""Exact evaluation of an Attention U-Net in bounded memory, slab by slab, in any order.
 
 In evaluation mode with batch normalisation the network is a fixed, local function of its input.
-A level is therefore evaluated slab by slab along z, twice: pass A runs its encoder block and keeps
-only what the deeper levels need (the pooled features and the gate's projection of the skip); pass B
-recomputes the block, gates it, and runs the decoder block. Every slab carries the planes that its
-convolutions reach, so the result is the whole-volume result up to float rounding.
+Every level is therefore evaluated in slabs, in two passes: the first runs its encoder block and
+keeps what the deeper levels need (the pooled features and the gate's projection of the skip
+connection); the second, once the deeper levels are done, gates the skip connection, kept or
+computed again, and runs the decoder block. Every slab carries the planes that its convolutions
+reach, so the result is the whole-volume result up to float rounding.
 
-Levels count from 0, the finest, in this file's code.
+Levels count from 0, the finest, in this file's code; the slab axis comes first ("planes").
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (the field's name for it)
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
-from napari_attn_unet.errors import MemoryLimitError
-from napari_attn_unet.model import (
-    AttentionGate,
-    AttentionUNet,
-    ConvBlock,
-    ModelConfig,
-    crop,
-    map_size,
-    pad_to_multiple,
-    upsample,
+from napari_attn_unet.kernels import (
+    Workspace,
+    coarse_planes,
+    conv_relu,
+    turn,
+    upsample_into,
+    upsample_planes,
 )
+from napari_attn_unet.model import AttentionGate, AttentionUNet, ConvBlock, map_size
+from napari_attn_unet.planning import HALO, Plan, context, padded
+from napari_attn_unet.volume import Box
 
-HALO = 2
-"""Planes to each side that a block of two 3x3x3 convolutions reaches."""
-THICKNESSES = (64, 32, 16, 8, 4, 2)
-OVERHEAD = 1.15
-"""Allocator rounding and the convolution library's own buffers, measured."""
-
-Size = tuple[int, int, int]
+Steps = Generator["Event", int | None, None]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a volume is evaluated.
-
-    Attributes
-    ----------
-    slabs
-        Planes per slab of each level that is evaluated in slabs, finest first; () evaluates the
-        volume whole. Even numbers.
-    bytes_needed
-        Estimated peak of what the evaluation allocates.
-    """
-
-    slabs: tuple[int, ...]
-    bytes_needed: int
+class ArrayLike(Protocol):
+    """What slices into a numpy array: (C, Z, Y, X)."""
 
     @property
-    def description(self) -> str:
-        """The plan in words."""
-        if not self.slabs:
-            return "whole volume at once"
-        levels = "level 1" if len(self.slabs) == 1 else f"levels 1-{len(self.slabs)}"
-        return f"{levels} in slabs of {self.slabs[0]} planes"
+    def shape(self) -> tuple[int, ...]:
+        """Size along every axis."""
 
-
-def estimate_bytes(config: ModelConfig, size: Size, slabs: tuple[int, ...], itemsize: int) -> int:
-    """Return the estimated peak memory of an evaluation, in bytes.
-
-    Counted are the feature maps alive at once, at the decoder block the skip connection, the
-    upsampled features, and both of them joined: four times the level's channels.
-
-    Parameters
-    ----------
-    config
-        The network.
-    size
-        Size (Z, Y, X) of the volume; it is padded here.
-    slabs
-        As in `Plan`.
-    itemsize
-        Bytes per number of a feature map.
-    """
-    multiple = config.multiple
-    z, y, x = (-(-n // multiple) * multiple for n in size)
-
-    def peak(level: int) -> int:
-        """Return the features alive at the worst moment of `level` and those below it."""
-        planes, plane = z >> level, (y >> level) * (x >> level)
-        channels = config.channels[level]
-        if level == config.levels - 1:
-            return 3 * channels * planes * plane
-        coarse = (planes // 2) * (plane // 4)
-        deeper = config.channels[level + 1] * coarse
-        if level >= len(slabs) or slabs[level] >= planes:
-            held = channels * planes * plane + channels * coarse
-            return max(held + peak(level + 1), deeper + 4 * channels * planes * plane)
-        slab = 4 * channels * (slabs[level] + 2 * HALO) * plane
-        out = channels * planes * plane if level > 0 else 0
-        return max(2 * channels * coarse + max(slab, peak(level + 1)), deeper + out + slab)
-
-    numbers = peak(0) + (config.in_channels + config.classes) * z * y * x
-    return int(OVERHEAD * itemsize * numbers)
-
-
-def choose_plan(config: ModelConfig, size: Size, itemsize: int, limit: int) -> Plan:
-    """Return the fastest plan whose estimate stays within `limit` bytes.
-
-    Raises
-    ------
-    MemoryLimitError
-        If even the smallest plan needs more, or the network's normalisation needs the whole
-        volume at once and that does not fit.
-    """
-    candidates: list[tuple[int, ...]] = [()]
-    if config.norm == "batch":
-        for levels in range(1, config.levels):
-            candidates += [(thickness,) * levels for thickness in THICKNESSES]
-    plans = [Plan(slabs, estimate_bytes(config, size, slabs, itemsize)) for slabs in candidates]
-    for plan in plans:
-        if plan.bytes_needed <= limit:
-            return plan
-    least = min(plan.bytes_needed for plan in plans)
-    why = "" if config.norm == "batch" else " (instance normalisation needs the whole volume)"
-    msg = (
-        f"Segmenting {' × '.join(map(str, size))} voxels needs at least {in_words(least)}{why}, "
-        f"but the memory limit is {in_words(limit)}. Raise the limit, close other programs, "
-        "or crop the image."
-    )
-    raise MemoryLimitError(msg)
-
-
-def in_words(size: float) -> str:
-    """Return a number of bytes for people: 2147483648 -> "2.1 GB"."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:  # noqa: PLR2004
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
+    def __getitem__(self, part: Any, /) -> Any:
+        """Return a part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,301 +58,362 @@ class Event:
     gate
         (level from 1, coefficients (Z, Y, X) float32 on the gate's grid) once a map is complete.
     logits
-        (first plane, (classes, planes, Y, X) float32) once these planes are complete.
+        (box, (classes, Z, Y, X) float32 on the evaluation's device) once the voxels of `box` are
+        complete. The boxes of an evaluation do not overlap.
     """
 
     done: float
     gate: tuple[int, Tensor] | None = None
-    logits: tuple[int, Tensor] | None = None
+    logits: tuple[Box, Tensor] | None = None
 
 
-def fold(network: AttentionUNet, device: torch.device, dtype: torch.dtype) -> AttentionUNet:
-    """Return a copy for evaluation: batch normalisation folded into the convolutions before it."""
-    folded = copy.deepcopy(network).eval()
-    if network.config.norm == "batch":
-        sequences: list[nn.Sequential] = [*folded.encoder, *folded.decoder]
-        sequences += [gate.signal for gate in folded.gate if isinstance(gate, AttentionGate)]
-        for layers in sequences:
-            for i in range(0, len(layers), 3):
-                layers[i] = fuse_conv_bn_eval(layers[i], layers[i + 1])  # type: ignore[arg-type,type-var]
-                layers[i + 1] = nn.Identity()
-    folded.requires_grad_(requires_grad=False)
-    return folded.to(device=device, dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
-
-
-def evaluate(folded: AttentionUNet, image: Tensor, plan: Plan) -> Generator[Event, None, None]:
+def evaluate(
+    folded: AttentionUNet,
+    image: ArrayLike,
+    plan: Plan,
+    *,
+    look_at: int | None = None,
+    region: Box | None = None,
+) -> Steps:
     """Evaluate the network on the whole zero-padded volume.
 
-    Closing the generator stops within one slab (whole plan: one block) and frees its memory.
+    Gate maps come coarsest first, each as soon as it is complete; then the logits, slab by slab,
+    from the plane `look_at` outwards. Sending a plane into the generator makes that the one to go
+    on from. Closing it stops within one slab and frees its memory.
 
     Parameters
     ----------
     folded
         From `fold`.
     image
-        (C, Z, Y, X) float32 on the cpu.
+        (C, Z, Y, X), anything that slices into numbers; read slab by slab, some planes twice or
+        more.
     plan
-        From `choose_plan`.
+        From `planning.choose_plan`.
+    look_at
+        A plane of the plan's axis. None begins with the first.
+    region
+        Compute logits and maps of this box only, equal to the same box of the whole result.
+        Slices need a start and a stop within the volume.
     """
-    size = tuple(image.shape[1:])
-    padded = pad_to_multiple(image[None], folded.config.multiple)
-    with torch.inference_mode():
-        if folded.config.norm != "batch":
-            parameter = next(folded.parameters())
-            output = folded(padded.to(parameter.device, parameter.dtype))
-            for level, gate in output.gates.items():
-                yield Event(
-                    0.9, gate=(level, crop(gate, map_size(size, level))[0, 0].float().cpu())
-                )
-            yield Event(1.0, logits=(0, crop(output.logits, size)[0].float().cpu()))
-            return
-        # inference_mode is thread-local and must not stay on between two steps: the thread that
-        # drives this generator may be the user's own.
-    evaluation = _Evaluation(folded, padded, size, plan)
-    steps = evaluation.run()
+    # inference_mode is thread-local and must not stay on between two steps: the thread that
+    # drives this generator may be the user's own.
+    if folded.config.norm == "batch":
+        steps = _Evaluation(folded, image, plan, region).run(look_at)
+    else:
+        steps = _whole(folded, image, region)
+    wish: int | None = None
+    event: Event | None = None
     while True:
         with torch.inference_mode():
-            event = next(steps, None)
-        if event is None:
-            return
-        yield event
+            try:
+                event = steps.send(wish if event is not None else None)
+            except StopIteration:
+                return
+        wish = yield event
+
+
+def _whole(folded: AttentionUNet, image: ArrayLike, region: Box | None) -> Steps:
+    """Run the network as it is, for a normalisation that needs the whole volume's statistics."""
+    parameter = next(folded.parameters())
+    x = torch.from_numpy(np.array(image, dtype=np.float32))[None]
+    output = folded(x.to(parameter.device, parameter.dtype))
+    box = region or _box(x.shape[2:])
+    for level, gate in sorted(output.gates.items(), reverse=True):
+        yield Event(0.9, gate=(level, gate[(0, 0, *_coarse_box(box, level))].float().cpu()))
+    yield Event(1.0, logits=(box, output.logits[(0, slice(None), *box)].float()))
 
 
 class _Evaluation:
-    """One evaluation: the network, the volume, the plan, and the maps that outlive a level."""
+    """One evaluation: the network, the volume, the plan, and the maps that outlive a slab."""
 
     def __init__(
-        self, network: AttentionUNet, image: Tensor, size: tuple[int, ...], plan: Plan
+        self, folded: AttentionUNet, image: ArrayLike, plan: Plan, region: Box | None
     ) -> None:
-        self.network, self.image, self.size, self.plan = network, image, size, plan
-        self.config = network.config
-        parameter = next(network.parameters())
-        self.device, self.dtype = parameter.device, parameter.dtype
+        self.config = folded.config
+        self.plan, self.image = plan, image
+        self.network = turn(folded, plan.axis)
+        self.order = (plan.axis, *(a for a in range(3) if a != plan.axis))
+        self.box = region or _box(image.shape[1:])
+        self.crop = context(self.config, image.shape[1:], region)
+        size = tuple(s.stop - s.start for s in self.crop)
+        self.grids = [
+            tuple(n >> level for n in padded(self.config, size, plan.axis))
+            for level in range(self.config.levels)
+        ]
+        parameter = next(folded.parameters())
+        self.workspace = Workspace(parameter.device, parameter.dtype)
+        self.inputs: dict[int, Tensor] = {}  # of the encoder blocks below the finest
+        self.skips: dict[int, Tensor] = {}  # of the levels that are not computed again
+        self.deeper: dict[int, Tensor] = {}  # decoder features of the level below
+        self.alpha: dict[int, Tensor] = {}
         self.stages: dict[int, Tensor] = {}  # class maps of the coarser decoder stages
+        along = self.box[plan.axis]
+        start = self.crop[plan.axis].start
+        self._set_ranges(along.start - start, along.stop - start)
         self.work = 0.0
-        self.total_work = self._work_of_all()
+        self.total_work = self._total_work()
 
-    # Work is counted in multiply-adds of the blocks; all else is small beside them.
-    def _block_work(self, block: ConvBlock, voxels: int) -> float:
-        return float(voxels * (block[0].weight.numel() + block[3].weight.numel()))  # type: ignore[operator]
+    # --- what is computed -----------------------------------------------------------------------
+    def _set_ranges(self, first: int, last: int) -> None:
+        """Work out which planes of each level are decoded and encoded for the wanted planes."""
+        bottom = self.config.levels - 1
+        self.decoded = [(first - first % 2, last + last % 2)]
+        for level in range(1, self.config.levels):
+            first, last = self.decoded[-1]
+            planes = self.grids[level][0]
+            begin, end = coarse_planes(
+                max(first - HALO, 0), min(last + HALO, 2 * planes), 2, planes
+            )
+            if self.config.coefficients == "softmax":  # a sum over the whole map
+                begin, end = 0, planes
+            self.decoded.append((begin - begin % 2, min(end + end % 2, planes)))
+        self.encoded = [self.decoded[bottom]]
+        for level in reversed(range(bottom)):
+            planes = self.grids[level][0]
+            coarse = self.encoded[0]  # the block there reaches HALO planes further
+            first, last = self.decoded[level]
+            begin = max(0, min(first - HALO, 2 * (coarse[0] - HALO)))
+            end = min(planes, max(last + HALO, 2 * (coarse[1] + HALO)))
+            self.encoded.insert(0, (begin, end))
 
-    def _work_of_all(self) -> float:
-        total, voxels = 0.0, self.image[0, 0].numel()
-        for level, encoder in enumerate(self.network.encoder):
-            n = voxels >> (3 * level)
-            streamed = self._thickness(level, self.image.shape[2] >> level) is not None
-            total += self._block_work(encoder, n) * (2 if streamed else 1)  # type: ignore[arg-type]
-            if level < self.config.levels - 1:
-                total += self._block_work(self.network.decoder[level], n)  # type: ignore[arg-type]
-        return total
+    def run(self, look_at: int | None) -> Steps:
+        """Evaluate everything: down to the coarsest level and back up, then the finest level."""
+        yield from self._below(0)
+        origin = self.crop[self.plan.axis].start
+        slabs = self.plan.slabs(0, *self.decoded[0])
+        plane = self.box[self.plan.axis].start if look_at is None else look_at
+        while slabs:
+            nearest = min(slabs, key=lambda s: _distance(plane - origin, s))
+            slabs.remove(nearest)
+            logits = self._logits(*nearest)
+            done = self._did(0, nearest, decoder=True)
+            wish = yield Event(1.0 if not slabs else done, logits=logits)
+            plane = plane if wish is None else wish
 
-    def _did(self, block: ConvBlock, voxels: int) -> float:
-        self.work += self._block_work(block, voxels)
-        return min(1.0, self.work / self.total_work)
+    def _below(self, level: int) -> Steps:
+        """Compute all that decoding `level` needs: the deeper features, the gate's map."""
+        below = level + 1
+        projected = yield from self._descend(level)
+        if below < self.config.levels - 1:
+            yield from self._below(below)
+        features = self._new(self.config.channels[below], below)
+        yield from self._ascend(below, features)
+        for kept in (self.inputs, self.skips, self.deeper, self.alpha):
+            kept.pop(below, None)
+        self.deeper[level] = features
+        if projected is not None:
+            gate: AttentionGate = self.network.gate[level]  # type: ignore[assignment]
+            self.alpha[level] = self._coefficients(gate, projected, features, self.decoded[below])
+            yield Event(min(1.0, self.work / self.total_work), gate=self._gate_map(level))
 
-    def _thickness(self, level: int, planes: int) -> int | None:
-        """Planes per slab of a level, or None if it runs whole."""
-        slabs = self.plan.slabs
-        last = self.config.levels - 1
-        return slabs[level] if level < min(len(slabs), last) and slabs[level] < planes else None
-
-    def run(self) -> Generator[Event, None, None]:
-        """Evaluate everything, from the finest level down and back up."""
-        yield from self._level(0, self.image)
-
-    def _level(self, level: int, x: Tensor) -> Generator[Event, None, Tensor]:
-        """Return the decoded features of a level from its input; level 0 emits logits instead."""
-        encoder: ConvBlock = self.network.encoder[level]  # type: ignore[assignment]
-        if level == self.config.levels - 1:
-            x = self._block(encoder, self._to_device(x))
-            yield Event(self._did(encoder, x[0, 0].numel()))
-            return x
-        thickness = self._thickness(level, x.shape[2])
-        if thickness is None:
-            return (yield from self._level_whole(level, encoder, x))
-        return (yield from self._level_in_slabs(level, encoder, x, thickness))
-
-    def _level_whole(
-        self, level: int, encoder: ConvBlock, x: Tensor
-    ) -> Generator[Event, None, Tensor]:
-        skip = self._block(encoder, self._to_device(x))
-        yield Event(self._did(encoder, skip[0, 0].numel()))
-        deeper = yield from self._level(level + 1, F.max_pool3d(skip, 2))
-        gate = self.network.gate[level]
-        alpha = None
-        if isinstance(gate, AttentionGate):
-            alpha = self._coefficients(gate, gate.theta(skip), deeper)
-            yield self._gate_event(level, alpha)
-        joined = self._join(level, skip, alpha, deeper, 0, skip.shape[2])
-        del skip, deeper
-        decoder: ConvBlock = self.network.decoder[level]  # type: ignore[assignment]
-        x = self._block(decoder, joined)
-        del joined
-        self._keep_stage(level, x)
-        done = self._did(decoder, x[0, 0].numel())
-        yield Event(done, logits=self._logits(x, 0) if level == 0 else None)
-        return x
-
-    def _level_in_slabs(
-        self, level: int, encoder: ConvBlock, x: Tensor, thickness: int
-    ) -> Generator[Event, None, Tensor]:
-        planes, height, width = x.shape[2:]
-        channels = self.config.channels[level]
-        gate = self.network.gate[level]
-        half = (planes // 2, height // 2, width // 2)
-        pooled, projected = self._new(channels, half), None
-        if isinstance(gate, AttentionGate):
-            projected = self._new(channels, half)
-        for start in range(0, planes, thickness):  # pass A
-            stop = min(start + thickness, planes)
-            skip = self._encode_slab(encoder, x, start, stop)
-            pooled[:, :, start // 2 : stop // 2] = F.max_pool3d(skip, 2)
+    def _descend(self, level: int) -> Generator[Event, int | None, Tensor | None]:
+        """First pass: fill the input of the level below; return the skip's projection, if gated."""
+        channels, gate = self.config.channels[level], self.network.gate[level]
+        pooled = self._new(channels, level + 1)
+        projected = self._new(channels, level + 1) if isinstance(gate, AttentionGate) else None
+        if level >= self.plan.recomputed:
+            self.skips[level] = self._new(channels, level)
+        for first, last in self.plan.slabs(level, *self.encoded[level]):
+            skip = self._encode(level, first, last, self._skip_buffer(level, first, last))
+            half = slice(first // 2, last // 2)
+            pooled[:, :, half] = F.max_pool3d(skip, 2)
             if projected is not None:
-                projected[:, :, start // 2 : stop // 2] = gate.theta(skip)  # type: ignore[operator]
-            del skip
-            yield Event(self._did(encoder, (stop - start) * height * width))
+                projected[:, :, half] = gate.theta(skip)  # type: ignore[operator]
+            yield Event(self._did(level, (first, last)))
+        if level in self.skips:
+            self.inputs.pop(level, None)
+        self.inputs[level + 1] = pooled
+        return projected
 
-        deeper = yield from self._level(level + 1, pooled)
-        del pooled
-        alpha = None
-        if isinstance(gate, AttentionGate) and projected is not None:
-            alpha = self._coefficients(gate, projected, deeper)
-            del projected
-            yield self._gate_event(level, alpha)
+    def _ascend(self, level: int, features: Tensor) -> Steps:
+        """Second pass of a level below the finest: write what its decoder block gives.
 
-        decoder: ConvBlock = self.network.decoder[level]  # type: ignore[assignment]
-        out = self._new(channels, (planes, height, width)) if level > 0 else deeper
-        for start in range(0, planes, thickness):  # pass B
-            stop = min(start + thickness, planes)
-            first, last = max(start - HALO, 0), min(stop + HALO, planes)
-            skip = self._encode_slab(encoder, x, first, last)
-            joined = self._join(level, skip, alpha, deeper, first, last)
-            del skip
-            y = self._decode_slab(decoder, joined, start, stop, planes)
-            del joined
-            self._did(encoder, (stop - start) * height * width)
-            done = self._did(decoder, (stop - start) * height * width)
-            if level == 0:
-                yield Event(done, logits=self._logits(y, start))
+        The coarsest level has no decoder; there its encoder block is run.
+        """
+        is_bottom = level == self.config.levels - 1
+        for first, last in self.plan.slabs(level, *self.decoded[level]):
+            out = features[:, :, first:last]
+            if is_bottom:
+                self._encode(level, first, last, out)
             else:
-                out[:, :, start:stop] = y
-                yield Event(done)
-            del y
-        self._keep_stage(level, out)
-        return out
+                self._decode(level, first, last, out)
+                if self.config.deep_supervision:
+                    self._keep_stage(level, first, last, out)
+            yield Event(self._did(level, (first, last), decoder=not is_bottom))
 
     # --- slab arithmetic ------------------------------------------------------------------------
-    def _encode_slab(self, encoder: ConvBlock, x: Tensor, start: int, stop: int) -> Tensor:
-        """Return encoder features of planes [start, stop)."""
-        planes = x.shape[2]
-        first, last = max(start - HALO, 0), min(stop + HALO, planes)
-        slab = self._to_device(x[:, :, first:last])
-        return self._slab_block(encoder, slab, first - (start - HALO), stop + HALO - last)
+    def _encode(self, level: int, first: int, last: int, out: Tensor) -> Tensor:
+        """Write encoder features of planes [first, last) into `out` and return it."""
+        planes = self.grids[level][0]
+        begin, end = max(first - HALO, 0), min(last + HALO, planes)
+        x = self._read(begin, end) if level == 0 else self.inputs[level][:, :, begin:end]
+        missing = begin - (first - HALO), last + HALO - end
+        self._block(self.network.encoder[level], x, missing, out)  # type: ignore[arg-type]
+        return out
 
-    def _decode_slab(
-        self, decoder: ConvBlock, joined: Tensor, start: int, stop: int, planes: int
-    ) -> Tensor:
-        """Return decoder features of planes [start, stop); `joined` reaches HALO beyond."""
-        missing = max(HALO - start, 0), max(stop + HALO - planes, 0)
-        return self._slab_block(decoder, joined, *missing)
-
-    def _slab_block(self, block: ConvBlock, x: Tensor, before: int, after: int) -> Tensor:
-        """Run a block on a slab that lacks `before` and `after` planes of its halo.
-
-        Planes are lacking only at a true border, where the network sees zero padding: of the
-        input, and of the hidden map. The hidden planes outside the volume are therefore set to
-        zero; computed, they would be relu(bias).
-        """
-        if before or after:
-            x = F.pad(x, (0, 0, 0, 0, before, after))
-        hidden = F.conv3d(x, block[0].weight, block[0].bias, padding=(0, 1, 1)).relu_()  # type: ignore[arg-type]
-        if before:
-            hidden[:, :, : before - 1].zero_()
-        if after:
-            hidden[:, :, hidden.shape[2] - after + 1 :].zero_()
-        return F.conv3d(hidden, block[3].weight, block[3].bias, padding=(0, 1, 1)).relu_()  # type: ignore[arg-type]
-
-    def _block(self, block: ConvBlock, x: Tensor) -> Tensor:
-        """Run a block on a whole level."""
-        result: Tensor = block(x)
-        return result
-
-    def _coefficients(self, gate: AttentionGate, projected: Tensor, g: Tensor) -> Tensor:
-        """Coefficients of a whole map, its scores computed a few planes at a time."""
-        step = 16
-        scores = [
-            gate.scores(projected[:, :, z : z + step], g[:, :, z : z + step]).float()
-            for z in range(0, g.shape[2], step)
-        ]
-        return gate.normalise(torch.cat(scores, dim=2))
-
-    def _join(  # noqa: PLR0913  (a slab is all of these)
-        self, level: int, skip: Tensor, alpha: Tensor | None, deeper: Tensor, first: int, last: int
-    ) -> Tensor:
-        """Gated skip connection beside the upsampled deeper features, planes [first, last)."""
-        channels = skip.shape[1]
-        joined = self._new(2 * channels, tuple(skip.shape[2:]))
-        if alpha is None:
-            joined[:, :channels] = skip
+    def _decode(self, level: int, first: int, last: int, out: Tensor) -> None:
+        """Write decoder features of planes [first, last) into `out`."""
+        planes, height, width = self.grids[level]
+        begin, end = max(first - HALO, 0), min(last + HALO, planes)
+        kept = self.skips.get(level)
+        if kept is None:
+            skip = self._encode(level, begin, end, self._skip_buffer(level, begin, end))
         else:
-            gate: AttentionGate = self.network.gate[level]  # type: ignore[assignment]
-            weight = upsample_planes(alpha, 2, first, last)
-            torch.mul(
-                skip,
-                gate.weigh(weight, alpha[0].numel()).to(self.dtype),
-                out=joined[:, :channels],
-            )
+            skip = kept[:, :, begin:end]
+        channels, size = skip.shape[1], (end - begin, height, width)
+        joined = self.workspace.take("joined", 2 * channels, size)
+        self._gate(level, skip, begin, end, joined[:, :channels])
         up = self.network.up[level]
-        if up.kind == "transposed":
-            joined[:, channels:] = up.conv(deeper[:, :, first // 2 : last // 2])  # type: ignore[operator]
-        else:
-            joined[:, channels:] = up.conv(upsample_planes(deeper, 2, first, last))  # type: ignore[operator]
-        return joined
+        tmp = self.workspace.take("hidden", channels, size)
+        upsample_into(up, self.deeper[level], begin, joined[:, channels:], tmp)  # type: ignore[arg-type]
+        missing = begin - (first - HALO), last + HALO - end
+        self._block(self.network.decoder[level], joined, missing, out)  # type: ignore[arg-type]
 
-    def _keep_stage(self, level: int, x: Tensor) -> None:
+    def _block(self, block: ConvBlock, x: Tensor, missing: tuple[int, int], out: Tensor) -> None:
+        """Run a block on a slab that lacks `missing` planes of its halo before and after.
+
+        Planes are missing only at a true border, where the network sees zero padding: of the
+        input, and of the hidden map. The hidden planes outside the volume are therefore zero;
+        computed, they would be relu(bias).
+        """
+        before, after = missing
+        outside = before == HALO, after == HALO
+        pad = 1 if before or after else 0
+        planes = x.shape[2] - 2 + 2 * pad
+        size = (outside[0] + planes + outside[1], *x.shape[3:])
+        hidden = self.workspace.take("hidden", block[0].out_channels, size)  # type: ignore[arg-type]
+        conv_relu(block[0], x, pad, hidden[:, :, outside[0] : outside[0] + planes])  # type: ignore[arg-type]
+        if outside[0]:
+            hidden[:, :, 0].zero_()
+        if outside[1]:
+            hidden[:, :, -1].zero_()
+        # Where only the other end is a border, padding it has made one plane too many here.
+        begin, end = int(pad and not before), size[0] - int(pad and not after)
+        conv_relu(block[3], hidden[:, :, begin:end], 0, out)  # type: ignore[arg-type]
+
+    def _gate(self, level: int, skip: Tensor, first: int, last: int, out: Tensor) -> None:
+        """Write the gated skip connection of planes [first, last) into `out`."""
+        if level not in self.alpha:
+            out.copy_(skip)
+            return
+        gate: AttentionGate = self.network.gate[level]  # type: ignore[assignment]
+        alpha = self.alpha[level]
+        weight = gate.weigh(upsample_planes(alpha, 2, first, last), alpha[0].numel())
+        torch.mul(skip, weight.to(skip.dtype), out=out)
+
+    def _coefficients(
+        self, gate: AttentionGate, projected: Tensor, g: Tensor, planes: tuple[int, int]
+    ) -> Tensor:
+        """Coefficients of a whole map, its scores computed a few planes at a time."""
+        scores = torch.zeros((1, 1, *g.shape[2:]), device=g.device)
+        step = 16
+        for z in range(*planes, step):
+            part = slice(z, min(z + step, planes[1]))
+            scores[:, :, part] = gate.scores(projected[:, :, part], g[:, :, part])
+        return gate.normalise(scores)
+
+    def _keep_stage(self, level: int, first: int, last: int, features: Tensor) -> None:
         """Keep the class map of a coarser decoder stage, which the head joins at the end."""
-        if self.config.deep_supervision and level > 0:
-            self.stages[level] = self.network.stage_head[level](x)
+        if level not in self.stages:
+            self.stages[level] = self._new(self.config.classes, level)
+        self.stages[level][:, :, first:last] = self.network.stage_head[level](features)
 
-    def _logits(self, y: Tensor, start: int) -> tuple[int, Tensor] | None:
-        """Logits from level-0 decoder features of planes from `start`; None beyond the image."""
-        stop = start + y.shape[2]
+    def _logits(self, first: int, last: int) -> tuple[Box, Tensor] | None:
+        """Logits of planes [first, last) and where they lie; None beyond the image."""
+        size = (last - first, *self.grids[0][1:])
+        y = self.workspace.take("skip", self.config.channels[0], size)
+        self._decode(0, first, last, y)
+        along, *across = (self.box[a] for a in self.order)
+        origin, *corner = (self.crop[a].start for a in self.order)
+        begin, end = max(first, along.start - origin), min(last, along.stop - origin)
+        if end <= begin:
+            return None
+        y = y[:, :, begin - first : end - first]
         if self.config.deep_supervision:
             maps = [self.network.stage_head[0](y)]
-            maps += [
-                upsample_planes(self.stages[k], 2**k, start, stop) for k in sorted(self.stages)
-            ]
+            maps += [upsample_planes(self.stages[k], 2**k, begin, end) for k in sorted(self.stages)]
             y = torch.cat(maps, dim=1)
-        z, height, width = self.size
-        kept = min(stop, z) - start
-        if kept <= 0:
-            return None
-        logits = self.network.head(y[:, :, :kept])
-        return start, crop(logits, (kept, height, width))[0].float().cpu()
+        within = [slice(s.start - c, s.stop - c) for s, c in zip(across, corner, strict=True)]
+        logits = self.network.head(y)[(0, slice(None), slice(None), *within)].float()
+        place = list(self.box)
+        place[self.plan.axis] = slice(begin + origin, end + origin)
+        return (place[0], place[1], place[2]), logits.movedim(1, 1 + self.plan.axis)
 
-    def _gate_event(self, level: int, alpha: Tensor) -> Event:
-        kept = crop(alpha, map_size(self.size, level + 1))[0, 0]
-        return Event(min(1.0, self.work / self.total_work), gate=(level + 1, kept.cpu()))
+    def _gate_map(self, level: int) -> tuple[int, Tensor]:
+        alpha = self.alpha[level][0, 0].movedim(0, self.plan.axis)
+        origin = [s.start >> (level + 1) for s in self.crop]
+        part = _coarse_box(self.box, level + 1)
+        within = tuple(slice(s.start - o, s.stop - o) for s, o in zip(part, origin, strict=True))
+        return level + 1, alpha[within].cpu()
 
     # --- tensors --------------------------------------------------------------------------------
-    def _to_device(self, x: Tensor) -> Tensor:
-        return x.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last_3d)
+    def _read(self, first: int, last: int) -> Tensor:
+        """Read planes [first, last) of the padded image."""
+        part = list(self.crop)
+        along = part[self.plan.axis]
+        begin, end = along.start + first, min(along.start + last, along.stop)
+        part[self.plan.axis] = slice(begin, max(begin, end))
+        read = np.asarray(self.image[(slice(None), *part)])
+        read = np.moveaxis(read, 1 + self.plan.axis, 1)
+        x = torch.zeros((1, len(read), last - first, *self.grids[0][1:]))
+        _, planes, height, width = read.shape
+        x[0, :, :planes, :height, :width] = torch.from_numpy(np.array(read, dtype=np.float32))
+        x = x.to(self.workspace.device, self.workspace.dtype)
+        return x.contiguous(memory_format=torch.channels_last_3d)
 
-    def _new(self, channels: int, size: tuple[int, ...]) -> Tensor:
-        return torch.empty(
-            (1, channels, *size),
-            dtype=self.dtype,
-            device=self.device,
-            memory_format=torch.channels_last_3d,
-        )
+    def _skip_buffer(self, level: int, first: int, last: int) -> Tensor:
+        """Return where encoder features of these planes are written: kept, or used again."""
+        if level in self.skips:
+            return self.skips[level][:, :, first:last]
+        size = (last - first, *self.grids[level][1:])
+        return self.workspace.take("skip", self.config.channels[level], size)
+
+    def _new(self, channels: int, level: int) -> Tensor:
+        workspace = Workspace(self.workspace.device, self.workspace.dtype)
+        return workspace.take("", channels, self.grids[level])
+
+    # --- progress -------------------------------------------------------------------------------
+    def _block_work(self, block: ConvBlock, level: int, planes: int) -> float:
+        """Return the multiply-adds of a block; all else is small beside them."""
+        _, height, width = self.grids[level]
+        weights = block[0].weight.numel() + block[3].weight.numel()  # type: ignore[operator]
+        return float(planes * height * width * weights)
+
+    def _slab_work(self, level: int, planes: int, *, decoder: bool) -> float:
+        done = 0.0
+        if decoder:
+            done += self._block_work(self.network.decoder[level], level, planes)  # type: ignore[arg-type]
+        if not decoder or level < self.plan.recomputed:
+            done += self._block_work(self.network.encoder[level], level, planes)  # type: ignore[arg-type]
+        return done
+
+    def _total_work(self) -> float:
+        total = 0.0
+        for level, (first, last) in enumerate(self.encoded):
+            total += self._slab_work(level, last - first, decoder=False)
+        for level, (first, last) in enumerate(self.decoded[:-1]):
+            total += self._slab_work(level, last - first, decoder=True)
+        return total
+
+    def _did(self, level: int, slab: tuple[int, int], *, decoder: bool = False) -> float:
+        self.work += self._slab_work(level, slab[1] - slab[0], decoder=decoder)
+        return min(1.0, self.work / self.total_work)
 
 
-def upsample_planes(x: Tensor, factor: int, first: int, last: int) -> Tensor:
-    """Return planes [first, last) of `upsample(x, factor)` without computing the others.
+def _distance(plane: int, slab: tuple[int, int]) -> int:
+    """Return how many planes lie between a plane and a slab; 0 within it."""
+    return max(slab[0] - plane, plane - slab[1] + 1, 0)
 
-    Trilinear interpolation reaches one coarse plane to each side, clamped at true borders.
-    """
-    begin = max(first // factor - 1, 0)
-    end = min(-(-last // factor) + 1, x.shape[2])
-    fine = upsample(x[:, :, begin:end], factor)
-    return fine[:, :, first - begin * factor : last - begin * factor]
+
+def _box(size: tuple[int, ...] | torch.Size) -> Box:
+    z, y, x = (slice(0, n) for n in size)
+    return z, y, x
+
+
+def _coarse_box(box: Box, level: int) -> Box:
+    """Return the voxels of a map at `level` that lie on the voxels of a box."""
+    begin = [s.start >> level for s in box]
+    end = map_size(tuple(s.stop for s in box), level)
+    z, y, x = (slice(b, e) for b, e in zip(begin, end, strict=True))
+    return z, y, x

@@ -19,6 +19,8 @@ import numpy.typing as npt
 from napari_attn_unet.errors import ShapeError, VolumeError
 
 FloatArray = npt.NDArray[np.float64]
+Box = tuple[slice, slice, slice]
+"""Voxels of a grid: a start and a stop along each axis."""
 
 MILLIMETRES = {
     "km": 1e6,
@@ -206,6 +208,14 @@ class Orientation:
         moved = array.transpose(*range(lead), *(lead + axis for axis in self.axes))
         step = tuple(slice(None, None, -1) if flip else slice(None) for flip in self.flips)
         return moved[(..., *step)]
+
+    def apply_to_box(self, box: Box, shape: Sequence[int]) -> Box:
+        """Return where the voxels of a box of an array of `shape` lie once it is reoriented."""
+        z, y, x = (
+            slice(shape[old] - box[old].stop, shape[old] - box[old].start) if flip else box[old]
+            for old, flip in zip(self.axes, self.flips, strict=True)
+        )
+        return z, y, x
 
     def index_affine(self, shape: Sequence[int]) -> FloatArray:
         """(4, 4) matrix from indices of the result to indices of a source of `shape`."""

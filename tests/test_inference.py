@@ -11,7 +11,7 @@ from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.errors import AttnUNetError, ConfigError, DeviceError
 from napari_attn_unet.inference import Predictor
 from napari_attn_unet.model import AttentionUNet, ModelConfig
-from napari_attn_unet.streaming import estimate_bytes
+from napari_attn_unet.planning import Plan, estimate_bytes
 from napari_attn_unet.volume import Geometry, Volume
 
 CONFIG = ModelConfig(classes=3, channels=(4, 8, 16))
@@ -32,7 +32,7 @@ def volume() -> Volume:
 
 def test_a_lower_memory_limit_changes_the_plan_and_not_the_result(volume: Volume) -> None:
     whole = Predictor(checkpoint()).predict(volume, probabilities=True)
-    limit = estimate_bytes(CONFIG, volume.shape, (8,), 4)
+    limit = estimate_bytes(CONFIG, volume.shape, Plan(0, 1, 8), 4)
     slabs = Predictor(checkpoint(), memory_limit=limit).predict(volume, probabilities=True)
     assert whole.provenance["plan"] != slabs.provenance["plan"]
     assert whole.probabilities is not None
@@ -81,7 +81,7 @@ def test_a_threshold_decides_its_class_alone(volume: Volume) -> None:
 
 
 def test_progress_grows_and_planes_come_once(volume: Volume) -> None:
-    limit = estimate_bytes(CONFIG, volume.shape, (8,), 4)
+    limit = estimate_bytes(CONFIG, volume.shape, Plan(0, 1, 8), 4)
     progress = list(Predictor(checkpoint(), memory_limit=limit).steps(volume))
     done = [p.done for p in progress]
     assert done == sorted(done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (the field's name for it)
 from torch import Tensor
@@ -41,7 +42,7 @@ def random_patch(
     image, label
         (C, Z, Y, X) float32 and (Z, Y, X) uint8.
     """
-    image = torch.from_numpy(case.prepared.data)
+    image = torch.from_numpy(np.asarray(case.prepared.data))
     label = torch.from_numpy(case.label)
     for axis, want in enumerate(patch):
         have = label.shape[axis]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,9 +162,10 @@ def load_cases(paths: list[CasePaths], dataset: Dataset, spec: PreprocessingSpec
             raise DatasetError(msg)
         truth = truth.astype(np.uint8)
         prepared = prepare(volume, spec, dataset.channels)
+        prepared = replace(prepared, data=np.asarray(prepared.data))  # read many times
         label = prepared.orientation.apply(truth)
         if prepared.is_resampled:
-            label = _nearest(label, prepared.data.shape[1:])
+            label = _nearest(label, prepared.shape)
         spacing = volume.geometry.spacing_mm
         extent = None
         if spacing is not None:

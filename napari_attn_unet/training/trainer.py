@@ -245,7 +245,7 @@ def _validate(
 
 def _probabilities(network: AttentionUNet, case: Case) -> np.ndarray[Any, Any]:
     with torch.inference_mode():
-        image = torch.from_numpy(case.prepared.data)[None]
+        image = torch.from_numpy(np.asarray(case.prepared.data))[None]
         logits: Tensor = network(image).logits
         return np.asarray(torch.softmax(logits[0], dim=0).numpy())
 

@@ -1,0 +1,245 @@
+"""How a volume is evaluated within a memory limit: the plans, what each needs, which is chosen.
+
+Everything here is arithmetic on sizes; nothing is allocated. Levels count from 0, the finest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from napari_attn_unet.errors import MemoryLimitError
+from napari_attn_unet.model import ModelConfig
+from napari_attn_unet.volume import Box
+
+HALO = 2
+"""Planes to each side that a block of two 3x3x3 convolutions reaches."""
+LARGEST_SLAB = 2**20
+"""Voxels of a slab of level 1; a run can be cancelled and shows progress after each."""
+OVERHEAD = 1.05
+"""Allocator rounding and the convolution library's own buffers, measured."""
+
+Size = tuple[int, int, int]
+_BLOCK_KERNEL = 27
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a volume is evaluated.
+
+    Attributes
+    ----------
+    axis
+        The axis (of Z, Y, X: 0, 1, 2) that is cut into slabs.
+    recomputed
+        Number of levels, finest first, whose encoder features are not kept but computed twice.
+    thickness
+        Planes per slab of the finest level, an even number; level k has 2^k times as many, in
+        planes a quarter as large.
+    bytes_needed
+        Estimated peak of what the evaluation allocates.
+    """
+
+    axis: int = 0
+    recomputed: int = 0
+    thickness: int = 64
+    bytes_needed: int = 0
+
+    @property
+    def description(self) -> str:
+        """The plan in words."""
+        if not self.recomputed:
+            return "whole volume at once"
+        levels = "level 1" if self.recomputed == 1 else f"levels 1-{self.recomputed}"
+        return f"{levels} in slabs of {self.thickness} planes"
+
+    def slabs(self, level: int, first: int, last: int) -> list[tuple[int, int]]:
+        """Return [first, last) of the slabs that cover planes [first, last) of a level.
+
+        They are even in thickness, as far as that goes, and begin at even planes.
+        """
+        first -= first % 2
+        planes = last - first
+        count = max(1, math.ceil(planes / (self.thickness << level)))
+        step = 2 * math.ceil(planes / count / 2)
+        return [(z, min(z + step, last)) for z in range(first, last, step)]
+
+
+def padded(config: ModelConfig, size: tuple[int, ...], axis: int = 0) -> Size:
+    """Return the padded size of a volume, the slab axis first."""
+    z, y, x = (-(-n // config.multiple) * config.multiple for n in size)
+    rest = [n for a, n in enumerate((z, y, x)) if a != axis]
+    return (z, y, x)[axis], rest[0], rest[1]
+
+
+def context(config: ModelConfig, size: tuple[int, ...], region: Box | None) -> Box:
+    """Return the part of a volume of `size` that a region's result depends on.
+
+    It lies on the coarsest level's grid. At its borders that are not the volume's own, features
+    are wrong, but only within the reach of the network's convolutions from there.
+    """
+    if region is None or config.coefficients == "softmax":  # a sum over the whole map
+        region = (slice(0, size[0]), slice(0, size[1]), slice(0, size[2]))
+    multiple = config.multiple
+    reach = math.ceil(config.reach / multiple) * multiple
+    z, y, x = (
+        slice(
+            max(0, part.start // multiple * multiple - reach),
+            min(n, math.ceil(part.stop / multiple) * multiple + reach),
+        )
+        for part, n in zip(region, size, strict=True)
+    )
+    return z, y, x
+
+
+def estimate_bytes(config: ModelConfig, size: Size, plan: Plan, itemsize: int) -> int:
+    """Return the estimated peak of what an evaluation allocates, in bytes.
+
+    This walks the evaluation of `streaming` and adds up the maps alive at each moment. Not
+    counted are the image and what the caller keeps of the result.
+
+    Parameters
+    ----------
+    config
+        The network.
+    size
+        Size (Z, Y, X) of the volume; it is padded here.
+    plan
+        The plan; its own `bytes_needed` is not looked at.
+    itemsize
+        Bytes per number of a feature map.
+    """
+    grids = [
+        tuple(n >> level for n in padded(config, size, plan.axis)) for level in range(config.levels)
+    ]
+    voxels = [math.prod(grid) for grid in grids]
+    if config.norm != "batch":
+        # torch runs it: at the worst moment a skip connection, the upsampled features, both of
+        # them joined, and the gated skip connection.
+        return int(OVERHEAD * itemsize * 5 * config.channels[0] * voxels[0])
+    live = peak = _workspace(config, grids, plan)
+
+    def hold(numbers: int) -> None:
+        nonlocal live, peak
+        live += numbers
+        peak = max(peak, live)
+
+    def below(level: int) -> None:
+        channels = config.channels[level]
+        kept = channels * voxels[level] if level >= plan.recomputed else 0
+        hold(2 * channels * voxels[level + 1] + kept)  # pooled, projected for the gate
+        if kept and level > 0:
+            hold(-config.channels[level - 1] * voxels[level])  # its input is done with
+        deeper = config.channels[level + 1] * voxels[level + 1]
+        if level + 1 < config.levels - 1:
+            below(level + 1)
+            hold(deeper)
+            below_kept = level + 1 >= plan.recomputed
+            hold(-(deeper if below_kept else channels * voxels[level + 1]))
+            hold(-config.channels[level + 2] * voxels[level + 2])
+        else:
+            hold(deeper)
+            hold(-channels * voxels[level + 1])
+        hold(-channels * voxels[level + 1])  # the projection
+
+    below(0)
+    return int(OVERHEAD * itemsize * peak)
+
+
+def _workspace(config: ModelConfig, grids: list[tuple[int, ...]], plan: Plan) -> int:
+    """Return the numbers that the buffers of a slab take: hidden, skip and joined."""
+    hidden = skip = joined = 0
+    for level, (planes, height, width) in enumerate(grids):
+        slabs = plan.slabs(level, 0, planes)
+        thickest = max(last - first for first, last in slabs)
+        plane = config.channels[level] * height * width
+        inner = min(thickest + 2 * HALO, planes)
+        hidden = max(hidden, plane * min(inner + 2, planes + 2))
+        if level < config.levels - 1:
+            skip = max(skip, plane * inner)
+            joined = max(joined, 2 * plane * inner)
+    return hidden + skip + joined
+
+
+def work(config: ModelConfig, size: Size, plan: Plan) -> float:
+    """Return the multiply-adds of the blocks under a plan; all else is small beside them."""
+    total = 0.0
+    planes, height, width = padded(config, size, plan.axis)
+    for level, channels in enumerate(config.channels):
+        inner = config.in_channels if level == 0 else config.channels[level - 1]
+        plane = _BLOCK_KERNEL * channels * ((height >> level) * (width >> level))
+        for first, last in plan.slabs(level, 0, planes >> level):
+            total += plane * (inner * (last - first + 2) + channels * (last - first))
+            if level == config.levels - 1:
+                continue
+            total += plane * (2 * channels * (last - first + 2) + channels * (last - first))
+            if level < plan.recomputed:
+                total += plane * (inner * (last - first + 6) + channels * (last - first + 4))
+    return total
+
+
+def choose_plan(
+    config: ModelConfig, size: Size, itemsize: int, limit: int, axis: int | None = None
+) -> Plan:
+    """Return the plan of least work whose estimate stays within `limit` bytes.
+
+    Parameters
+    ----------
+    config, size, itemsize
+        As in `estimate_bytes`.
+    limit
+        Bytes that the evaluation may take.
+    axis
+        The axis along which the user looks through the volume, which is cut if that is possible
+        at all. None leaves the choice free.
+
+    Raises
+    ------
+    MemoryLimitError
+        If even the smallest plan needs more, or the network's normalisation needs the whole
+        volume at once and that does not fit.
+    """
+    if config.norm != "batch":
+        candidates = [Plan(axis or 0)]
+    else:
+        longest = max(range(3), key=lambda a: size[a])
+        axes = dict.fromkeys((0, longest) if axis is None else (axis, longest))
+        candidates = [
+            Plan(a, recomputed, thickness)
+            for a in axes
+            for recomputed in range(config.levels)
+            for thickness in _thicknesses(config, size, a)
+        ]
+    plans = [
+        Plan(p.axis, p.recomputed, p.thickness, estimate_bytes(config, size, p, itemsize))
+        for p in candidates
+    ]
+    fitting = [plan for plan in plans if plan.bytes_needed <= limit]
+    if axis is not None:
+        fitting = [plan for plan in fitting if plan.axis == axis] or fitting
+    if fitting:
+        return min(fitting, key=lambda plan: work(config, size, plan))
+    least = min(plan.bytes_needed for plan in plans)
+    why = "" if config.norm == "batch" else " (instance normalisation needs the whole volume)"
+    msg = (
+        f"Segmenting {' × '.join(map(str, size))} voxels needs at least {in_words(least)}{why}, "
+        f"but the memory limit is {in_words(limit)}. Raise the limit, close other programs, "
+        "or crop the image."
+    )
+    raise MemoryLimitError(msg)
+
+
+def _thicknesses(config: ModelConfig, size: Size, axis: int) -> list[int]:
+    """Return the planes per slab that are tried: the largest that makes sense, and its halves."""
+    _, height, width = padded(config, size, axis)
+    largest = min(64, max(2, LARGEST_SLAB // (height * width)))
+    return [n for n in (64, 48, 32, 24, 16, 12, 8, 6, 4, 2) if n <= largest]
+
+
+def in_words(size: float) -> str:
+    """Return a number of bytes for people: 2147483648 -> "2.1 GB"."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
