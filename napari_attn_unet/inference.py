@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from napari_attn_unet import __version__, checkpoint
 from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.errors import ConfigError, DeviceError
 from napari_attn_unet.kernels import fold
+from napari_attn_unet.model import map_size
 from napari_attn_unet.planning import Plan, choose_plan, context, in_words
 from napari_attn_unet.prediction import GateMap, Prediction, stack
 from napari_attn_unet.preprocessing import prepare
@@ -159,16 +161,18 @@ class Predictor:
         MemoryLimitError
             If even the smallest plan does not fit.
         """
-        return self._plan(size, axis, self._limit())
+        return self._plan(size, axis, self._limit(), 0)
 
     def _limit(self) -> int:
         if self.memory_limit is not None:
             return self.memory_limit
         return int(MEMORY_SHARE * free_memory(self.device))
 
-    def _plan(self, size: tuple[int, int, int], axis: int | None, limit: int) -> Plan:
+    def _plan(self, size: tuple[int, int, int], axis: int | None, limit: int, kept: int) -> Plan:
         itemsize = PRECISIONS[self.precision].itemsize
-        return choose_plan(self.checkpoint.config, size, itemsize, limit, axis)
+        if self.device.type != "cpu":  # the limit is the device's, the result is not there
+            kept = 0
+        return choose_plan(self.checkpoint.config, size, itemsize, limit, axis, kept)
 
     def predict(
         self,
@@ -276,7 +280,7 @@ class Predictor:
             network_axis = None
             if axis is not None:
                 network_axis = job.prepared.network_plane(axis, 0)[0]
-            plan = self._plan(job.context_shape, network_axis, limit)
+            plan = self._plan(job.context_shape, network_axis, limit, job.result_bytes)
             try:
                 yield from self._evaluate(job, plan, look_at, axis, message)
                 break
@@ -345,6 +349,21 @@ class _Job:
             for s in context(self.checkpoint.config, self.prepared.shape, self.network_region)
         )
         return z, y, x
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the mask, the gate maps and, where they are kept, the probabilities."""
+        mask = math.prod(s.stop - s.start for s in self.region)
+        size = self.context_shape if self.has_region else self.prepared.shape
+        gates = sum(
+            4 * math.prod(map_size(size, k)) for k in range(1, self.checkpoint.config.levels)
+        )
+        maps: int = 0
+        if self.prepared.is_resampled:
+            maps = math.prod(self.prepared.shape) + math.prod(self.volume.shape)
+        elif self.wants_probabilities:
+            maps = mask
+        return int(mask + gates + 4 * self.checkpoint.config.classes * maps)
 
     def start(self) -> None:
         """Begin with an empty result."""

@@ -6,7 +6,7 @@ Everything here is arithmetic on sizes; nothing is allocated. Levels count from 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_attn_unet.errors import MemoryLimitError
 from napari_attn_unet.model import ModelConfig
@@ -16,8 +16,9 @@ HALO = 2
 """Planes to each side that a block of two 3x3x3 convolutions reaches."""
 LARGEST_SLAB = 2**20
 """Voxels of a slab of level 1; a run can be cancelled and shows progress after each."""
-OVERHEAD = 1.05
-"""Allocator rounding and the convolution library's own buffers, measured."""
+HEAP_SLACK = 64_000_000
+"""Bytes that the C library may keep of small blocks that were freed (twice its threshold for
+mapping a block on its own), measured: a run's peak is its maps and up to this."""
 
 Size = tuple[int, int, int]
 _BLOCK_KERNEL = 27
@@ -37,7 +38,7 @@ class Plan:
         Planes per slab of the finest level, an even number; level k has 2^k times as many, in
         planes a quarter as large.
     bytes_needed
-        Estimated peak of what the evaluation allocates.
+        Estimated peak of what the run allocates.
     """
 
     axis: int = 0
@@ -95,8 +96,9 @@ def context(config: ModelConfig, size: tuple[int, ...], region: Box | None) -> B
 def estimate_bytes(config: ModelConfig, size: Size, plan: Plan, itemsize: int) -> int:
     """Return the estimated peak of what an evaluation allocates, in bytes.
 
-    This walks the evaluation of `streaming` and adds up the maps alive at each moment. Not
-    counted are the image and what the caller keeps of the result.
+    This walks the evaluation of `streaming` and adds up the maps alive at each moment, with what
+    is read of the image for a slab and the logits of one. Not counted are the image itself and
+    what the caller keeps of the result.
 
     Parameters
     ----------
@@ -116,7 +118,8 @@ def estimate_bytes(config: ModelConfig, size: Size, plan: Plan, itemsize: int) -
     if config.norm != "batch":
         # torch runs it: at the worst moment a skip connection, the upsampled features, both of
         # them joined, and the gated skip connection.
-        return int(OVERHEAD * itemsize * 5 * config.channels[0] * voxels[0])
+        maps = 5 * config.channels[0] * voxels[0]
+        return HEAP_SLACK + itemsize * maps + _slab_bytes(config, voxels[0])
     live = peak = _workspace(config, grids, plan)
 
     def hold(numbers: int) -> None:
@@ -143,7 +146,19 @@ def estimate_bytes(config: ModelConfig, size: Size, plan: Plan, itemsize: int) -
         hold(-channels * voxels[level + 1])  # the projection
 
     below(0)
-    return int(OVERHEAD * itemsize * peak)
+    planes, height, width = grids[0]
+    thickest = max(last - first for first, last in plan.slabs(0, 0, planes))
+    slab = min(thickest + 2 * HALO, planes) * height * width
+    return HEAP_SLACK + itemsize * peak + _slab_bytes(config, slab)
+
+
+def _slab_bytes(config: ModelConfig, voxels: int) -> int:
+    """Return the bytes that a slab takes outside the network.
+
+    Either its image is normalised, in float64, or its logits become labels by way of float32
+    probabilities.
+    """
+    return voxels * max(24 * config.in_channels, 12 * config.classes)
 
 
 def _workspace(config: ModelConfig, grids: list[tuple[int, ...]], plan: Plan) -> int:
@@ -178,8 +193,13 @@ def work(config: ModelConfig, size: Size, plan: Plan) -> float:
     return total
 
 
-def choose_plan(
-    config: ModelConfig, size: Size, itemsize: int, limit: int, axis: int | None = None
+def choose_plan(  # noqa: PLR0913  (a size, a limit and what else is in memory)
+    config: ModelConfig,
+    size: Size,
+    itemsize: int,
+    limit: int,
+    axis: int | None = None,
+    kept: int = 0,
 ) -> Plan:
     """Return the plan of least work whose estimate stays within `limit` bytes.
 
@@ -188,10 +208,12 @@ def choose_plan(
     config, size, itemsize
         As in `estimate_bytes`.
     limit
-        Bytes that the evaluation may take.
+        Bytes that the run may take.
     axis
         The axis along which the user looks through the volume, which is cut if that is possible
         at all. None leaves the choice free.
+    kept
+        Bytes of the result, which the run holds beside the evaluation.
 
     Raises
     ------
@@ -211,7 +233,7 @@ def choose_plan(
             for thickness in _thicknesses(config, size, a)
         ]
     plans = [
-        Plan(p.axis, p.recomputed, p.thickness, estimate_bytes(config, size, p, itemsize))
+        replace(p, bytes_needed=kept + estimate_bytes(config, size, p, itemsize))
         for p in candidates
     ]
     fitting = [plan for plan in plans if plan.bytes_needed <= limit]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from napari_attn_unet import inference
 from napari_attn_unet.card import Card, ClassInfo, PreprocessingSpec
 from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.errors import AttnUNetError, ConfigError, DeviceError
-from napari_attn_unet.inference import Predictor
+from napari_attn_unet.inference import Predictor, Progress, Steps
 from napari_attn_unet.model import AttentionUNet, ModelConfig
 from napari_attn_unet.planning import Plan, estimate_bytes
+from napari_attn_unet.prediction import Prediction
+from napari_attn_unet.streaming import evaluate
 from napari_attn_unet.volume import Geometry, Volume
 
 CONFIG = ModelConfig(classes=3, channels=(4, 8, 16))
@@ -28,6 +34,15 @@ def checkpoint(spec: PreprocessingSpec | None = None) -> Checkpoint:
 def volume() -> Volume:
     data = np.random.default_rng(0).normal(size=(1, 45, 18, 17))
     return Volume(data, Geometry.from_spacing((2, 1, 1), (5, 6, 7), "mm"))
+
+
+def drive(steps: Steps) -> tuple[list[Progress], Prediction]:
+    progress = []
+    while True:
+        try:
+            progress.append(next(steps))
+        except StopIteration as stop:
+            return progress, stop.value
 
 
 def test_a_lower_memory_limit_changes_the_plan_and_not_the_result(volume: Volume) -> None:
@@ -80,13 +95,145 @@ def test_a_threshold_decides_its_class_alone(volume: Volume) -> None:
         predictor.predict(volume, threshold=(3, 0.5))
 
 
-def test_progress_grows_and_planes_come_once(volume: Volume) -> None:
+def test_progress_grows_and_every_voxel_comes_once(volume: Volume) -> None:
     limit = estimate_bytes(CONFIG, volume.shape, Plan(0, 1, 8), 4)
-    progress = list(Predictor(checkpoint(), memory_limit=limit).steps(volume))
+    predictor = Predictor(checkpoint(), memory_limit=limit)
+    progress, prediction = drive(predictor.steps(volume))
     done = [p.done for p in progress]
     assert done == sorted(done)
-    planes = [plane for p in progress if p.planes for plane in range(*p.planes)]
-    assert planes == list(range(45))
+    assert done[-1] == 1.0
+    assert [p.gate.level for p in progress if p.gate is not None] == [2, 1]
+    mask = np.full(volume.shape, 255, np.uint8)
+    for part in (p.part for p in progress if p.part is not None):
+        assert (mask[part.box] == 255).all()
+        mask[part.box] = part.mask
+    np.testing.assert_array_equal(mask, prediction.mask)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_planes_come_outwards_from_the_one_looked_at(axis: int) -> None:
+    size = [18, 18, 18]
+    size[axis] = 60
+    data = np.random.default_rng(0).normal(size=(1, *size))
+    # Axes that are reversed and permuted: what is looked at is a plane of the input all the same.
+    affine = np.array([[0, 0, -1, 30], [0, -1, 0, 20], [1, 0, 0, 0], [0, 0, 0, 1]], float)
+    limit = estimate_bytes(CONFIG, (60, 18, 18), Plan(0, 1, 4), 4)
+    predictor = Predictor(checkpoint(), memory_limit=limit)
+    progress, _ = drive(
+        predictor.steps(Volume(data, Geometry(affine, "mm")), look_at=41, axis=axis)
+    )
+    spans = [p.part.box[axis] for p in progress if p.part is not None]
+    assert len(spans) > 4
+    distances = [max(s.start - 41, 41 - s.stop + 1, 0) for s in spans]
+    assert distances[0] == 0
+    assert distances == sorted(distances)
+
+
+def test_a_plane_that_is_sent_comes_next(volume: Volume) -> None:
+    limit = estimate_bytes(CONFIG, volume.shape, Plan(0, 1, 4), 4)
+    steps = Predictor(checkpoint(), memory_limit=limit).steps(volume, look_at=0, axis=0)
+    while next(steps).part is None:
+        pass
+    progress = steps.send(40)
+    assert progress.part is not None
+    assert progress.part.box[0].start <= 40 < progress.part.box[0].stop
+
+
+AFFINES = {
+    "as the network's": np.diag([1.0, 1.0, 1.0, 1.0]),
+    "permuted and reversed": np.array(
+        [[0, 1.5, 0, 3], [0, 0, -1, 20], [-2, 0, 0, 7], [0, 0, 0, 1]], float
+    ),
+}
+
+
+@pytest.mark.parametrize("spacing", [None, (1.3, 1.1, 0.9)])
+@pytest.mark.parametrize("affine", AFFINES.values(), ids=AFFINES)
+def test_a_region_is_that_region_of_the_whole_result(
+    affine: np.ndarray, spacing: tuple[float, float, float] | None
+) -> None:
+    data = np.random.default_rng(0).normal(3, 2, size=(1, 50, 41, 38))
+    volume = Volume(data, Geometry(affine, "mm"))
+    predictor = Predictor(checkpoint(PreprocessingSpec(spacing=spacing)))
+    whole = predictor.predict(volume, probabilities=True)
+    box = (slice(21, 26), slice(3, 30), slice(30, 38))
+    part = predictor.predict(volume, probabilities=True, region=box)
+    assert part.probabilities is not None
+    assert whole.probabilities is not None
+    expected = whole.probabilities[(slice(None), *box)]
+    np.testing.assert_allclose(part.probabilities, expected, atol=1e-5)
+    np.testing.assert_array_equal(part.mask, whole.mask[box])
+    corner = part.geometry.affine @ (0, 0, 0, 1)
+    np.testing.assert_allclose(corner, whole.geometry.affine @ (21, 3, 30, 1))
+    for gate, of_whole in zip(part.gates, whole.gates, strict=True):
+        # Every voxel of the part's map has the value of the whole map at the same place.
+        to_whole = np.linalg.inv(of_whole.geometry.affine) @ gate.geometry.affine
+        first = to_whole @ (0, 0, 0, 1)
+        np.testing.assert_allclose(first, first.round(), atol=1e-6)
+        place = tuple(
+            slice(int(i), int(i) + n)
+            for i, n in zip(first[:3].round(), gate.coefficients.shape, strict=True)
+        )
+        np.testing.assert_allclose(gate.coefficients, of_whole.coefficients[place], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "region", [(slice(0, 5), slice(0, 0), slice(0, 5)), (slice(0, 46), slice(0, 5), slice(0, 5))]
+)
+def test_a_region_outside_the_volume_is_refused(
+    volume: Volume, region: tuple[slice, slice, slice]
+) -> None:
+    with pytest.raises(ConfigError, match="region"):
+        Predictor(checkpoint()).predict(volume, region=region)
+
+
+def test_a_dask_or_zarr_array_is_read_in_parts(volume: Volume) -> None:
+    da = pytest.importorskip("dask.array")
+    largest = []
+
+    def counted(block: np.ndarray) -> np.ndarray:
+        largest.append(block.shape[1])
+        return block
+
+    lazy = da.from_array(volume.data, chunks=(1, 4, 18, 17)).map_blocks(counted, dtype=float)
+    expected = Predictor(checkpoint()).predict(volume)
+    limit = estimate_bytes(CONFIG, volume.shape, Plan(0, 2, 4), 4)
+    predictor = Predictor(checkpoint(), memory_limit=limit)
+    prediction = predictor.predict(Volume(lazy, volume.geometry))
+    np.testing.assert_array_equal(prediction.mask, expected.mask)
+    assert max(largest) == 4
+
+
+def test_out_of_memory_on_the_device_falls_to_a_smaller_plan_and_says_so(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = Predictor(checkpoint()).predict(volume)
+    plans: list[Plan] = []
+
+    def scarce(folded: Any, image: Any, plan: Plan, **options: Any) -> Any:
+        plans.append(plan)
+        if len(plans) < 3:
+            raise torch.OutOfMemoryError
+        return evaluate(folded, image, plan, **options)
+
+    monkeypatch.setattr(inference, "evaluate", scarce)
+    progress, prediction = drive(Predictor(checkpoint()).steps(volume))
+    needed = [plan.bytes_needed for plan in plans]
+    assert len(needed) == 3
+    assert needed == sorted(needed, reverse=True)
+    assert any("out of memory" in p.phase for p in progress)
+    np.testing.assert_array_equal(prediction.mask, expected.mask)
+
+
+def test_a_closed_run_frees_its_buffers(volume: Volume) -> None:
+    steps = Predictor(checkpoint()).steps(volume)
+    while next(steps).gate is None:
+        pass
+    gc.collect()
+    before = sum(isinstance(x, torch.Tensor) for x in gc.get_objects())
+    steps.close()
+    gc.collect()
+    assert sum(isinstance(x, torch.Tensor) for x in gc.get_objects()) < before - 5
 
 
 def test_bad_input_is_refused_before_the_network_runs(

@@ -128,7 +128,7 @@ def slowly(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Make every step wait for the window, endlessly; return a list that tells it was closed."""
     closed: list[str] = []
 
-    def endless(*_: object) -> Any:
+    def endless(*_: object, **__: object) -> Any:
         from napari_attn_unet.streaming import Event
 
         try:
