@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import psutil
 import torch
-from torch import Tensor
 
-from napari_attn_unet import __version__, checkpoint
+from napari_attn_unet import checkpoint
 from napari_attn_unet.checkpoint import Checkpoint
+from napari_attn_unet.devices import PRECISIONS, free_memory, pick_device
 from napari_attn_unet.errors import ConfigError, DeviceError
+from napari_attn_unet.job import Job, Part
 from napari_attn_unet.kernels import fold
-from napari_attn_unet.model import map_size
-from napari_attn_unet.planning import Plan, choose_plan, context, in_words
+from napari_attn_unet.planning import Plan, choose_plan
 from napari_attn_unet.prediction import GateMap, Prediction, stack
-from napari_attn_unet.preprocessing import prepare
-from napari_attn_unet.streaming import Event, evaluate
+from napari_attn_unet.preprocessing import Prepared
+from napari_attn_unet.streaming import Event, Features, evaluate
 from napari_attn_unet.volume import Box, Volume
 
 MEMORY_SHARE = 0.6
 """Share of the free memory that a run may take unless a limit is given."""
-PRECISIONS = {"f32": torch.float32, "bf16": torch.bfloat16}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """Voxels of a result that have become final.
-
-    Attributes
-    ----------
-    box
-        Where they lie in the input's grid.
-    mask
-        (Z, Y, X) uint8.
-    probabilities
-        (K, Z, Y, X) float32, or None if not asked for.
-    """
-
-    box: Box
-    mask: npt.NDArray[np.uint8]
-    probabilities: npt.NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,44 +50,18 @@ class Progress:
     time_point: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """What another region of the same volume, cut along the same axis, need not compute again."""
+
+    volume: Volume
+    axis: int | None
+    prepared: Prepared
+    plan_axis: int
+    features: Features
+
+
 Steps = Generator[Progress, int | None, Prediction]
-
-
-def available_devices() -> dict[str, str]:
-    """Return {device: description} of what this machine can compute on, "auto" first."""
-    devices = {"auto": "the fastest there is", "cpu": f"{torch.get_num_threads()} threads"}
-    for i in range(torch.cuda.device_count()):
-        properties = torch.cuda.get_device_properties(i)
-        devices[f"cuda:{i}"] = f"{properties.name}, {in_words(properties.total_memory)}"
-    if torch.backends.mps.is_available():
-        devices["mps"] = "Apple GPU"
-    return devices
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device of a name; "auto" is cuda, else mps, else cpu.
-
-    Raises
-    ------
-    DeviceError
-        If this machine has no such device.
-    """
-    devices = available_devices()
-    if name == "auto":
-        name = next((d for d in devices if d.startswith(("cuda", "mps"))), "cpu")
-    if name == "cuda" and "cuda:0" in devices:
-        name = "cuda:0"
-    if name not in devices:
-        msg = f"There is no device {name!r} here. This machine has {', '.join(devices)}."
-        raise DeviceError(msg)
-    return torch.device(name)
-
-
-def free_memory(device: torch.device) -> int:
-    """Return the bytes that are free on a device."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
 
 
 class Predictor:
@@ -152,6 +101,7 @@ class Predictor:
         self.precision = precision
         self.memory_limit = memory_limit
         self._network = fold(self.checkpoint.network(), self.device, PRECISIONS[precision])
+        self._kept: _Kept | None = None
 
     def plan(self, size: tuple[int, int, int], *, axis: int | None = None) -> Plan:
         """Return how a volume of `size` (Z, Y, X), on the network's grid, would be evaluated.
@@ -200,6 +150,7 @@ class Predictor:
         region: Box | None = None,
         look_at: int | None = None,
         axis: int | None = None,
+        keep: bool = False,
     ) -> Steps:
         """Segment a volume, or a series of them, yielding progress; closing it cancels.
 
@@ -224,6 +175,10 @@ class Predictor:
             The plane to begin with. The others follow outwards.
         axis
             The axis (0, 1, 2 for z, y, x) of `look_at`, 0 by default.
+        keep
+            Keep the features of the deeper levels in this predictor, about a tenth of what the
+            whole volume takes: a further region of the same `Volume` with the same axis, run with
+            `keep` too, then costs its share of the finest level only. Not for a series.
 
         Returns
         -------
@@ -241,12 +196,15 @@ class Predictor:
             raise ConfigError(msg)
         self._check_threshold(threshold)
         _check_box(region, look_at, axis, series[0].shape)
+        if keep and len(series) > 1:
+            msg = f"keep=True takes one volume, but got a series of {len(series)}."
+            raise ConfigError(msg)
         if look_at is not None and axis is None:
             axis = 0
         results = []
         for i, volume in enumerate(series):
-            job = _Job(self.checkpoint, volume, probabilities, threshold, region)
-            steps = self._one(job, look_at, axis)
+            job = Job(self.checkpoint, volume, probabilities, threshold, region)
+            steps = self._one(job, look_at, axis, keep=keep)
             where = f"time point {i + 1} of {len(series)} · " if len(series) > 1 else ""
             wish: int | None = None
             while True:
@@ -271,27 +229,41 @@ class Predictor:
             )
             raise ConfigError(msg)
 
-    def _one(self, job: _Job, look_at: int | None, axis: int | None) -> Steps:
+    def _one(self, job: Job, look_at: int | None, axis: int | None, *, keep: bool) -> Steps:
         yield Progress("preparing the image", 0.0)
-        job.prepare()
+        kept = self._kept
+        if kept is not None and not (keep and kept.volume is job.volume and kept.axis == axis):
+            kept = self._kept = None
+        job.prepare(kept.prepared if kept is not None else None)
         limit = self._limit()
         message = ""
         while True:
-            network_axis = None
-            if axis is not None:
+            network_axis = kept.plan_axis if kept is not None else None
+            if network_axis is None and axis is not None:
                 network_axis = job.prepared.network_plane(axis, 0)[0]
-            plan = self._plan(job.context_shape, network_axis, limit, job.result_bytes)
+            shape = job.prepared.shape if keep else job.context_shape
+            plan = self._plan(shape, network_axis, limit, job.result_bytes)
+            if keep and (kept is None or kept.plan_axis != plan.axis):
+                kept = _Kept(job.volume, axis, job.prepared, plan.axis, Features())
+            self._kept = kept  # now: a run that is cancelled later has filled it
             try:
-                yield from self._evaluate(job, plan, look_at, axis, message)
+                yield from self._evaluate(job, plan, look_at, axis, message, kept)
                 break
             except torch.OutOfMemoryError:
                 # What a GPU says is free is not always to be had in one piece.
                 limit = plan.bytes_needed - 1
                 message = f"{self.device} was out of memory, now in smaller parts: "
+                kept = self._kept = None
         return job.result(plan, str(self.device), self.precision)
 
-    def _evaluate(
-        self, job: _Job, plan: Plan, look_at: int | None, axis: int | None, message: str
+    def _evaluate(  # noqa: PLR0913  (private; all of them are one run)
+        self,
+        job: Job,
+        plan: Plan,
+        look_at: int | None,
+        axis: int | None,
+        message: str,
+        kept: _Kept | None,
     ) -> Generator[Progress, int | None, None]:
         def place(plane: int | None) -> int | None:
             if plane is None or axis is None:
@@ -305,6 +277,7 @@ class Predictor:
             plan,
             look_at=place(look_at),
             region=job.network_region,
+            features=kept.features if kept is not None else None,
         )
         phase = f"{message}running the network ({plan.description})"
         wish: int | None = None
@@ -317,132 +290,6 @@ class Predictor:
             gate = None if event.gate is None else job.add_gate(*event.gate)
             part = None if event.logits is None else job.add_logits(*event.logits)
             wish = yield Progress("finishing" if event.done >= 1 else phase, event.done, gate, part)
-
-
-class _Job:
-    """One volume on its way through a run: what is wanted, and what is there of it so far."""
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        volume: Volume,
-        probabilities: bool,
-        threshold: tuple[int, float] | None,
-        region: Box | None,
-    ) -> None:
-        self.checkpoint, self.volume = checkpoint, volume
-        self.wants_probabilities, self.threshold = probabilities, threshold
-        self.region: Box = region or _whole(volume.shape)
-        self.has_region = region is not None
-
-    def prepare(self) -> None:
-        """Look through the volume; what the network cannot take is refused here."""
-        card = self.checkpoint.card
-        self.prepared = prepare(self.volume, card.preprocessing, self.checkpoint.config.in_channels)
-        self.network_region = self.prepared.network_box(self.region) if self.has_region else None
-
-    @property
-    def context_shape(self) -> tuple[int, int, int]:
-        """Size of the part of the network's grid that is evaluated."""
-        z, y, x = (
-            s.stop - s.start
-            for s in context(self.checkpoint.config, self.prepared.shape, self.network_region)
-        )
-        return z, y, x
-
-    @property
-    def result_bytes(self) -> int:
-        """Bytes of the mask, the gate maps and, where they are kept, the probabilities."""
-        mask = math.prod(s.stop - s.start for s in self.region)
-        size = self.context_shape if self.has_region else self.prepared.shape
-        gates = sum(
-            4 * math.prod(map_size(size, k)) for k in range(1, self.checkpoint.config.levels)
-        )
-        maps: int = 0
-        if self.prepared.is_resampled:
-            maps = math.prod(self.prepared.shape) + math.prod(self.volume.shape)
-        elif self.wants_probabilities:
-            maps = mask
-        return int(mask + gates + 4 * self.checkpoint.config.classes * maps)
-
-    def start(self) -> None:
-        """Begin with an empty result."""
-        classes = self.checkpoint.config.classes
-        self.gates: list[GateMap] = []
-        self.maps: npt.NDArray[np.float32] | None = None
-        size = tuple(s.stop - s.start for s in self.region)
-        self.mask = np.zeros(size, np.uint8)
-        if self.prepared.is_resampled:  # the way back to another grid goes by probabilities
-            self.maps = np.zeros((classes, *self.prepared.shape), np.float32)
-        elif self.wants_probabilities:
-            self.maps = np.zeros((classes, *size), np.float32)
-
-    def add_gate(self, level: int, alpha: Tensor) -> GateMap:
-        """Take in a map (Z, Y, X) of the network's grid; return it on the input's axes."""
-        box = self.network_region or _whole(self.prepared.shape)
-        z, y, x = (s.start >> level for s in box)
-        gate = GateMap(*self.prepared.restore_gate(alpha.numpy(), level, (z, y, x)), level)
-        self.gates.append(gate)
-        return gate
-
-    def add_logits(self, box: Box, logits: Tensor) -> Part | None:
-        """Take in logits (K, Z, Y, X) of a box of the network's grid, on any device."""
-        if self.maps is not None and self.prepared.is_resampled:
-            self.maps[(slice(None), *box)] = torch.softmax(logits, dim=0).cpu().numpy()
-            return None
-        place = self.prepared.source_box(box)
-        z, y, x = (
-            slice(p.start - r.start, p.stop - r.start)
-            for p, r in zip(place, self.region, strict=True)
-        )
-        back = self.prepared.orientation.inverse
-        probabilities = None
-        # The softmax keeps the order: for the most probable class there is no need of it.
-        if self.maps is not None or self.threshold is not None:
-            logits = torch.softmax(logits, dim=0)
-        if self.maps is not None:
-            probabilities = back.apply(logits.cpu().numpy())
-            self.maps[:, z, y, x] = probabilities
-        mask = back.apply(label_map(logits, self.threshold))
-        self.mask[z, y, x] = mask
-        return Part((z, y, x), mask, probabilities)
-
-    def result(self, plan: Plan, device: str, precision: str) -> Prediction:
-        """Return the prediction once everything has been taken in."""
-        maps, mask = self.maps, self.mask
-        if maps is not None and self.prepared.is_resampled:
-            maps = self.prepared.restore(maps)[(slice(None), *self.region)]
-            mask = label_map(torch.from_numpy(np.ascontiguousarray(maps)), self.threshold)
-        card = self.checkpoint.card
-        start = [s.start for s in self.region]
-        geometry = self.volume.geometry
-        return Prediction(
-            mask=mask,
-            geometry=geometry.regridded((1, 1, 1), start) if self.has_region else geometry,
-            classes=tuple((c.name, c.colour) for c in card.classes),
-            gates=tuple(sorted(self.gates, key=lambda gate: gate.level)),
-            probabilities=maps if self.wants_probabilities else None,
-            provenance={
-                "image": self.volume.name,
-                "checkpoint": card.name,
-                "checkpoint_file": self.checkpoint.path.name if self.checkpoint.path else None,
-                "checkpoint_sha256": self.checkpoint.sha256,
-                "config": self.checkpoint.config.to_dict(),
-                "device": device,
-                "precision": precision,
-                "plan": plan.description,
-                "region": [[s.start, s.stop] for s in self.region] if self.has_region else None,
-                "threshold": self.threshold,
-                "versions": {"napari-attn-unet": __version__, "torch": torch.__version__},
-                "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            },
-            metadata=self.volume.metadata,
-        )
-
-
-def _whole(size: tuple[int, int, int]) -> Box:
-    z, y, x = (slice(0, n) for n in size)
-    return z, y, x
 
 
 def _check_box(
@@ -458,18 +305,3 @@ def _check_box(
     if axis not in (None, 0, 1, 2) or (look_at is not None and not 0 <= look_at < size[axis or 0]):
         msg = f"There is no plane {look_at} along axis {axis} of a volume of {size}."
         raise ConfigError(msg)
-
-
-def label_map(probabilities: Tensor, threshold: tuple[int, float] | None) -> npt.NDArray[np.uint8]:
-    """Return the label of each voxel from probabilities (K, Z, Y, X); see `Predictor.steps`.
-
-    Without a threshold, logits do as well.
-    """
-    if threshold is None:
-        labels = probabilities.argmax(dim=0)
-    else:
-        label, least = threshold
-        others = probabilities.clone()
-        others[label] = -1.0
-        labels = torch.where(probabilities[label] >= least, label, others.argmax(dim=0))
-    return np.asarray(labels.to(torch.uint8).cpu().numpy())

@@ -13,7 +13,7 @@ Levels count from 0, the finest, in this file's code; the slab axis comes first 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,13 +67,33 @@ class Event:
     logits: tuple[Box, Tensor] | None = None
 
 
-def evaluate(
+class Features:
+    """What the finest level needs of the deeper ones, kept from one evaluation to the next.
+
+    An evaluation fills an empty one. It serves every further region of the same image, with the
+    same network and slab axis: only the finest level is then computed. It holds about a tenth of
+    what evaluating the whole volume at once takes.
+    """
+
+    def __init__(self) -> None:
+        self.deeper: Tensor | None = None
+        self.alpha: dict[int, Tensor] = {}
+        self.stages: dict[int, Tensor] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.deeper = None
+        self.alpha, self.stages = {}, {}
+
+
+def evaluate(  # noqa: PLR0913  (each is named by its caller)
     folded: AttentionUNet,
     image: ArrayLike,
     plan: Plan,
     *,
     look_at: int | None = None,
     region: Box | None = None,
+    features: Features | None = None,
 ) -> Steps:
     """Evaluate the network on the whole zero-padded volume.
 
@@ -95,11 +115,15 @@ def evaluate(
     region
         Compute logits and maps of this box only, equal to the same box of the whole result.
         Slices need a start and a stop within the volume.
+    features
+        Kept features to use, or to fill if they are empty; the deeper levels are then computed
+        for the whole volume, whatever the region. The caller sees to it that image, network and
+        slab axis are those they were made with.
     """
     # inference_mode is thread-local and must not stay on between two steps: the thread that
     # drives this generator may be the user's own.
     if folded.config.norm == "batch":
-        steps = _Evaluation(folded, image, plan, region).run(look_at)
+        steps = _Evaluation(folded, image, plan, region, features).run(look_at)
     else:
         steps = _whole(folded, image, region)
     wish: int | None = None
@@ -128,14 +152,22 @@ class _Evaluation:
     """One evaluation: the network, the volume, the plan, and the maps that outlive a slab."""
 
     def __init__(
-        self, folded: AttentionUNet, image: ArrayLike, plan: Plan, region: Box | None
+        self,
+        folded: AttentionUNet,
+        image: ArrayLike,
+        plan: Plan,
+        region: Box | None = None,
+        features: Features | None = None,
     ) -> None:
         self.config = folded.config
-        self.plan, self.image = plan, image
+        if features is not None:  # the finest skip connection is not among them
+            plan = replace(plan, recomputed=max(1, plan.recomputed))
+        self.plan, self.image, self.features = plan, image, features
         self.network = turn(folded, plan.axis)
         self.order = (plan.axis, *(a for a in range(3) if a != plan.axis))
-        self.box = region or _box(image.shape[1:])
-        self.crop = context(self.config, image.shape[1:], region)
+        whole = _box(image.shape[1:])
+        self.crop = whole if features is not None else context(self.config, image.shape[1:], region)
+        self.box = region or whole
         size = tuple(s.stop - s.start for s in self.crop)
         self.grids = [
             tuple(n >> level for n in padded(self.config, size, plan.axis))
@@ -148,9 +180,10 @@ class _Evaluation:
         self.deeper: dict[int, Tensor] = {}  # decoder features of the level below
         self.alpha: dict[int, Tensor] = {}
         self.stages: dict[int, Tensor] = {}  # class maps of the coarser decoder stages
-        along = self.box[plan.axis]
-        start = self.crop[plan.axis].start
-        self._set_ranges(along.start - start, along.stop - start)
+        along, start = self.box[plan.axis], self.crop[plan.axis].start
+        first, last = along.start - start, along.stop - start
+        self.wanted = first - first % 2, last + last % 2
+        self._set_ranges(*(self.wanted if features is None else (0, self.grids[0][0])))
         self.work = 0.0
         self.total_work = self._total_work()
 
@@ -179,9 +212,15 @@ class _Evaluation:
 
     def run(self, look_at: int | None) -> Steps:
         """Evaluate everything: down to the coarsest level and back up, then the finest level."""
-        yield from self._below(0)
+        if self.features is not None and self.features.deeper is not None:
+            yield from self._recall(self.features)
+        else:
+            yield from self._below(0)
+            if self.features is not None:
+                self.features.deeper = self.deeper[0]
+                self.features.stages = self.stages
         origin = self.crop[self.plan.axis].start
-        slabs = self.plan.slabs(0, *self.decoded[0])
+        slabs = self.plan.slabs(0, *self.wanted)
         plane = self.box[self.plan.axis].start if look_at is None else look_at
         while slabs:
             nearest = min(slabs, key=lambda s: _distance(plane - origin, s))
@@ -190,6 +229,14 @@ class _Evaluation:
             done = self._did(0, nearest, decoder=True)
             wish = yield Event(1.0 if not slabs else done, logits=logits)
             plane = plane if wish is None else wish
+
+    def _recall(self, features: Features) -> Steps:
+        """Take the deeper levels from an earlier evaluation."""
+        assert features.deeper is not None  # noqa: S101  (for the type checker)
+        self.deeper, self.stages = {0: features.deeper}, features.stages
+        for level, alpha in sorted(features.alpha.items(), reverse=True):
+            self.alpha[level] = alpha
+            yield Event(0.0, gate=self._gate_map(level))
 
     def _below(self, level: int) -> Steps:
         """Compute all that decoding `level` needs: the deeper features, the gate's map."""
@@ -205,6 +252,8 @@ class _Evaluation:
         if projected is not None:
             gate: AttentionGate = self.network.gate[level]  # type: ignore[assignment]
             self.alpha[level] = self._coefficients(gate, projected, features, self.decoded[below])
+            if self.features is not None:
+                self.features.alpha[level] = self.alpha[level]
             yield Event(min(1.0, self.work / self.total_work), gate=self._gate_map(level))
 
     def _descend(self, level: int) -> Generator[Event, int | None, Tensor | None]:
@@ -389,10 +438,12 @@ class _Evaluation:
         return done
 
     def _total_work(self) -> float:
-        total = 0.0
+        total = self._slab_work(0, self.wanted[1] - self.wanted[0], decoder=True)
+        if self.features is not None and self.features.deeper is not None:
+            return total
         for level, (first, last) in enumerate(self.encoded):
             total += self._slab_work(level, last - first, decoder=False)
-        for level, (first, last) in enumerate(self.decoded[:-1]):
+        for level, (first, last) in list(enumerate(self.decoded))[1:-1]:
             total += self._slab_work(level, last - first, decoder=True)
         return total
 

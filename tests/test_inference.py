@@ -177,6 +177,40 @@ def test_a_region_is_that_region_of_the_whole_result(
         np.testing.assert_allclose(gate.coefficients, of_whole.coefficients[place], atol=1e-5)
 
 
+@pytest.mark.parametrize("spacing", [None, (1.3, 1.1, 0.9)])
+def test_kept_features_change_no_result_and_serve_their_volume_only(
+    volume: Volume, spacing: tuple[float, float, float] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled: list[bool] = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        filled.append(options["features"].deeper is not None)
+        return evaluate(*arguments, **options)
+
+    monkeypatch.setattr(inference, "evaluate", counted)
+    predictor = Predictor(checkpoint(PreprocessingSpec(spacing=spacing)))
+    other = Volume(volume.data[:, ::-1] * 2, volume.geometry)
+    expected = {id(v): drive(predictor.steps(v, keep=True))[1].mask for v in (volume, other)}
+    filled.clear()
+    for of, first, axis in ((other, 3, 0), (volume, 3, 0), (volume, 30, 0), (volume, 5, 1)):
+        region = [slice(0, n) for n in volume.shape]
+        region[axis] = slice(first, first + 4)
+        box = (region[0], region[1], region[2])
+        steps = predictor.steps(of, region=box, axis=axis, keep=True)
+        np.testing.assert_array_equal(drive(steps)[1].mask, expected[id(of)][box])
+    assert filled == [False, False, True, False]
+
+
+def test_a_cancelled_run_has_kept_what_was_complete(volume: Volume) -> None:
+    predictor = Predictor(checkpoint())
+    steps = predictor.steps(volume, axis=0, keep=True)
+    while next(steps).part is None:
+        pass
+    steps.close()
+    first = next(p for p in predictor.steps(volume, axis=0, keep=True) if p.gate is not None)
+    assert first.done == 0.0
+
+
 @pytest.mark.parametrize(
     "region", [(slice(0, 5), slice(0, 0), slice(0, 5)), (slice(0, 46), slice(0, 5), slice(0, 5))]
 )

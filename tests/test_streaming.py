@@ -13,7 +13,7 @@ from napari_attn_unet.errors import MemoryLimitError
 from napari_attn_unet.kernels import fold
 from napari_attn_unet.model import AttentionUNet, ModelConfig
 from napari_attn_unet.planning import Plan, choose_plan, estimate_bytes
-from napari_attn_unet.streaming import evaluate
+from napari_attn_unet.streaming import Features, evaluate
 from napari_attn_unet.volume import Box
 
 CHANNELS = (4, 6, 8, 8)
@@ -38,6 +38,7 @@ def largest_difference(
     plan: Plan,
     look_at: int | None = None,
     region: Box | None = None,
+    features: Features | None = None,
 ) -> float:
     """The largest difference to the whole-volume result in logits and coefficients."""
     network = network_with_statistics(config)
@@ -51,7 +52,8 @@ def largest_difference(
     differences = []
     gates = []
     folded = fold(network, torch.device("cpu"), torch.float32)
-    for event in evaluate(folded, image.numpy(), plan, look_at=look_at, region=region):
+    options = {"look_at": look_at, "region": region, "features": features}
+    for event in evaluate(folded, image.numpy(), plan, **options):  # type: ignore[arg-type]
         if event.gate is not None:
             level, alpha = event.gate
             gates.append(level)
@@ -123,6 +125,44 @@ def test_a_region_gives_the_same_region_of_the_whole_result(
         region.append(slice(start, data.draw(st.integers(start + 1, n))))
     box = (region[0], region[1], region[2])
     assert largest_difference(config, size, plan, region=box) < 1e-4
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(problem=problems(longest=60), data=st.data())
+def test_kept_features_serve_every_further_region(
+    problem: tuple[ModelConfig, tuple[int, int, int], Plan], data: st.DataObject
+) -> None:
+    config, size, plan = problem
+    features = Features()
+    for _ in range(3):
+        region = []
+        for n in size:
+            start = data.draw(st.integers(0, n - 1))
+            region.append(slice(start, data.draw(st.integers(start + 1, n))))
+        box = (region[0], region[1], region[2])
+        assert largest_difference(config, size, plan, region=box, features=features) < 1e-4
+
+
+def test_kept_features_save_the_deeper_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_with_statistics(ModelConfig(channels=CHANNELS))
+    folded = fold(network, torch.device("cpu"), torch.float32)
+    image = torch.randn(1, 64, 16, 16).numpy()
+    levels = []
+    original = streaming._Evaluation._encode
+
+    def counted(self, level, first, last, out):  # type: ignore[no-untyped-def]
+        levels.append(level)
+        return original(self, level, first, last, out)
+
+    monkeypatch.setattr(streaming._Evaluation, "_encode", counted)
+    features = Features()
+    for start, expected in ((10, {0, 1, 2, 3}), (40, {0})):
+        levels.clear()
+        region = (slice(start, start + 1), slice(0, 16), slice(0, 16))
+        events = list(evaluate(folded, image, Plan(), region=region, features=features))
+        assert set(levels) == expected
+        assert [e.gate[0] for e in events if e.gate] == [3, 2, 1]
+        assert events[-1].done == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("what", ["_encode", "_decode"])

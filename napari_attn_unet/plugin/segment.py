@@ -230,7 +230,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
 
     def _find_devices(self) -> None:
         def find() -> dict[str, str]:
-            from napari_attn_unet.inference import available_devices  # noqa: PLC0415  (torch)
+            from napari_attn_unet.devices import available_devices  # noqa: PLC0415  (torch)
 
             return available_devices()
 

@@ -12,7 +12,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
-from napari_attn_unet import inference
+from napari_attn_unet import inference, job
 from napari_attn_unet.plugin.segment import WHOLE, SegmentWidget
 
 WAIT = 60_000
@@ -97,7 +97,7 @@ def test_an_error_of_any_type_is_shown(
         def fails(*_: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr(inference, "prepare", fails)
+        monkeypatch.setattr(job, "prepare", fails)
         run(qtbot, widget)
         assert str(error.args[0]) in widget.result.text()
         assert widget.run.text == "Segment"

@@ -1,0 +1,186 @@
+"""One volume on its way through a run: prepared, taken in part by part, made a `Prediction`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from napari_attn_unet import __version__
+from napari_attn_unet.checkpoint import Checkpoint
+from napari_attn_unet.model import map_size
+from napari_attn_unet.planning import Plan, context
+from napari_attn_unet.prediction import GateMap, Prediction
+from napari_attn_unet.preprocessing import Prepared, prepare
+from napari_attn_unet.volume import Box, Volume
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Voxels of a result that have become final.
+
+    Attributes
+    ----------
+    box
+        Where they lie in the input's grid.
+    mask
+        (Z, Y, X) uint8.
+    probabilities
+        (K, Z, Y, X) float32, or None if not asked for.
+    """
+
+    box: Box
+    mask: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float32] | None
+
+
+class Job:
+    """One volume on its way through a run: what is wanted, and what is there of it so far."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        volume: Volume,
+        probabilities: bool,
+        threshold: tuple[int, float] | None,
+        region: Box | None,
+    ) -> None:
+        self.checkpoint, self.volume = checkpoint, volume
+        self.wants_probabilities, self.threshold = probabilities, threshold
+        self.region: Box = region or _whole(volume.shape)
+        self.has_region = region is not None
+
+    def prepare(self, prepared: Prepared | None = None) -> None:
+        """Look through the volume, unless that was done; what the network cannot take is refused.
+
+        Raises
+        ------
+        AttnUNetError
+            If the volume is not what the network takes.
+        """
+        spec, channels = self.checkpoint.card.preprocessing, self.checkpoint.config.in_channels
+        self.prepared = prepared or prepare(self.volume, spec, channels)
+        self.network_region = self.prepared.network_box(self.region) if self.has_region else None
+
+    @property
+    def context_shape(self) -> tuple[int, int, int]:
+        """Size of the part of the network's grid that is evaluated."""
+        z, y, x = (
+            s.stop - s.start
+            for s in context(self.checkpoint.config, self.prepared.shape, self.network_region)
+        )
+        return z, y, x
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the mask, the gate maps and, where they are kept, the probabilities."""
+        mask = math.prod(s.stop - s.start for s in self.region)
+        size = self.context_shape if self.has_region else self.prepared.shape
+        gates = sum(
+            4 * math.prod(map_size(size, k)) for k in range(1, self.checkpoint.config.levels)
+        )
+        maps: int = 0
+        if self.prepared.is_resampled:
+            maps = math.prod(self.prepared.shape) + math.prod(self.volume.shape)
+        elif self.wants_probabilities:
+            maps = mask
+        return int(mask + gates + 4 * self.checkpoint.config.classes * maps)
+
+    def start(self) -> None:
+        """Begin with an empty result."""
+        classes = self.checkpoint.config.classes
+        self.gates: list[GateMap] = []
+        self.maps: npt.NDArray[np.float32] | None = None
+        size = tuple(s.stop - s.start for s in self.region)
+        self.mask = np.zeros(size, np.uint8)
+        if self.prepared.is_resampled:  # the way back to another grid goes by probabilities
+            self.maps = np.zeros((classes, *self.prepared.shape), np.float32)
+        elif self.wants_probabilities:
+            self.maps = np.zeros((classes, *size), np.float32)
+
+    def add_gate(self, level: int, alpha: Tensor) -> GateMap:
+        """Take in a map (Z, Y, X) of the network's grid; return it on the input's axes."""
+        box = self.network_region or _whole(self.prepared.shape)
+        z, y, x = (s.start >> level for s in box)
+        gate = GateMap(*self.prepared.restore_gate(alpha.numpy(), level, (z, y, x)), level)
+        self.gates.append(gate)
+        return gate
+
+    def add_logits(self, box: Box, logits: Tensor) -> Part | None:
+        """Take in logits (K, Z, Y, X) of a box of the network's grid, on any device."""
+        if self.maps is not None and self.prepared.is_resampled:
+            self.maps[(slice(None), *box)] = torch.softmax(logits, dim=0).cpu().numpy()
+            return None
+        place = self.prepared.source_box(box)
+        z, y, x = (
+            slice(p.start - r.start, p.stop - r.start)
+            for p, r in zip(place, self.region, strict=True)
+        )
+        back = self.prepared.orientation.inverse
+        probabilities = None
+        # The softmax keeps the order: for the most probable class there is no need of it.
+        if self.maps is not None or self.threshold is not None:
+            logits = torch.softmax(logits, dim=0)
+        if self.maps is not None:
+            probabilities = back.apply(logits.cpu().numpy())
+            self.maps[:, z, y, x] = probabilities
+        mask = back.apply(label_map(logits, self.threshold))
+        self.mask[z, y, x] = mask
+        return Part((z, y, x), mask, probabilities)
+
+    def result(self, plan: Plan, device: str, precision: str) -> Prediction:
+        """Return the prediction once everything has been taken in."""
+        maps, mask = self.maps, self.mask
+        if maps is not None and self.prepared.is_resampled:
+            maps = self.prepared.restore(maps)[(slice(None), *self.region)]
+            mask = label_map(torch.from_numpy(np.ascontiguousarray(maps)), self.threshold)
+        card = self.checkpoint.card
+        start = [s.start for s in self.region]
+        geometry = self.volume.geometry
+        return Prediction(
+            mask=mask,
+            geometry=geometry.regridded((1, 1, 1), start) if self.has_region else geometry,
+            classes=tuple((c.name, c.colour) for c in card.classes),
+            gates=tuple(sorted(self.gates, key=lambda gate: gate.level)),
+            probabilities=maps if self.wants_probabilities else None,
+            provenance={
+                "image": self.volume.name,
+                "checkpoint": card.name,
+                "checkpoint_file": self.checkpoint.path.name if self.checkpoint.path else None,
+                "checkpoint_sha256": self.checkpoint.sha256,
+                "config": self.checkpoint.config.to_dict(),
+                "device": device,
+                "precision": precision,
+                "plan": plan.description,
+                "region": [[s.start, s.stop] for s in self.region] if self.has_region else None,
+                "threshold": self.threshold,
+                "versions": {"napari-attn-unet": __version__, "torch": torch.__version__},
+                "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            metadata=self.volume.metadata,
+        )
+
+
+def _whole(size: tuple[int, int, int]) -> Box:
+    z, y, x = (slice(0, n) for n in size)
+    return z, y, x
+
+
+def label_map(probabilities: Tensor, threshold: tuple[int, float] | None) -> npt.NDArray[np.uint8]:
+    """Return the label of each voxel from probabilities (K, Z, Y, X); see `Predictor.steps`.
+
+    Without a threshold, logits do as well.
+    """
+    if threshold is None:
+        labels = probabilities.argmax(dim=0)
+    else:
+        label, least = threshold
+        others = probabilities.clone()
+        others[label] = -1.0
+        labels = torch.where(probabilities[label] >= least, label, others.argmax(dim=0))
+    return np.asarray(labels.to(torch.uint8).cpu().numpy())
