@@ -8,6 +8,8 @@ import torch
 from napari_attn_unet.errors import DeviceError
 from napari_attn_unet.planning import in_words
 
+MEMORY_SHARE = 0.6
+"""Share of the free memory that a run may take unless a limit is given."""
 PRECISIONS = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -46,3 +48,8 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
+
+
+def default_limit(device: torch.device) -> int:
+    """Return the bytes that a run may take on a device unless a limit is given."""
+    return int(MEMORY_SHARE * free_memory(device))

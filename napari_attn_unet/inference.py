@@ -10,7 +10,7 @@ import torch
 
 from napari_attn_unet import checkpoint
 from napari_attn_unet.checkpoint import Checkpoint
-from napari_attn_unet.devices import PRECISIONS, free_memory, pick_device
+from napari_attn_unet.devices import PRECISIONS, default_limit, pick_device
 from napari_attn_unet.errors import ConfigError, DeviceError
 from napari_attn_unet.job import Job, Part
 from napari_attn_unet.kernels import fold
@@ -19,9 +19,6 @@ from napari_attn_unet.prediction import GateMap, Prediction, stack
 from napari_attn_unet.preprocessing import Prepared
 from napari_attn_unet.streaming import Event, Features, evaluate
 from napari_attn_unet.volume import Box, Volume
-
-MEMORY_SHARE = 0.6
-"""Share of the free memory that a run may take unless a limit is given."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,9 +111,7 @@ class Predictor:
         return self._plan(size, axis, self._limit(), 0)
 
     def _limit(self) -> int:
-        if self.memory_limit is not None:
-            return self.memory_limit
-        return int(MEMORY_SHARE * free_memory(self.device))
+        return default_limit(self.device) if self.memory_limit is None else self.memory_limit
 
     def _plan(self, size: tuple[int, int, int], axis: int | None, limit: int, kept: int) -> Plan:
         itemsize = PRECISIONS[self.precision].itemsize

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,8 +12,7 @@ from torch import Tensor
 
 from napari_attn_unet import __version__
 from napari_attn_unet.checkpoint import Checkpoint
-from napari_attn_unet.model import map_size
-from napari_attn_unet.planning import Plan, context
+from napari_attn_unet.planning import Plan, context, result_bytes
 from napari_attn_unet.prediction import GateMap, Prediction
 from napari_attn_unet.preprocessing import Prepared, prepare
 from napari_attn_unet.volume import Box, Volume
@@ -78,18 +76,13 @@ class Job:
 
     @property
     def result_bytes(self) -> int:
-        """Bytes of the mask, the gate maps and, where they are kept, the probabilities."""
-        mask = math.prod(s.stop - s.start for s in self.region)
-        size = self.context_shape if self.has_region else self.prepared.shape
-        gates = sum(
-            4 * math.prod(map_size(size, k)) for k in range(1, self.checkpoint.config.levels)
-        )
-        maps: int = 0
-        if self.prepared.is_resampled:
-            maps = math.prod(self.prepared.shape) + math.prod(self.volume.shape)
-        elif self.wants_probabilities:
-            maps = mask
-        return int(mask + gates + 4 * self.checkpoint.config.classes * maps)
+        """Bytes of what is kept of the result while the network runs."""
+        config = self.checkpoint.config
+        if self.prepared.is_resampled:  # by way of probabilities, then brought back
+            there = result_bytes(config, self.prepared.shape, probabilities=True)
+            return there + result_bytes(config, self.volume.shape, probabilities=True)
+        z, y, x = (s.stop - s.start for s in self.region)
+        return result_bytes(config, (z, y, x), probabilities=self.wants_probabilities)
 
     def start(self) -> None:
         """Begin with an empty result."""

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 from napari_attn_unet.errors import MemoryLimitError
-from napari_attn_unet.model import ModelConfig
+from napari_attn_unet.model import ModelConfig, map_size
 from napari_attn_unet.volume import Box
 
 HALO = 2
@@ -174,6 +174,13 @@ def _workspace(config: ModelConfig, grids: list[tuple[int, ...]], plan: Plan) ->
             skip = max(skip, plane * inner)
             joined = max(joined, 2 * plane * inner)
     return hidden + skip + joined
+
+
+def result_bytes(config: ModelConfig, size: Size, *, probabilities: bool) -> int:
+    """Return the bytes of the mask, the gate maps and, if wanted, the probabilities of `size`."""
+    gates = sum(math.prod(map_size(size, level)) for level in range(1, config.levels))
+    maps = config.classes * math.prod(size) if probabilities else 0
+    return math.prod(size) + 4 * (gates + maps)
 
 
 def work(config: ModelConfig, size: Size, plan: Plan) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -210,19 +210,29 @@ def prepare(volume: Volume, spec: PreprocessingSpec, channels: int = 1) -> Prepa
         mean.append(m if spec.intensity == "zscore" else 0.0)
         deviation.append(d if spec.intensity == "zscore" else 1.0)
 
-    orientation = Orientation()
-    if spec.orientation == "canonical":
-        orientation = Orientation.to_canonical(volume.geometry.affine)
+    orientation = _orientation(volume, spec)
     lazy = Normalised(volume.data, orientation, mean, deviation)
-    prepared = Prepared(lazy, volume.geometry, volume.shape, orientation)
+    size = network_shape(volume, spec)
+    data: Normalised | Float32Array = lazy
+    if size != lazy.shape[1:]:
+        data = np.stack([resize(channel, size) for channel in np.asarray(lazy)])
+    return Prepared(data, volume.geometry, volume.shape, orientation)
+
+
+def _orientation(volume: Volume, spec: PreprocessingSpec) -> Orientation:
+    if spec.orientation == "canonical":
+        return Orientation.to_canonical(volume.geometry.affine)
+    return Orientation()
+
+
+def network_shape(volume: Volume, spec: PreprocessingSpec) -> Size:
+    """Return the size (Z, Y, X) of the grid that the network sees of a volume."""
+    axes = _orientation(volume, spec).axes
+    z, y, x = (volume.shape[axis] for axis in axes)
     spacing = volume.geometry.spacing_mm
-    if spec.spacing is not None and spacing is not None:
-        oriented = [spacing[axis] for axis in orientation.axes]
-        size = resampled_shape(prepared.shape, oriented, spec.spacing)
-        if size != prepared.shape:
-            data = np.stack([resize(channel, size) for channel in np.asarray(lazy)])
-            return replace(prepared, data=data)
-    return prepared
+    if spec.spacing is None or spacing is None:
+        return z, y, x
+    return resampled_shape((z, y, x), [spacing[axis] for axis in axes], spec.spacing)
 
 
 def statistics(array: Any, channel: int = 0, name: str = "volume") -> tuple[float, float]:

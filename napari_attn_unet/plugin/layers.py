@@ -286,6 +286,25 @@ def _ours(viewer: Any, name: str, kind: str, ndim: int) -> Layer | None:
     return None
 
 
+def plane_on_screen(viewer: Any, image: Image) -> tuple[int, int] | None:
+    """Return (axis of Z, Y, X as 0, 1, 2; plane) of an image that a viewer shows.
+
+    None where it shows a volume in 3D.
+    """
+    behind = [axis - viewer.dims.ndim for axis in viewer.dims.not_displayed]
+    across = [axis for axis in behind if axis >= -_SPATIAL]
+    if not across:
+        return None
+    return across[-1] + _SPATIAL, plane_at(viewer, image, across[-1] + _SPATIAL)
+
+
+def plane_at(viewer: Any, image: Image, axis: int) -> int:
+    """Return the plane of an image along an axis (of Z, Y, X) at the viewer's sliders."""
+    data = image.data[0] if image.multiscale else image.data
+    place = image.world_to_data(viewer.dims.point)[axis - _SPATIAL]
+    return int(np.clip(np.round(place), 0, data.shape[axis - _SPATIAL] - 1))
+
+
 def box(
     shapes: Shapes, image: Image, depth_mm: Sequence[float] | None = None
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:

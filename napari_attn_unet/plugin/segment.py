@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton
+import numpy as np
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
 from napari.layers import Shapes
 from napari.qt.threading import create_worker
 from psygnal import Signal
-from qtpy.QtCore import QSettings, Qt
+from qtpy.QtCore import QSettings, Qt, QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QProgressBar
 from superqt import QCollapsible
 
 from napari_attn_unet.card import Card, read_card
 from napari_attn_unet.errors import AttnUNetError, RunError
 from napari_attn_unet.plugin import layers, workers
+from napari_attn_unet.plugin.preview import Preview
 
 if TYPE_CHECKING:
+    from napari_attn_unet.inference import Predictor
     from napari_attn_unet.prediction import Prediction
+    from napari_attn_unet.volume import Box, Volume
 
 WHOLE = "whole image"
+SLICES = "slices on screen"
 MOST_PROBABLE = "most probable class"
 MUCH_LARGER = 1.6
 """An image this many times larger than what a checkpoint was trained on deserves a word."""
 REMEMBERED = 8
-_KEPT = ("device", "precision", "gates", "probabilities", "keep_old", "link", "memory_gb")
+REST_MS = 250
+"""How long the slider must rest before a live run starts."""
+_KEPT = (
+    "device",
+    "precision",
+    "gates",
+    "probabilities",
+    "keep_old",
+    "link",
+    "memory_gb",
+    "around",
+)
 
 
 def _text() -> QLabel:
@@ -37,6 +54,14 @@ def _text() -> QLabel:
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def _alike(some: list[Volume], others: list[Volume]) -> bool:
+    """Whether volumes of the same layer lie at the same place."""
+    return len(some) == len(others) and all(
+        np.array_equal(a.geometry.affine, b.geometry.affine) and a.data.shape == b.data.shape
+        for a, b in zip(some, others, strict=True)
+    )
 
 
 class SegmentWidget(Container):  # type: ignore[type-arg]
@@ -64,6 +89,16 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self._started = 0.0
         self._source: Any = None
         self._data: Any = None
+        self._axis: int | None = None
+        self._preview: Preview | None = None
+        self._predictor: tuple[Any, Predictor] | None = None
+        self._volumes: tuple[Any, list[Volume]] = (None, [])
+        self._filled = False  # the deeper levels' features of a live run are there
+        self._again = False
+        self._torch_is_loaded = False
+        self._rest = QTimer()
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
         self._closed = False
         self._build()
         self._restore()
@@ -77,8 +112,22 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self.image = ComboBox(choices=self._image_choices, tooltip="The image layer to segment.")
         self.region = ComboBox(
             choices=self._region_choices,
-            tooltip="The whole image, or the box that a Shapes layer encloses. A box is cropped "
-            "and normalised on its own; its results lie where the box lies.",
+            tooltip="The whole image; the slices on screen, the same as those of the whole image's "
+            "result; or the box that a Shapes layer encloses. A box is an image of its own: "
+            "cropped first, then normalised. Its results lie where the box lies.",
+        )
+        self.around = SpinBox(
+            value=2,
+            min=0,
+            max=1000,
+            tooltip="How many slices to each side of the one on screen.",
+            visible=False,
+        )
+        self.live = CheckBox(
+            text="live",
+            tooltip="Compute the slices again whenever the slider rests. The deeper levels are "
+            "computed once for the whole image and kept, so a slice takes a moment.",
+            visible=False,
         )
         self.checkpoint = ComboBox(
             choices=self._checkpoint_choices, tooltip="The trained network to run."
@@ -119,6 +168,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             tooltip="Memory that a run may take, in GB; 0 is 60 % of what is free. "
             "A volume that does not fit is run slab by slab, with the same result.",
         )
+        self.memory_note = _text()
         self.threshold_class = ComboBox(
             choices=[MOST_PROBABLE],
             tooltip="Give each voxel its most probable class, or find one class by a threshold.",
@@ -137,6 +187,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             ("image", "image"),
             ("checkpoint", "checkpoint"),
             ("region", "region"),
+            ("around", "slices ±"),
             ("device", "device"),
             ("precision", "precision"),
             ("memory_gb", "memory limit (GB)"),
@@ -154,10 +205,12 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             widgets=[self.memory_gb, self.threshold_class, self.threshold, self.keep_old, self.link]
         )
         self._advanced.native.layout().setContentsMargins(0, 0, 0, 0)
+        self._advanced.native.layout().insertWidget(1, self.memory_note)
         self._fold = QCollapsible("Advanced")
         self._fold.setContent(self._advanced.native)
         self._fold.collapse(animate=False)
-        self.extend([self.image, self.checkpoint, self.browse, self.region, self.add_box])
+        self.extend([self.image, self.checkpoint, self.browse, self.region])
+        self.extend([self.add_box, self.around, self.live])
         self.extend([self.device, self.precision, self.gates, self.probabilities, self.run])
         # magicgui lays out its own widgets only; the others go between them, from the end up.
         column = self.native.layout()
@@ -175,20 +228,29 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self.checkpoint.changed.connect(self._checkpoint_changed)
         self.threshold_class.changed.connect(self._threshold_class_changed)
         self.image.changed.connect(self._advise)
-        self.region.changed.connect(self._advise)
+        self.region.changed.connect(self._region_changed)
+        self.live.changed.connect(self._live_changed)
+        for control in (self.precision, self.device, self.memory_gb, self.probabilities):
+            control.changed.connect(self._estimate)
+        self._rest.timeout.connect(self._rested)
         self.link.changed.connect(self._link_gates)
         for name in (*_KEPT, "checkpoint"):
             getattr(self, name).changed.connect(self._remember)
         events = self._viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._layers_changed)
+        self._viewer.dims.events.current_step.connect(self._looked)
         self.native.destroyed.connect(self._on_destroyed)
 
     def _image_choices(self, _: Any = None) -> list[Any]:
         return [layer for layer in self._viewer.layers if layers.is_segmentable(layer)]
 
     def _region_choices(self, _: Any = None) -> list[Any]:
-        return [WHOLE, *(layer for layer in self._viewer.layers if isinstance(layer, Shapes))]
+        return [
+            WHOLE,
+            SLICES,
+            *(layer for layer in self._viewer.layers if isinstance(layer, Shapes)),
+        ]
 
     def _checkpoint_choices(self, _: Any = None) -> list[tuple[str, str]]:
         folder = Path(__file__).parents[1] / "checkpoints"
@@ -206,8 +268,8 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
                 continue
             if isinstance(widget, CheckBox):
                 widget.value = value in (True, "true")
-            elif isinstance(widget, FloatSpinBox):
-                widget.value = float(value)
+            elif isinstance(widget, FloatSpinBox | SpinBox):
+                widget.value = float(value) if isinstance(widget, FloatSpinBox) else int(value)
             elif value in widget.choices:
                 widget.value = value
 
@@ -234,9 +296,11 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
 
             return available_devices()
 
-        worker = create_worker(find, _ignore_errors=True)
-        worker.returned.connect(self._devices_found)
-        worker.errored.connect(self._devices_missing)
+        create_worker(
+            find,
+            _ignore_errors=True,
+            _connect={"returned": self._devices_found, "errored": self._devices_missing},
+        )
 
     def _devices_found(self, devices: dict[str, str]) -> None:
         if self._closed:
@@ -247,6 +311,8 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             for name, about in devices.items()
         ]
         self.device.value = wanted if wanted in devices else "auto"
+        self._torch_is_loaded = True
+        self._estimate()
 
     def _devices_missing(self, error: Exception) -> None:
         if not self._closed:
@@ -272,8 +338,45 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
     def _threshold_class_changed(self, value: str) -> None:
         self.threshold.enabled = value != MOST_PROBABLE
 
+    def _region_changed(self, _: Any = None) -> None:
+        slices = self.region.value == SLICES
+        self.around.visible = self.live.visible = slices
+        if not slices:
+            self.live.value = False
+        self._advise()
+
+    def _estimate(self, _: Any = None) -> None:
+        """Say what a run would take. Without torch loaded, which takes a second, say nothing."""
+        self.memory_note.setText("")
+        if not self._torch_is_loaded or self._card is None or self.image.value is None:
+            return
+        from napari_attn_unet import devices, planning  # noqa: PLC0415  (torch)
+        from napari_attn_unet.model import ModelConfig  # noqa: PLC0415
+        from napari_attn_unet.preprocessing import network_shape  # noqa: PLC0415
+
+        try:
+            config = ModelConfig.from_dict(self._card.config)
+            volumes, region, _ = self._selection(self._card)
+            size = network_shape(volumes[0], self._card.preprocessing)
+            if not self.live.value:
+                z, y, x = (s.stop - s.start for s in planning.context(config, size, region))
+                size = z, y, x
+            limit = int(self.memory_gb.value * 1e9)
+            plan = planning.choose_plan(
+                config,
+                size,
+                devices.PRECISIONS[self.precision.value].itemsize,
+                limit or devices.default_limit(devices.pick_device(self.device.value)),
+                kept=planning.result_bytes(config, size, probabilities=self.probabilities.value),
+            )
+            told = f"This run: about {planning.in_words(plan.bytes_needed)}, {plan.description}."
+            self.memory_note.setText(told)
+        except AttnUNetError as error:
+            self.memory_note.setText(str(error))
+
     def _advise(self, _: Any = None) -> None:
         """Say what keeps a run from making sense, before it is started."""
+        self._estimate()
         image = self.image.value
         self.add_box.visible = False
         if image is None:
@@ -281,7 +384,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             return
         self.note.setText("")
         view = self._card.field_of_view_mm if self._card else None
-        if view is None or isinstance(self.region.value, Shapes):
+        if view is None or self.region.value != WHOLE:
             return
         try:
             volumes, _ = layers.to_volumes(image, self._card.in_channels if self._card else 1)
@@ -331,9 +434,13 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
     def _run_clicked(self) -> None:
         if self._worker is not None:
             self._say("Cancelled.")
+            self.live.value = self._again = False
             self.run.enabled = False
             self._worker.quit()
             return
+        self._start()
+
+    def _start(self) -> None:
         try:
             steps = self._prepare()
         except AttnUNetError as error:
@@ -355,6 +462,33 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             finished=self._on_finished,
         )
 
+    def _selection(self, card: Card) -> tuple[list[Volume], Box | None, layers.Placement]:
+        """Return the volumes to run, the region of them that is wanted, and where they lie.
+
+        A volume is made once for an image, so that a live run knows it again.
+        """
+        image = self.image.value
+        volumes, placement = layers.to_volumes(image, card.in_channels)
+        known, kept = self._volumes
+        if known is image.data and _alike(kept, volumes):
+            volumes = kept
+        self._volumes = image.data, volumes
+        if isinstance(self.region.value, Shapes):
+            start, stop = layers.box(self.region.value, image, card.field_of_view_mm)
+            return [volume.cropped(start, stop) for volume in volumes], None, placement
+        if self.region.value != SLICES:
+            return volumes, None, placement
+        looking = layers.plane_on_screen(self._viewer, image)
+        if looking is None:
+            msg = "The viewer shows a volume in 3D; press its 2D button to choose slices."
+            raise RunError(msg)
+        axis, plane = looking
+        region = [slice(0, n) for n in volumes[0].shape]
+        first, last = plane - self.around.value, plane + self.around.value + 1
+        region[axis] = slice(max(0, first), min(last, region[axis].stop))
+        placement = replace(placement, name=f"{placement.name} · slices")
+        return volumes, (region[0], region[1], region[2]), placement
+
     def _prepare(self) -> Any:
         """Return the run as a generator function; everything it needs is read here."""
         image = self.image.value
@@ -365,34 +499,103 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             msg = "There is no checkpoint. Press Browse… and choose a .safetensors file."
             raise RunError(msg)
         card = self._card or read_card(self.checkpoint.value)
-        volumes, self._placement = layers.to_volumes(image, card.in_channels)
+        volumes, region, self._placement = self._selection(card)
         self._source, self._data = image, image.data
+        live = bool(self.live.value)
+        if live and len(volumes) > 1:
+            msg = "Live slices need a 3D image, but this is a series over time."
+            raise RunError(msg)
+        looking = layers.plane_on_screen(self._viewer, image)
         if isinstance(self.region.value, Shapes):
-            start, stop = layers.box(self.region.value, image, card.field_of_view_mm)
-            volumes = [volume.cropped(start, stop) for volume in volumes]
+            looking = None
+        self._axis, plane = looking or (None, None)
         source, device, precision = self.checkpoint.value, self.device.value, self.precision.value
         limit = int(self.memory_gb.value * 1e9) or None
         probabilities, threshold = self.probabilities.value, None
         names = [c.name for c in card.classes]
         if self.threshold_class.value in names:
             threshold = (names.index(self.threshold_class.value), float(self.threshold.value))
+        stamp = Path(source).stat().st_mtime_ns if Path(source).is_file() else None
+        key = (source, stamp, device, precision, limit)
+        if self._predictor is not None and self._predictor[0] != key:
+            self._predictor = None
+        if not (live and self._filled and self._predictor):
+            self._filled = False
+            self._preview = self._new_preview(volumes, region, card)
 
-        def steps() -> Generator[Any, None, Prediction]:
+        def steps() -> Generator[Any, int | None, Prediction]:
             from napari_attn_unet.inference import Predictor  # noqa: PLC0415  (torch)
 
-            predictor = Predictor(source, device, precision, limit)
+            if self._predictor is None:
+                self._predictor = key, Predictor(source, device, precision, limit)
             return (
-                yield from predictor.steps(
-                    volumes, probabilities=probabilities, threshold=threshold
+                yield from self._predictor[1].steps(
+                    volumes,
+                    probabilities=probabilities,
+                    threshold=threshold,
+                    region=region,
+                    look_at=plane,
+                    axis=self._axis,
+                    keep=live,
                 )
             )
 
         return steps
 
+    def _new_preview(self, volumes: list[Volume], region: Box | None, card: Card) -> Preview:
+        geometry, shape = volumes[0].geometry, volumes[0].shape
+        if region is not None:
+            geometry = geometry.regridded((1, 1, 1), [s.start for s in region])
+            shape = tuple(s.stop - s.start for s in region)
+        series = (len(volumes),) if len(volumes) > 1 else ()
+        classes = [(c.name, c.colour) for c in card.classes]
+        return Preview(
+            self._viewer,
+            self._placement,
+            geometry,
+            (*series, *shape),
+            classes,
+            gates=self.gates.value,
+        )
+
+    def _looked(self, _: Any = None) -> None:
+        """Follow the slider: the run under way goes on from there, a live one starts anew."""
+        if self._closed or self.image.value is None:
+            return
+        if self.live.value:
+            if self._worker is not None and self._filled:
+                self._again = True
+                self._worker.quit()
+            self._rest.start()
+        elif (
+            self._worker is not None
+            and self._axis is not None
+            and self._source in self._viewer.layers
+        ):
+            self._worker.send(layers.plane_at(self._viewer, self._source, self._axis))
+
+    def _live_changed(self, live: bool) -> None:
+        if live:
+            self._rested()
+        else:
+            self._predictor, self._filled = None, False  # with all that it kept
+
+    def _rested(self) -> None:
+        if self._closed or not self.live.value:
+            return
+        if self._worker is not None:  # the deeper levels are under way; they serve every slice
+            self._again = True
+        else:
+            self._start()
+
     def _on_progress(self, progress: Any) -> None:
         if self._closed:
             return
         self.bar.setValue(round(1000 * progress.done))
+        if progress.part is not None:
+            self._filled = True
+        if self._preview is not None and self._source in self._viewer.layers:
+            self._preview.show(progress)
         elapsed = time.monotonic() - self._started
         left = ""
         if progress.done > 0.05 and elapsed > 1:  # noqa: PLR2004  (an estimate from less misleads)
@@ -402,6 +605,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
     def _on_result(self, prediction: Prediction) -> None:
         if self._closed or self._source not in self._viewer.layers:
             return
+        self._end_preview()
         data = layers.from_prediction(prediction, self._placement, gates=self.gates.value)
         layers.show(self._viewer, data, keep_old=self.keep_old.value)
         self._link_gates()
@@ -425,10 +629,19 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self._worker = None
         if self._closed:
             return
+        self._end_preview()
         self.bar.setVisible(False)
         self.run.enabled = True
         self.run.text = "Segment"
         self.run.tooltip = "Run the network on the image."
+        if self._again:
+            self._again = False
+            self._rest.start()
+
+    def _end_preview(self) -> None:
+        if self._preview is not None:
+            self._preview.close()
+            self._preview = None
 
     def _say(self, text: str, *, failed: bool = False) -> None:
         self.result.setText(text)
@@ -452,3 +665,5 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         events = self._viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.disconnect(self._layers_changed)
+        self._viewer.dims.events.current_step.disconnect(self._looked)
+        self._rest.stop()

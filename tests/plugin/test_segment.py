@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
-from napari_attn_unet import inference, job
-from napari_attn_unet.plugin.segment import WHOLE, SegmentWidget
+from napari_attn_unet import devices, inference, job
+from napari_attn_unet.plugin.preview import PENDING, Preview
+from napari_attn_unet.plugin.segment import SLICES, WHOLE, SegmentWidget
 
 WAIT = 60_000
 
@@ -231,3 +233,166 @@ def test_an_image_changed_during_the_run_is_said(qtbot: QtBot, widget: SegmentWi
     assert "changed during the run" in widget.result.text()
     run(qtbot, widget)
     assert "changed" not in widget.result.text()
+
+
+def test_the_mask_fills_from_the_slice_on_screen(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = widget._viewer
+    viewer.layers["brain"].data = np.random.default_rng(1).normal(size=(96, 24, 24))
+    in_thin_slabs(monkeypatch)
+    viewer.dims.set_point(0, 2 * 70)
+    seen: list[tuple[list[str], set[int]]] = []
+    shown = Preview.show
+
+    def looked_at(self: Preview, progress: Any) -> None:
+        shown(self, progress)
+        done: set[int] = set()
+        if self._mask is not None:
+            planes = (self._mask.data != PENDING).any(axis=(1, 2))
+            done = set(np.flatnonzero(planes).tolist())
+        seen.append(([x.name for x in viewer.layers], done))
+
+    monkeypatch.setattr(Preview, "show", looked_at)
+    run(qtbot, widget)
+    names_at_gate = next(names for names, done in seen if len(names) > 1)
+    assert names_at_gate == ["brain", "brain · so far · gate 2 (coarsest)"]
+    first = next(done for _, done in seen if done)
+    assert 70 in first
+    assert len(first) <= 8
+    assert len(seen[-1][1]) == 96
+    assert not any("so far" in name for name in names(widget))
+    assert PENDING not in viewer.layers["brain · mask"].data
+
+
+def in_thin_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        inference, "choose_plan", lambda *_, **__: inference.Plan(0, 1, 4, 1_000_000)
+    )
+
+
+def test_the_next_slices_follow_the_slider(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = widget._viewer
+    viewer.layers["brain"].data = np.random.default_rng(1).normal(size=(160, 24, 24))
+    in_thin_slabs(monkeypatch)
+    viewer.dims.set_point(0, 0)
+    evaluate = inference.evaluate
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        steps = evaluate(*arguments, **options)
+        event = next(steps)
+        while event.done < 1:
+            time.sleep(0.02)  # or all is done before the window has looked once
+            event = steps.send((yield event))
+        yield event
+
+    monkeypatch.setattr(inference, "evaluate", slow)
+    order: list[int] = []
+    shown = Preview.show
+
+    def looked_at(self: Preview, progress: Any) -> None:
+        shown(self, progress)
+        if progress.part is not None:
+            order.append(progress.part.box[0].start)
+            if len(order) == 1:
+                viewer.dims.set_point(0, 2 * 150)
+
+    monkeypatch.setattr(Preview, "show", looked_at)
+    run(qtbot, widget)
+    assert order[0] == 0
+    assert len(order) == 40
+    # The slab that was under way may still come, then those around the slider.
+    assert order.index(148) < 10
+
+
+def test_a_cancelled_run_leaves_earlier_results_as_they_were(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(qtbot, widget)
+    layers = list(widget._viewer.layers)
+    visible = [layer.visible for layer in layers]
+    data = layers[-1].data.copy()
+    in_thin_slabs(monkeypatch)
+    shown = Preview.show
+
+    def cancel(self: Preview, progress: Any) -> None:
+        shown(self, progress)
+        if progress.part is not None and widget.running and widget.run.enabled:
+            click(qtbot, widget.run)
+
+    monkeypatch.setattr(Preview, "show", cancel)
+    run(qtbot, widget)
+    assert list(widget._viewer.layers) == layers
+    assert [layer.visible for layer in layers] == visible
+    np.testing.assert_array_equal(layers[-1].data, data)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_slices_on_screen_are_those_of_the_whole_result(
+    qtbot: QtBot, widget: SegmentWidget, axis: int
+) -> None:
+    run(qtbot, widget)
+    viewer = widget._viewer
+    whole = viewer.layers["brain · mask"].data.copy()
+    viewer.dims.order = (axis, *(a for a in range(3) if a != axis))
+    viewer.dims.set_point(axis, 9 * (2 if axis == 0 else 1))
+    assert not widget.around.visible
+    widget.region.value = SLICES
+    widget.around.value = 1
+    run(qtbot, widget)
+    layer = viewer.layers["brain · slices · mask"]
+    box = [slice(None)] * 3
+    box[axis] = slice(8, 11)
+    np.testing.assert_array_equal(layer.data, whole[tuple(box)])
+    expected = [0.0, 0.0, 0.0]
+    expected[axis] = 16.0 if axis == 0 else 8.0
+    np.testing.assert_allclose(layer.translate, expected)
+    np.testing.assert_array_equal(viewer.layers["brain · mask"].data, whole)
+
+
+def test_slices_need_a_slice_on_screen(qtbot: QtBot, widget: SegmentWidget) -> None:
+    widget.region.value = SLICES
+    widget._viewer.dims.ndisplay = 3
+    click(qtbot, widget.run)
+    assert "2D button" in widget.result.text()
+
+
+def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: SegmentWidget) -> None:
+    run(qtbot, widget)
+    viewer = widget._viewer
+    whole = viewer.layers["brain · mask"].data.copy()
+    widget.region.value = SLICES
+    widget.around.value = 0
+    widget.live.value = True
+    kept = None
+    for plane in (4, 13, 20):
+        viewer.dims.set_point(0, 2 * plane)
+
+        def shows(plane: int = plane) -> bool:
+            layers = [x for x in viewer.layers if x.name == "brain · slices · mask"]
+            return bool(layers) and layers[0].translate[0] == 2 * plane and not widget.running
+
+        qtbot.waitUntil(shows, timeout=WAIT)
+        layer = viewer.layers["brain · slices · mask"]
+        np.testing.assert_array_equal(layer.data[0], whole[plane])
+        assert widget._predictor is not None
+        assert kept is None or widget._predictor[1]._kept is kept
+        kept = widget._predictor[1]._kept
+    widget.live.value = False
+    assert widget._predictor is None
+
+
+def test_the_devices_of_this_machine_are_offered(qtbot: QtBot, widget: SegmentWidget) -> None:
+    qtbot.waitUntil(lambda: len(widget.device.choices) > 1, timeout=WAIT)
+    assert set(widget.device.choices) == set(devices.available_devices())
+    widget.device.value = "cpu"
+    run(qtbot, widget)
+    assert "on cpu" in widget.result.text()
+
+
+def test_the_memory_that_a_run_takes_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
+    qtbot.waitUntil(lambda: "This run: about" in widget.memory_note.text(), timeout=WAIT)
+    widget.memory_gb.value = 0.05
+    assert "needs at least" in widget.memory_note.text()
