@@ -20,7 +20,7 @@ SHAPE = (5, 6, 7)
 def test_every_real_dtype_is_normalised_alike(dtype: str) -> None:
     array = (np.arange(210).reshape(SHAPE) % 97).astype(dtype)
     strided = np.repeat(array, 2, axis=2)[:, :, ::2]
-    data = prepare(Volume(strided[np.newaxis]), SPEC).data
+    data = np.asarray(prepare(Volume(strided[np.newaxis]), SPEC).data)
     expected = array.astype(np.float64)
     np.testing.assert_allclose(data[0], (expected - expected.mean()) / expected.std(), atol=1e-5)
     assert data.dtype == np.float32

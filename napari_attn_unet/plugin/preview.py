@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
 
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.prediction import Prediction
@@ -71,8 +72,8 @@ class Preview:
         if progress.part is not None:
             if self._mask is None:
                 self._mask = self._add(replace(self._empty, gates=()))[0]
-                colours = dict(self._mask.colormap.color_dict) | {PENDING: VEIL}
-                self._mask.colormap = type(self._mask.colormap)(color_dict=colours)
+                colours = layers.colormap(self._empty.classes).color_dict
+                self._mask.colormap = DirectLabelColormap(color_dict=colours | {PENDING: VEIL})
             place: tuple[Any, ...] = progress.part.box
             if self._empty.mask.ndim > len(place):
                 place = (progress.time_point, *place)
