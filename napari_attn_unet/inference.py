@@ -11,8 +11,8 @@ import torch
 from napari_attn_unet import checkpoint
 from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.devices import PRECISIONS, default_limit, pick_device
-from napari_attn_unet.errors import ConfigError, DeviceError
-from napari_attn_unet.job import Job, Part
+from napari_attn_unet.errors import DeviceError
+from napari_attn_unet.job import Job, Part, Request
 from napari_attn_unet.kernels import fold
 from napari_attn_unet.planning import Plan, choose_plan
 from napari_attn_unet.prediction import GateMap, Prediction, stack
@@ -126,9 +126,12 @@ class Predictor:
         probabilities: bool = False,
         threshold: tuple[int, float] | None = None,
         region: Box | None = None,
+        store: str | Path | None = None,
     ) -> Prediction:
         """Run to the end; see `steps`."""
-        steps = self.steps(volumes, probabilities=probabilities, threshold=threshold, region=region)
+        steps = self.steps(
+            volumes, probabilities=probabilities, threshold=threshold, region=region, store=store
+        )
         while True:
             try:
                 next(steps)
@@ -146,6 +149,7 @@ class Predictor:
         look_at: int | None = None,
         axis: int | None = None,
         keep: bool = False,
+        store: str | Path | None = None,
     ) -> Steps:
         """Segment a volume, or a series of them, yielding progress; closing it cancels.
 
@@ -174,6 +178,9 @@ class Predictor:
             Keep the features of the deeper levels in this predictor, about a tenth of what the
             whole volume takes: a further region of the same `Volume` with the same axis, run with
             `keep` too, then costs its share of the finest level only. Not for a series.
+        store
+            A new zarr folder for the gate maps and, if wanted, the probabilities, which the
+            prediction then holds as zarr arrays; written while the run goes on. Not for a series.
 
         Returns
         -------
@@ -186,20 +193,14 @@ class Predictor:
             If a volume is not what the network takes, before any work on it.
         """
         series = [volumes] if isinstance(volumes, Volume) else list(volumes)
-        if not series:
-            msg = "A series needs at least one time point, but it is empty."
-            raise ConfigError(msg)
-        self._check_threshold(threshold)
-        _check_box(region, look_at, axis, series[0].shape)
-        if keep and len(series) > 1:
-            msg = f"keep=True takes one volume, but got a series of {len(series)}."
-            raise ConfigError(msg)
         if look_at is not None and axis is None:
             axis = 0
+        folder = None if store is None else Path(store)
+        request = Request(probabilities, threshold, region, look_at, axis, keep, folder)
+        request.check(self.checkpoint.config, series)
         results = []
         for i, volume in enumerate(series):
-            job = Job(self.checkpoint, volume, probabilities, threshold, region)
-            steps = self._one(job, look_at, axis, keep=keep)
+            steps = self._one(Job(self.checkpoint, volume, request))
             where = f"time point {i + 1} of {len(series)} · " if len(series) > 1 else ""
             wish: int | None = None
             while True:
@@ -211,20 +212,12 @@ class Predictor:
                 wish = yield replace(
                     p, phase=where + p.phase, done=(i + p.done) / len(series), time_point=i
                 )
-                look_at = look_at if wish is None else wish
+                if wish is not None:
+                    request = replace(request, look_at=wish)
         return results[0] if len(results) == 1 else stack(results)
 
-    def _check_threshold(self, threshold: tuple[int, float] | None) -> None:
-        if threshold is not None and (
-            not 0 < threshold[0] < self.checkpoint.config.classes or not 0 <= threshold[1] <= 1
-        ):
-            msg = (
-                f"A threshold needs a label from 1 to {self.checkpoint.config.classes - 1} and a "
-                f"probability from 0 to 1, but got {threshold}."
-            )
-            raise ConfigError(msg)
-
-    def _one(self, job: Job, look_at: int | None, axis: int | None, *, keep: bool) -> Steps:
+    def _one(self, job: Job) -> Steps:
+        keep, axis = job.request.keep, job.request.axis
         yield Progress("preparing the image", 0.0)
         kept = self._kept
         if kept is not None and not (keep and kept.volume is job.volume and kept.axis == axis):
@@ -242,7 +235,7 @@ class Predictor:
                 kept = _Kept(job.volume, axis, job.prepared, plan.axis, Features())
             self._kept = kept  # now: a run that is cancelled later has filled it
             try:
-                yield from self._evaluate(job, plan, look_at, axis, message, kept)
+                yield from self._evaluate(job, plan, message, kept)
                 break
             except torch.OutOfMemoryError:
                 # What a GPU says is free is not always to be had in one piece.
@@ -251,15 +244,11 @@ class Predictor:
                 kept = self._kept = None
         return job.result(plan, str(self.device), self.precision)
 
-    def _evaluate(  # noqa: PLR0913  (private; all of them are one run)
-        self,
-        job: Job,
-        plan: Plan,
-        look_at: int | None,
-        axis: int | None,
-        message: str,
-        kept: _Kept | None,
+    def _evaluate(
+        self, job: Job, plan: Plan, message: str, kept: _Kept | None
     ) -> Generator[Progress, int | None, None]:
+        axis = job.request.axis
+
         def place(plane: int | None) -> int | None:
             if plane is None or axis is None:
                 return None
@@ -270,7 +259,7 @@ class Predictor:
             self._network,
             job.prepared.data,
             plan,
-            look_at=place(look_at),
+            look_at=place(job.request.look_at),
             region=job.network_region,
             features=kept.features if kept is not None else None,
         )
@@ -285,18 +274,3 @@ class Predictor:
             gate = None if event.gate is None else job.add_gate(*event.gate)
             part = None if event.logits is None else job.add_logits(*event.logits)
             wish = yield Progress("finishing" if event.done >= 1 else phase, event.done, gate, part)
-
-
-def _check_box(
-    region: Box | None, look_at: int | None, axis: int | None, size: tuple[int, int, int]
-) -> None:
-    for name, part, n in zip("zyx", region or (), size, strict=False):
-        if part.start is None or part.stop is None or not 0 <= part.start < part.stop <= n:
-            msg = (
-                f"A region needs a start and a stop within the volume along every axis, but along "
-                f"{name} it is {part.start} to {part.stop}, and the volume has {n} planes."
-            )
-            raise ConfigError(msg)
-    if axis not in (None, 0, 1, 2) or (look_at is not None and not 0 <= look_at < size[axis or 0]):
-        msg = f"There is no plane {look_at} along axis {axis} of a volume of {size}."
-        raise ConfigError(msg)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +15,13 @@ from torch import Tensor
 
 from napari_attn_unet import __version__
 from napari_attn_unet.checkpoint import Checkpoint
+from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.model import ModelConfig
 from napari_attn_unet.planning import Plan, context, result_bytes
 from napari_attn_unet.prediction import GateMap, Prediction
 from napari_attn_unet.preprocessing import Prepared, prepare
-from napari_attn_unet.volume import Box, Volume
+from napari_attn_unet.store import create_array, open_store
+from napari_attn_unet.volume import Box, Geometry, Volume
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +43,54 @@ class Part:
     probabilities: npt.NDArray[np.float32] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted of a run; see `Predictor.steps`."""
+
+    probabilities: bool = False
+    threshold: tuple[int, float] | None = None
+    region: Box | None = None
+    look_at: int | None = None
+    axis: int | None = None
+    keep: bool = False
+    store: Path | None = None
+
+    def check(self, config: ModelConfig, series: Sequence[Volume]) -> None:
+        """Check the request against the network and the volumes.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be met.
+        """
+        if not series:
+            msg = "A series needs at least one time point, but it is empty."
+            raise ConfigError(msg)
+        if (self.keep or self.store is not None) and len(series) > 1:
+            msg = f"keep and store take one volume, but got a series of {len(series)}."
+            raise ConfigError(msg)
+        if self.threshold is not None and (
+            not 0 < self.threshold[0] < config.classes or not 0 <= self.threshold[1] <= 1
+        ):
+            msg = (
+                f"A threshold needs a label from 1 to {config.classes - 1} and a "
+                f"probability from 0 to 1, but got {self.threshold}."
+            )
+            raise ConfigError(msg)
+        size = series[0].shape
+        for name, part, n in zip("zyx", self.region or (), size, strict=False):
+            if part.start is None or part.stop is None or not 0 <= part.start < part.stop <= n:
+                msg = (
+                    "A region needs a start and a stop within the volume along every axis, but "
+                    f"along {name} it is {part.start} to {part.stop} of {n} planes."
+                )
+                raise ConfigError(msg)
+        outside = self.look_at is not None and not 0 <= self.look_at < size[self.axis or 0]
+        if self.axis not in (None, 0, 1, 2) or outside:
+            msg = f"There is no plane {self.look_at} along axis {self.axis} of a volume of {size}."
+            raise ConfigError(msg)
+
+
 class Job:
     """One volume on its way through a run: what is wanted, and what is there of it so far."""
 
@@ -44,14 +98,12 @@ class Job:
         self,
         checkpoint: Checkpoint,
         volume: Volume,
-        probabilities: bool,
-        threshold: tuple[int, float] | None,
-        region: Box | None,
+        request: Request,
     ) -> None:
-        self.checkpoint, self.volume = checkpoint, volume
-        self.wants_probabilities, self.threshold = probabilities, threshold
-        self.region: Box = region or _whole(volume.shape)
-        self.has_region = region is not None
+        self.checkpoint, self.volume, self.request = checkpoint, volume, request
+        self.region: Box = request.region or _whole(volume.shape)
+        self.has_region = request.region is not None
+        self.group = None if request.store is None else open_store(request.store)
 
     def prepare(self, prepared: Prepared | None = None) -> None:
         """Look through the volume, unless that was done; what the network cannot take is refused.
@@ -82,25 +134,40 @@ class Job:
             there = result_bytes(config, self.prepared.shape, probabilities=True)
             return there + result_bytes(config, self.volume.shape, probabilities=True)
         z, y, x = (s.stop - s.start for s in self.region)
-        return result_bytes(config, (z, y, x), probabilities=self.wants_probabilities)
+        in_memory = self.request.probabilities and self.group is None
+        return result_bytes(config, (z, y, x), probabilities=in_memory)
 
     def start(self) -> None:
         """Begin with an empty result."""
         classes = self.checkpoint.config.classes
         self.gates: list[GateMap] = []
-        self.maps: npt.NDArray[np.float32] | None = None
+        self.maps: Any = None  # an array, in memory or on disk
         size = tuple(s.stop - s.start for s in self.region)
         self.mask = np.zeros(size, np.uint8)
         if self.prepared.is_resampled:  # the way back to another grid goes by probabilities
             self.maps = np.zeros((classes, *self.prepared.shape), np.float32)
-        elif self.wants_probabilities:
+        elif self.request.probabilities and self.group is not None:
+            self.maps = create_array(self.group, "probabilities", (classes, *size), self.geometry)
+        elif self.request.probabilities:
             self.maps = np.zeros((classes, *size), np.float32)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the result lies."""
+        if not self.has_region:
+            return self.volume.geometry
+        return self.volume.geometry.regridded((1, 1, 1), [s.start for s in self.region])
 
     def add_gate(self, level: int, alpha: Tensor) -> GateMap:
         """Take in a map (Z, Y, X) of the network's grid; return it on the input's axes."""
         box = self.network_region or _whole(self.prepared.shape)
         z, y, x = (s.start >> level for s in box)
-        gate = GateMap(*self.prepared.restore_gate(alpha.numpy(), level, (z, y, x)), level)
+        values, geometry = self.prepared.restore_gate(alpha.numpy(), level, (z, y, x))
+        if self.group is not None:
+            array = create_array(self.group, f"gate{level}", values.shape, geometry)
+            array[...] = values
+            values = array
+        gate = GateMap(values, geometry, level)
         self.gates.append(gate)
         return gate
 
@@ -117,12 +184,12 @@ class Job:
         back = self.prepared.orientation.inverse
         probabilities = None
         # The softmax keeps the order: for the most probable class there is no need of it.
-        if self.maps is not None or self.threshold is not None:
+        if self.maps is not None or self.request.threshold is not None:
             logits = torch.softmax(logits, dim=0)
         if self.maps is not None:
             probabilities = back.apply(logits.cpu().numpy())
             self.maps[:, z, y, x] = probabilities
-        mask = back.apply(label_map(logits, self.threshold))
+        mask = back.apply(label_map(logits, self.request.threshold))
         self.mask[z, y, x] = mask
         return Part((z, y, x), mask, probabilities)
 
@@ -131,16 +198,18 @@ class Job:
         maps, mask = self.maps, self.mask
         if maps is not None and self.prepared.is_resampled:
             maps = self.prepared.restore(maps)[(slice(None), *self.region)]
-            mask = label_map(torch.from_numpy(np.ascontiguousarray(maps)), self.threshold)
+            mask = label_map(torch.from_numpy(np.ascontiguousarray(maps)), self.request.threshold)
+            if self.group is not None and self.request.probabilities:
+                array = create_array(self.group, "probabilities", maps.shape, self.geometry)
+                array[...] = maps
+                maps = array
         card = self.checkpoint.card
-        start = [s.start for s in self.region]
-        geometry = self.volume.geometry
         return Prediction(
             mask=mask,
-            geometry=geometry.regridded((1, 1, 1), start) if self.has_region else geometry,
+            geometry=self.geometry,
             classes=tuple((c.name, c.colour) for c in card.classes),
             gates=tuple(sorted(self.gates, key=lambda gate: gate.level)),
-            probabilities=maps if self.wants_probabilities else None,
+            probabilities=maps if self.request.probabilities else None,
             provenance={
                 "image": self.volume.name,
                 "checkpoint": card.name,
@@ -151,7 +220,7 @@ class Job:
                 "precision": precision,
                 "plan": plan.description,
                 "region": [[s.start, s.stop] for s in self.region] if self.has_region else None,
-                "threshold": self.threshold,
+                "threshold": self.request.threshold,
                 "versions": {"napari-attn-unet": __version__, "torch": torch.__version__},
                 "date": datetime.now(UTC).isoformat(timespec="seconds"),
             },

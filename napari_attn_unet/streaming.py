@@ -12,7 +12,7 @@ Levels count from 0, the finest, in this file's code; the slab axis comes first 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ from napari_attn_unet.planning import HALO, Plan, context, padded
 from napari_attn_unet.volume import Box
 
 Steps = Generator["Event", int | None, None]
+Events = Iterator["Event"]
 
 
 class ArrayLike(Protocol):
@@ -122,22 +123,23 @@ def evaluate(  # noqa: PLR0913  (each is named by its caller)
     """
     # inference_mode is thread-local and must not stay on between two steps: the thread that
     # drives this generator may be the user's own.
-    if folded.config.norm == "batch":
-        steps = _Evaluation(folded, image, plan, region, features).run(look_at)
-    else:
+    if folded.config.norm != "batch":
         steps = _whole(folded, image, region)
-    wish: int | None = None
-    event: Event | None = None
+    else:
+        evaluation = _Evaluation(folded, image, plan, region, features)
+        evaluation.look_at = look_at
+        steps = evaluation.run()
     while True:
         with torch.inference_mode():
-            try:
-                event = steps.send(wish if event is not None else None)
-            except StopIteration:
-                return
+            event = next(steps, None)
+        if event is None:
+            return
         wish = yield event
+        if wish is not None and folded.config.norm == "batch":
+            evaluation.look_at = wish
 
 
-def _whole(folded: AttentionUNet, image: ArrayLike, region: Box | None) -> Steps:
+def _whole(folded: AttentionUNet, image: ArrayLike, region: Box | None) -> Events:
     """Run the network as it is, for a normalisation that needs the whole volume's statistics."""
     parameter = next(folded.parameters())
     x = torch.from_numpy(np.array(image, dtype=np.float32))[None]
@@ -163,6 +165,7 @@ class _Evaluation:
         if features is not None:  # the finest skip connection is not among them
             plan = replace(plan, recomputed=max(1, plan.recomputed))
         self.plan, self.image, self.features = plan, image, features
+        self.look_at: int | None = None
         self.network = turn(folded, plan.axis)
         self.order = (plan.axis, *(a for a in range(3) if a != plan.axis))
         whole = _box(image.shape[1:])
@@ -193,11 +196,8 @@ class _Evaluation:
         bottom = self.config.levels - 1
         self.decoded = [(first - first % 2, last + last % 2)]
         for level in range(1, self.config.levels):
-            first, last = self.decoded[-1]
+            begin, end = self._coarse(level - 1, *self.decoded[-1])
             planes = self.grids[level][0]
-            begin, end = coarse_planes(
-                max(first - HALO, 0), min(last + HALO, 2 * planes), 2, planes
-            )
             if self.config.coefficients == "softmax":  # a sum over the whole map
                 begin, end = 0, planes
             self.decoded.append((begin - begin % 2, min(end + end % 2, planes)))
@@ -210,27 +210,41 @@ class _Evaluation:
             end = min(planes, max(last + HALO, 2 * (coarse[1] + HALO)))
             self.encoded.insert(0, (begin, end))
 
-    def run(self, look_at: int | None) -> Steps:
+    def _coarse(self, level: int, first: int, last: int) -> tuple[int, int]:
+        """Return the planes of the level below that decoding planes [first, last) needs."""
+        planes = self.grids[level + 1][0]
+        return coarse_planes(max(first - HALO, 0), min(last + HALO, 2 * planes), 2, planes)
+
+    def run(self) -> Events:
         """Evaluate everything: down to the coarsest level and back up, then the finest level."""
+        slabs = self.plan.slabs(0, *self.wanted)
         if self.features is not None and self.features.deeper is not None:
             yield from self._recall(self.features)
         else:
-            yield from self._below(0)
+            early = self._nearest(slabs)
+            if (yield from self._below(0, early)):
+                slabs.remove(early)
             if self.features is not None:
                 self.features.deeper = self.deeper[0]
                 self.features.stages = self.stages
-        origin = self.crop[self.plan.axis].start
-        slabs = self.plan.slabs(0, *self.wanted)
-        plane = self.box[self.plan.axis].start if look_at is None else look_at
         while slabs:
-            nearest = min(slabs, key=lambda s: _distance(plane - origin, s))
+            nearest = self._nearest(slabs)
             slabs.remove(nearest)
-            logits = self._logits(*nearest)
-            done = self._did(0, nearest, decoder=True)
-            wish = yield Event(1.0 if not slabs else done, logits=logits)
-            plane = plane if wish is None else wish
+            yield self._finest(nearest, is_last=not slabs)
 
-    def _recall(self, features: Features) -> Steps:
+    def _nearest(self, slabs: list[tuple[int, int]]) -> tuple[int, int]:
+        """Return the slab of the finest level that is nearest to the plane looked at."""
+        first = self.box[self.plan.axis].start
+        plane = first if self.look_at is None else self.look_at
+        plane -= self.crop[self.plan.axis].start
+        return min(slabs, key=lambda slab: max(slab[0] - plane, plane - slab[1] + 1, 0))
+
+    def _finest(self, slab: tuple[int, int], *, is_last: bool = False) -> Event:
+        logits = self._logits(*slab)
+        done = self._did(0, slab, decoder=True)
+        return Event(1.0 if is_last else done, logits=logits)
+
+    def _recall(self, features: Features) -> Events:
         """Take the deeper levels from an earlier evaluation."""
         assert features.deeper is not None  # noqa: S101  (for the type checker)
         self.deeper, self.stages = {0: features.deeper}, features.stages
@@ -238,25 +252,45 @@ class _Evaluation:
             self.alpha[level] = alpha
             yield Event(0.0, gate=self._gate_map(level))
 
-    def _below(self, level: int) -> Steps:
-        """Compute all that decoding `level` needs: the deeper features, the gate's map."""
+    def _below(
+        self, level: int, early: tuple[int, int] | None = None
+    ) -> Generator[Event, None, bool]:
+        """Compute all that decoding `level` needs: the deeper features, the gate's map.
+
+        A slab of the finest level, `early`, is done as soon as its part of level 1 is there, if
+        that is possible; then True is returned.
+        """
         below = level + 1
         projected = yield from self._descend(level)
         if below < self.config.levels - 1:
             yield from self._below(below)
         features = self._new(self.config.channels[below], below)
-        yield from self._ascend(below, features)
+        slabs = self.plan.slabs(below, *self.decoded[below])
+        if projected is not None and self.config.coefficients == "softmax":  # needs the whole map
+            early = None
+        if early is not None and len(slabs) > 1:
+            begin, end = self._coarse(0, *early)
+            first = [slab for slab in slabs if slab[0] < end and slab[1] > begin]
+            slabs = [slab for slab in slabs if slab not in first]
+            yield from self._ascend(below, features, first)
+            self.deeper[level] = features
+            if projected is not None:
+                self._set_alpha(level, projected, features, (begin, end))
+            yield self._finest(early)
+        else:
+            early = None
+        yield from self._ascend(below, features, slabs)
         for kept in (self.inputs, self.skips, self.deeper, self.alpha):
             kept.pop(below, None)
         self.deeper[level] = features
         if projected is not None:
-            gate: AttentionGate = self.network.gate[level]  # type: ignore[assignment]
-            self.alpha[level] = self._coefficients(gate, projected, features, self.decoded[below])
+            self._set_alpha(level, projected, features, self.decoded[below])
             if self.features is not None:
                 self.features.alpha[level] = self.alpha[level]
             yield Event(min(1.0, self.work / self.total_work), gate=self._gate_map(level))
+        return early is not None
 
-    def _descend(self, level: int) -> Generator[Event, int | None, Tensor | None]:
+    def _descend(self, level: int) -> Generator[Event, None, Tensor | None]:
         """First pass: fill the input of the level below; return the skip's projection, if gated."""
         channels, gate = self.config.channels[level], self.network.gate[level]
         pooled = self._new(channels, level + 1)
@@ -275,13 +309,13 @@ class _Evaluation:
         self.inputs[level + 1] = pooled
         return projected
 
-    def _ascend(self, level: int, features: Tensor) -> Steps:
+    def _ascend(self, level: int, features: Tensor, slabs: list[tuple[int, int]]) -> Events:
         """Second pass of a level below the finest: write what its decoder block gives.
 
         The coarsest level has no decoder; there its encoder block is run.
         """
         is_bottom = level == self.config.levels - 1
-        for first, last in self.plan.slabs(level, *self.decoded[level]):
+        for first, last in slabs:
             out = features[:, :, first:last]
             if is_bottom:
                 self._encode(level, first, last, out)
@@ -351,16 +385,15 @@ class _Evaluation:
         weight = gate.weigh(upsample_planes(alpha, 2, first, last), alpha[0].numel())
         torch.mul(skip, weight.to(skip.dtype), out=out)
 
-    def _coefficients(
-        self, gate: AttentionGate, projected: Tensor, g: Tensor, planes: tuple[int, int]
-    ) -> Tensor:
-        """Coefficients of a whole map, its scores computed a few planes at a time."""
+    def _set_alpha(self, level: int, projected: Tensor, g: Tensor, planes: tuple[int, int]) -> None:
+        """Compute the coefficients of a range of planes, their scores a few at a time."""
+        gate: AttentionGate = self.network.gate[level]  # type: ignore[assignment]
         scores = torch.zeros((1, 1, *g.shape[2:]), device=g.device)
         step = 16
         for z in range(*planes, step):
             part = slice(z, min(z + step, planes[1]))
             scores[:, :, part] = gate.scores(projected[:, :, part], g[:, :, part])
-        return gate.normalise(scores)
+        self.alpha[level] = gate.normalise(scores)
 
     def _keep_stage(self, level: int, first: int, last: int, features: Tensor) -> None:
         """Keep the class map of a coarser decoder stage, which the head joins at the end."""
@@ -450,11 +483,6 @@ class _Evaluation:
     def _did(self, level: int, slab: tuple[int, int], *, decoder: bool = False) -> float:
         self.work += self._slab_work(level, slab[1] - slab[0], decoder=decoder)
         return min(1.0, self.work / self.total_work)
-
-
-def _distance(plane: int, slab: tuple[int, int]) -> int:
-    """Return how many planes lie between a plane and a slab; 0 within it."""
-    return max(slab[0] - plane, plane - slab[1] + 1, 0)
 
 
 def _box(size: tuple[int, ...] | torch.Size) -> Box:

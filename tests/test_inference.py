@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,8 @@ def test_a_plane_that_is_sent_comes_next(volume: Volume) -> None:
     while next(steps).part is None:
         pass
     progress = steps.send(40)
-    assert progress.part is not None
+    while progress.part is None:
+        progress = next(steps)
     assert progress.part.box[0].start <= 40 < progress.part.box[0].stop
 
 
@@ -236,6 +238,27 @@ def test_a_dask_or_zarr_array_is_read_in_parts(volume: Volume) -> None:
     prediction = predictor.predict(Volume(lazy, volume.geometry))
     np.testing.assert_array_equal(prediction.mask, expected.mask)
     assert max(largest) == 4
+
+
+@pytest.mark.parametrize("spacing", [None, (1.3, 1.1, 0.9)])
+def test_maps_on_disk_are_those_in_memory(
+    volume: Volume, tmp_path: Path, spacing: tuple[float, float, float] | None
+) -> None:
+    zarr = pytest.importorskip("zarr")
+    predictor = Predictor(checkpoint(PreprocessingSpec(spacing=spacing)))
+    expected = predictor.predict(volume, probabilities=True)
+    store = tmp_path / "maps.zarr"
+    prediction = predictor.predict(volume, probabilities=True, store=store)
+    on_disk = zarr.open_group(store, mode="r")
+    np.testing.assert_array_equal(on_disk["probabilities"], expected.probabilities)
+    for gate, of_disk in zip(expected.gates, prediction.gates, strict=True):
+        assert isinstance(of_disk.coefficients, zarr.Array)
+        array = on_disk[f"gate{gate.level}"]
+        np.testing.assert_array_equal(array, gate.coefficients)
+        np.testing.assert_allclose(array.attrs["affine_zyx"], gate.geometry.affine)
+        assert array.attrs["unit"] == "mm"
+    with pytest.raises(ConfigError, match="does not exist yet"):
+        predictor.predict(volume, store=store)
 
 
 def test_out_of_memory_on_the_device_falls_to_a_smaller_plan_and_says_so(

@@ -196,7 +196,7 @@ def test_the_plane_looked_at_comes_first_and_the_rest_outwards() -> None:
     assert planes[0] == slice(24, 32)
     distances = [max(p.start - 30, 30 - p.stop + 1, 0) for p in planes]
     assert distances == sorted(distances)
-    assert events[0].done < 0.65
+    assert events[0].done < 0.6
 
 
 def test_the_next_planes_follow_the_one_sent() -> None:
@@ -205,7 +205,8 @@ def test_the_next_planes_follow_the_one_sent() -> None:
     steps = evaluate(folded, torch.randn(1, 64, 16, 16).numpy(), Plan(0, 0, 8), look_at=0)
     event = next(e for e in steps if e.logits is not None)
     event = steps.send(60)
-    assert event.logits is not None
+    while event.logits is None:
+        event = next(steps)
     assert event.logits[0][0] == slice(56, 64)
 
 

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--probabilities", action="store_true", help="also write probabilities.nii.gz"
     )
+    command.add_argument(
+        "--zarr",
+        action="store_true",
+        help="write gate maps and probabilities to maps.zarr while they are computed, never all of "
+        "them in memory, instead of to .nii.gz",
+    )
     command.set_defaults(run=run)
 
 
@@ -78,7 +85,11 @@ def run(options: argparse.Namespace) -> int:
         folder = options.out / files.stem(path)
         try:
             volumes = files.read(path, predictor.checkpoint.config.in_channels)
-            steps = predictor.steps(volumes, probabilities=options.probabilities)
+            steps = predictor.steps(
+                volumes,
+                probabilities=options.probabilities,
+                store=folder / "maps.zarr" if options.zarr else None,
+            )
             with tqdm(
                 total=100,
                 desc=files.stem(path),
@@ -90,6 +101,8 @@ def run(options: argparse.Namespace) -> int:
                     except StopIteration as stop:
                         prediction = stop.value
                         break
+            if options.zarr:  # they are written
+                prediction = replace(prediction, gates=(), probabilities=None)
             files.write_prediction(prediction, folder, gates=options.gates)
         except AttnUNetError as error:
             failed += 1
