@@ -119,6 +119,11 @@ class Predictor:
             kept = 0
         return choose_plan(self.checkpoint.config, size, itemsize, limit, axis, kept)
 
+    @property
+    def has_kept(self) -> bool:
+        """Whether deeper features of the last volume run with `keep` are there."""
+        return self._kept is not None and self._kept.features.deeper is not None
+
     def predict(
         self,
         volumes: Volume | Sequence[Volume],

@@ -61,6 +61,8 @@ class Plan:
         """
         first -= first % 2
         planes = last - first
+        if planes <= 0:
+            return []
         count = max(1, math.ceil(planes / (self.thickness << level)))
         step = 2 * math.ceil(planes / count / 2)
         return [(z, min(z + step, last)) for z in range(first, last, step)]

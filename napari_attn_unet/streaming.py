@@ -268,17 +268,16 @@ class _Evaluation:
         slabs = self.plan.slabs(below, *self.decoded[below])
         if projected is not None and self.config.coefficients == "softmax":  # needs the whole map
             early = None
-        if early is not None and len(slabs) > 1:
+        if early is not None:
             begin, end = self._coarse(0, *early)
-            first = [slab for slab in slabs if slab[0] < end and slab[1] > begin]
-            slabs = [slab for slab in slabs if slab not in first]
-            yield from self._ascend(below, features, first)
+            begin, end = begin - begin % 2, min(end + end % 2, self.decoded[below][1])
+            slabs = self.plan.slabs(below, self.decoded[below][0], begin)
+            slabs += self.plan.slabs(below, end, self.decoded[below][1])
+            yield from self._ascend(below, features, self.plan.slabs(below, begin, end))
             self.deeper[level] = features
             if projected is not None:
                 self._set_alpha(level, projected, features, (begin, end))
             yield self._finest(early)
-        else:
-            early = None
         yield from self._ascend(below, features, slabs)
         for kept in (self.inputs, self.skips, self.deeper, self.alpha):
             kept.pop(below, None)

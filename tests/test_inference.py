@@ -204,10 +204,12 @@ def test_kept_features_change_no_result_and_serve_their_volume_only(
 
 
 def test_a_cancelled_run_has_kept_what_was_complete(volume: Volume) -> None:
-    predictor = Predictor(checkpoint())
+    limit = estimate_bytes(CONFIG, volume.shape, Plan(0, 1, 4), 4)
+    predictor = Predictor(checkpoint(), memory_limit=limit)
+    assert not predictor.has_kept
     steps = predictor.steps(volume, axis=0, keep=True)
-    while next(steps).part is None:
-        pass
+    while not predictor.has_kept:
+        next(steps)
     steps.close()
     first = next(p for p in predictor.steps(volume, axis=0, keep=True) if p.gate is not None)
     assert first.done == 0.0

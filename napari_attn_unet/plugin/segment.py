@@ -93,7 +93,6 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self._preview: Preview | None = None
         self._predictor: tuple[Any, Predictor] | None = None
         self._volumes: tuple[Any, list[Volume]] = (None, [])
-        self._filled = False  # the deeper levels' features of a live run are there
         self._again = False
         self._torch_is_loaded = False
         self._rest = QTimer()
@@ -519,8 +518,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         key = (source, stamp, device, precision, limit)
         if self._predictor is not None and self._predictor[0] != key:
             self._predictor = None
-        if not (live and self._filled and self._predictor):
-            self._filled = False
+        if not (live and self._has_kept):
             self._preview = self._new_preview(volumes, region, card)
 
         def steps() -> Generator[Any, int | None, Prediction]:
@@ -563,7 +561,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         if self._closed or self.image.value is None:
             return
         if self.live.value:
-            if self._worker is not None and self._filled:
+            if self._worker is not None and self._has_kept:
                 self._again = True
                 self._worker.quit()
             self._rest.start()
@@ -574,11 +572,16 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         ):
             self._worker.send(layers.plane_at(self._viewer, self._source, self._axis))
 
+    @property
+    def _has_kept(self) -> bool:
+        """Whether a live run has the deeper levels' features, and can be cancelled lightly."""
+        return self._predictor is not None and self._predictor[1].has_kept
+
     def _live_changed(self, live: bool) -> None:
         if live:
             self._rested()
         else:
-            self._predictor, self._filled = None, False  # with all that it kept
+            self._predictor = None  # with all that it kept
 
     def _rested(self) -> None:
         if self._closed or not self.live.value:
@@ -592,8 +595,6 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         if self._closed:
             return
         self.bar.setValue(round(1000 * progress.done))
-        if progress.part is not None:
-            self._filled = True
         if self._preview is not None and self._source in self._viewer.layers:
             self._preview.show(progress)
         elapsed = time.monotonic() - self._started
