@@ -5,13 +5,15 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run pictures test lint format clean system-packages
+.PHONY: help run pictures benchmark benchmark-quick test lint format clean system-packages
 
 help:
 	@echo "make run      install what is missing, then run the demo into out/demo"
 	@echo "make test     every check: style, types, architecture, manifest, wheel, tests"
 	@echo "make lint     style, types, architecture and manifest only"
 	@echo "make format   format the code and fix what can be fixed"
+	@echo "make benchmark        measure every table of docs/benchmarks.md (half an hour)"
+	@echo "make benchmark-quick  the same on small volumes (three minutes)"
 	@echo "make clean    remove what was built, the environment too"
 
 run: $(VENV)/.installed
@@ -31,6 +33,12 @@ pictures: $(VENV)/.installed
 	xvfb-run -a -s "-screen 0 1920x1200x24" $(VENV)/bin/python tools/make_pictures.py out/demo
 	cp out/demo/screenshot.png docs/images/segment.png
 
+benchmark: $(VENV)/.installed-benchmark
+	$(VENV)/bin/python -m benchmarks --out docs/benchmarks.md
+
+benchmark-quick: $(VENV)/.installed-benchmark
+	$(VENV)/bin/python -m benchmarks --quick
+
 clean:
 	rm -rf $(VENV) build dist out .coverage .pytest_cache .mypy_cache .ruff_cache \
 	    .import_linter_cache .hypothesis
@@ -49,6 +57,10 @@ $(VENV)/bin/python: | system-packages
 $(VENV)/.installed: pyproject.toml constraints.txt | system-packages $(VENV)/bin/python
 	$(PIP) install --quiet "pip>=25.1"
 	$(PIP) install --quiet -c constraints.txt -e ".[pyqt5]"
+	@touch $@
+
+$(VENV)/.installed-benchmark: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt --group benchmark
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml constraints.txt

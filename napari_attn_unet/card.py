@@ -118,8 +118,8 @@ class Card:
     @property
     def summary(self) -> str:
         """The card in one line."""
-        what = self.description.split(". ")[0].rstrip(".") or self.name
-        score = next((f" · {k} {v:.3f}" for k, v in self.scores.items()), "")
+        what = ", ".join(c.name for c in self.classes[1:])
+        score = next((f" · {k}: {v:.3f}" for k, v in self.scores.items()), "")
         return f"{what}{score}"
 
     def describe(self) -> str:

@@ -80,7 +80,7 @@ def load(source: str | Path) -> Checkpoint:
     Parameters
     ----------
     source
-        Path of a file, or the name of a checkpoint that ships ("hippocampus").
+        Path of a file, or the name of a checkpoint that ships ("hippocampus", "phantom").
 
     Raises
     ------

@@ -36,7 +36,17 @@ class DeviceError(AttnUNetError, ValueError):
 
 
 class MemoryLimitError(AttnUNetError, MemoryError):
-    """Even the smallest plan needs more memory than the limit allows."""
+    """Even the smallest plan needs more memory than the limit allows.
+
+    Attributes
+    ----------
+    least
+        Bytes that the smallest plan needs.
+    """
+
+    def __init__(self, message: str, least: int) -> None:
+        super().__init__(message)
+        self.least = least
 
 
 class DatasetError(AttnUNetError, ValueError):

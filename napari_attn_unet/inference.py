@@ -268,7 +268,7 @@ class Predictor:
             region=job.network_region,
             features=kept.features if kept is not None else None,
         )
-        phase = f"{message}running the network ({plan.description})"
+        phase = f"{message}running the network"
         wish: int | None = None
         event: Event | None = None
         while True:

@@ -257,7 +257,7 @@ def choose_plan(  # noqa: PLR0913  (a size, a limit and what else is in memory)
         f"but the memory limit is {in_words(limit)}. Raise the limit, close other programs, "
         "or crop the image."
     )
-    raise MemoryLimitError(msg)
+    raise MemoryLimitError(msg, least)
 
 
 def _thicknesses(config: ModelConfig, size: Size, axis: int) -> list[int]:

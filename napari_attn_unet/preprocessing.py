@@ -210,7 +210,7 @@ def prepare(volume: Volume, spec: PreprocessingSpec, channels: int = 1) -> Prepa
         mean.append(m if spec.intensity == "zscore" else 0.0)
         deviation.append(d if spec.intensity == "zscore" else 1.0)
 
-    orientation = _orientation(volume, spec)
+    orientation = network_orientation(volume, spec)
     lazy = Normalised(volume.data, orientation, mean, deviation)
     size = network_shape(volume, spec)
     data: Normalised | Float32Array = lazy
@@ -219,7 +219,8 @@ def prepare(volume: Volume, spec: PreprocessingSpec, channels: int = 1) -> Prepa
     return Prepared(data, volume.geometry, volume.shape, orientation)
 
 
-def _orientation(volume: Volume, spec: PreprocessingSpec) -> Orientation:
+def network_orientation(volume: Volume, spec: PreprocessingSpec) -> Orientation:
+    """Return the change of axes from a volume to what the network sees."""
     if spec.orientation == "canonical":
         return Orientation.to_canonical(volume.geometry.affine)
     return Orientation()
@@ -227,7 +228,7 @@ def _orientation(volume: Volume, spec: PreprocessingSpec) -> Orientation:
 
 def network_shape(volume: Volume, spec: PreprocessingSpec) -> Size:
     """Return the size (Z, Y, X) of the grid that the network sees of a volume."""
-    axes = _orientation(volume, spec).axes
+    axes = network_orientation(volume, spec).axes
     z, y, x = (volume.shape[axis] for axis in axes)
     spacing = volume.geometry.spacing_mm
     if spec.spacing is None or spacing is None:

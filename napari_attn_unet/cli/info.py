@@ -14,7 +14,7 @@ def add_parser(commands: Any) -> None:
         description="Print what a checkpoint was trained for, on what, and what it scored.",
     )
     command.add_argument(
-        "checkpoint", help="a checkpoint file, or the name of one that ships (hippocampus)"
+        "checkpoint", help="a checkpoint file, or the name of one that ships (hippocampus, phantom)"
     )
     command.set_defaults(run=run)
 

@@ -260,9 +260,11 @@ def _features(prediction: Prediction) -> dict[str, list[Any]]:
 def show(viewer: Any, layers: list[LayerData], *, keep_old: bool) -> list[Layer]:
     """Add layers to a viewer; a layer of ours with the same name is updated in place.
 
-    A layer that is updated keeps its visibility, opacity, blending and order.
+    A layer that is updated keeps its visibility, opacity, blending and order. Where layers are
+    added, earlier results of the same image are hidden: two maps over each other mix.
     """
     shown = []
+    before = list(viewer.layers)
     for data, options, kind in layers:
         old = None if keep_old else _ours(viewer, options["name"], kind, np.ndim(data))
         if old is None:
@@ -275,7 +277,19 @@ def show(viewer: Any, layers: list[LayerData], *, keep_old: bool) -> list[Layer]
         if kind == "labels":
             old.colormap = options["colormap"]
         shown.append(old)
+    if not keep_old and not set(shown) <= set(before):
+        for layer in outputs_of(viewer, layers[0][1]["metadata"][OUTPUT].get("image")):
+            layer.visible = layer.visible and layer in shown
     return shown
+
+
+def outputs_of(viewer: Any, image: str | None) -> list[Layer]:
+    """Return the layers that hold results of an image, by the image's name."""
+    return [
+        layer
+        for layer in viewer.layers
+        if OUTPUT in layer.metadata and layer.metadata[OUTPUT].get("image") == image
+    ]
 
 
 def _ours(viewer: Any, name: str, kind: str, ndim: int) -> Layer | None:

@@ -29,8 +29,10 @@ class Preview:
     ----------
     viewer
         Where to show them.
+    image
+        Its name.
     placement
-        Where the image lies.
+        Where it lies, and what results are called.
     geometry
         Where the result will lie.
     shape
@@ -42,6 +44,7 @@ class Preview:
     def __init__(  # noqa: PLR0913  (what a result is made of)
         self,
         viewer: Any,
+        image: str,
         placement: layers.Placement,
         geometry: Geometry,
         shape: tuple[int, ...],
@@ -57,13 +60,7 @@ class Preview:
         self._wants_gates = gates
         self._shown: list[Layer] = []
         self._mask: Labels | None = None
-        self._hidden = [
-            layer
-            for layer in viewer.layers
-            if layers.OUTPUT in layer.metadata
-            and layer.name.startswith(f"{placement.name} · ")
-            and layer.visible
-        ]
+        self._hidden = [layer for layer in layers.outputs_of(viewer, image) if layer.visible]
 
     def show(self, progress: Progress) -> None:
         """Show what has just become final."""
@@ -84,8 +81,9 @@ class Preview:
         assert progress.gate is not None  # noqa: S101  (for the type checker)
         for layer in self._shown:  # the finer one says more
             layer.visible = False
-        prediction = replace(self._empty, gates=(progress.gate,))
-        self._add(prediction, mask=False)[0].visible = True
+        layer = self._add(replace(self._empty, gates=(progress.gate,)), mask=False)[0]
+        layer.name = f"{self._placement.name} · {progress.gate.name}"
+        layer.visible = True
 
     def _add(self, prediction: Prediction, *, mask: bool = True) -> list[Any]:
         for layer in self._hidden:

@@ -15,11 +15,12 @@ from napari.layers import Shapes
 from napari.qt.threading import create_worker
 from psygnal import Signal
 from qtpy.QtCore import QSettings, Qt, QTimer
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFileDialog, QLabel, QProgressBar
 from superqt import QCollapsible
 
 from napari_attn_unet.card import Card, read_card
-from napari_attn_unet.errors import AttnUNetError, RunError
+from napari_attn_unet.errors import AttnUNetError, MemoryLimitError, RunError
 from napari_attn_unet.plugin import layers, workers
 from napari_attn_unet.plugin.preview import Preview
 
@@ -48,12 +49,19 @@ _KEPT = (
 )
 
 
-def _text() -> QLabel:
-    """Return a line of text that wraps and can be copied."""
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
+class _Text(QLabel):
+    """A line of text that wraps, can be copied, and takes no room while it is empty."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setVisible(False)
+
+    def setText(self, text: str | None) -> None:  # noqa: N802  (Qt's name)
+        """Show a text, or nothing."""
+        super().setText(text)
+        self.setVisible(bool(text))
 
 
 def _alike(some: list[Volume], others: list[Volume]) -> bool:
@@ -132,8 +140,8 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             choices=self._checkpoint_choices, tooltip="The trained network to run."
         )
         self.browse = PushButton(text="Browse…", tooltip="Open a checkpoint (.safetensors).")
-        self.summary = _text()
-        self.note = _text()
+        self.summary = _Text()
+        self.note = _Text()
         self.add_box = PushButton(
             text="Add a box",
             tooltip="Add a rectangle of the size that the checkpoint was trained on. "
@@ -167,7 +175,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             tooltip="Memory that a run may take, in GB; 0 is 60 % of what is free. "
             "A volume that does not fit is run slab by slab, with the same result.",
         )
-        self.memory_note = _text()
+        self.memory_note = _Text()
         self.threshold_class = ComboBox(
             choices=[MOST_PROBABLE],
             tooltip="Give each voxel its most probable class, or find one class by a threshold.",
@@ -181,7 +189,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             enabled=False,
         )
         self.run = PushButton(text="Segment", tooltip="Run the network on the image.")
-        self.result = _text()
+        self.result = _Text()
         for name, label in (
             ("image", "image"),
             ("checkpoint", "checkpoint"),
@@ -207,7 +215,13 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self._advanced.native.layout().insertWidget(1, self.memory_note)
         self._fold = QCollapsible("Advanced")
         self._fold.setContent(self._advanced.native)
+        # Its own icons are black, whatever napari's theme.
+        for set_icon in (self._fold.setCollapsedIcon, self._fold.setExpandedIcon):
+            set_icon(QIcon())
+        self._fold.toggleButton().setStyleSheet("text-align: left; background: transparent;")
+        self._fold.toggled.connect(self._fold_toggled)
         self._fold.collapse(animate=False)
+        self._fold_toggled(False)
         self.extend([self.image, self.checkpoint, self.browse, self.region])
         self.extend([self.add_box, self.around, self.live])
         self.extend([self.device, self.precision, self.gates, self.probabilities, self.run])
@@ -219,6 +233,9 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         column.insertWidget(4, self.note)
         column.insertWidget(3, self.summary)
         column.addStretch()
+
+    def _fold_toggled(self, is_open: bool) -> None:
+        self._fold.setText("▾ Advanced" if is_open else "▸ Advanced")
 
     def _connect(self) -> None:
         self.run.changed.connect(self._run_clicked)
@@ -351,12 +368,15 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             return
         from napari_attn_unet import devices, planning  # noqa: PLC0415  (torch)
         from napari_attn_unet.model import ModelConfig  # noqa: PLC0415
-        from napari_attn_unet.preprocessing import network_shape  # noqa: PLC0415
+        from napari_attn_unet.preprocessing import network_orientation, network_shape  # noqa: PLC0415
 
         try:
             config = ModelConfig.from_dict(self._card.config)
             volumes, region, _ = self._selection(self._card)
             size = network_shape(volumes[0], self._card.preprocessing)
+            looking = layers.plane_on_screen(self._viewer, self.image.value)
+            orientation = network_orientation(volumes[0], self._card.preprocessing)
+            axis = None if looking is None else orientation.axes.index(looking[0])
             if not self.live.value:
                 z, y, x = (s.stop - s.start for s in planning.context(config, size, region))
                 size = z, y, x
@@ -366,12 +386,16 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
                 size,
                 devices.PRECISIONS[self.precision.value].itemsize,
                 limit or devices.default_limit(devices.pick_device(self.device.value)),
+                axis=axis,
                 kept=planning.result_bytes(config, size, probabilities=self.probabilities.value),
             )
-            told = f"This run: about {planning.in_words(plan.bytes_needed)}, {plan.description}."
-            self.memory_note.setText(told)
-        except AttnUNetError as error:
-            self.memory_note.setText(str(error))
+            self.memory_note.setText(f"takes about {planning.in_words(plan.bytes_needed)}")
+            self.memory_note.setToolTip(f"How it will be computed: {plan.description}.")
+        except MemoryLimitError as error:
+            self.memory_note.setText(f"too little: needs {planning.in_words(error.least)}")
+            self.memory_note.setToolTip(str(error))
+        except AttnUNetError as error:  # said in full when the run is started
+            self.memory_note.setToolTip(str(error))
 
     def _advise(self, _: Any = None) -> None:
         """Say what keeps a run from making sense, before it is started."""
@@ -549,6 +573,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         classes = [(c.name, c.colour) for c in card.classes]
         return Preview(
             self._viewer,
+            volumes[0].name,
             self._placement,
             geometry,
             (*series, *shape),

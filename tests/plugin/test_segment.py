@@ -256,7 +256,7 @@ def test_the_mask_fills_from_the_slice_on_screen(
     monkeypatch.setattr(Preview, "show", looked_at)
     run(qtbot, widget)
     names_at_gate = next(names for names, done in seen if len(names) > 1)
-    assert names_at_gate == ["brain", "brain · so far · gate 2 (coarsest)"]
+    assert names_at_gate == ["brain", "brain · so far · gate 2"]
     first = next(done for _, done in seen if done)
     assert 70 in first
     assert len(first) <= 8
@@ -343,6 +343,11 @@ def test_the_slices_on_screen_are_those_of_the_whole_result(
     widget.around.value = 1
     run(qtbot, widget)
     layer = viewer.layers["brain · slices · mask"]
+    assert [x.name for x in viewer.layers if x.visible] == [
+        "brain",
+        "brain · slices · gate 1 (finest)",
+        "brain · slices · mask",
+    ]
     box = [slice(None)] * 3
     box[axis] = slice(8, 11)
     np.testing.assert_array_equal(layer.data, whole[tuple(box)])
@@ -393,6 +398,6 @@ def test_the_devices_of_this_machine_are_offered(qtbot: QtBot, widget: SegmentWi
 
 
 def test_the_memory_that_a_run_takes_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
-    qtbot.waitUntil(lambda: "This run: about" in widget.memory_note.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "takes about" in widget.memory_note.text(), timeout=WAIT)
     widget.memory_gb.value = 0.05
-    assert "needs at least" in widget.memory_note.text()
+    assert "too little: needs" in widget.memory_note.text()
