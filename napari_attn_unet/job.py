@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from napari_attn_unet import __version__
+from napari_attn_unet.card import Card
 from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.errors import ConfigError
 from napari_attn_unet.model import ModelConfig
-from napari_attn_unet.planning import Plan, context, result_bytes
+from napari_attn_unet.planning import Plan, choose_plan, context, result_bytes
 from napari_attn_unet.prediction import GateMap, Prediction
-from napari_attn_unet.preprocessing import Prepared, prepare
+from napari_attn_unet.preprocessing import Prepared, network_orientation, network_shape, prepare
 from napari_attn_unet.store import create_array, open_store
 from napari_attn_unet.volume import Box, Geometry, Volume
 
@@ -89,6 +90,37 @@ class Request:
         if self.axis not in (None, 0, 1, 2) or outside:
             msg = f"There is no plane {self.look_at} along axis {self.axis} of a volume of {size}."
             raise ConfigError(msg)
+
+
+def estimate(card: Card, volume: Volume, request: Request, itemsize: int, limit: int) -> Plan:
+    """Return the plan of a run from sizes alone: nothing is read, no weights are loaded.
+
+    Parameters
+    ----------
+    card
+        Of the checkpoint.
+    volume, request
+        What would be run.
+    itemsize
+        Bytes per number of a feature map.
+    limit
+        Bytes that the run may take.
+
+    Raises
+    ------
+    MemoryLimitError
+        If even the smallest plan does not fit.
+    """
+    config = ModelConfig.from_dict(card.config)
+    size = network_shape(volume, card.preprocessing)
+    orientation = network_orientation(volume, card.preprocessing)
+    axis = None if request.axis is None else orientation.axes.index(request.axis)
+    if request.region is not None and not request.keep and card.preprocessing.spacing is None:
+        region = orientation.apply_to_box(request.region, volume.shape)
+        z, y, x = (part.stop - part.start for part in context(config, size, region))
+        size = z, y, x
+    kept = result_bytes(config, size, probabilities=request.probabilities)
+    return choose_plan(config, size, itemsize, limit, axis, kept)
 
 
 class Job:

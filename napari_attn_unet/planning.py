@@ -43,7 +43,7 @@ class Plan:
 
     axis: int = 0
     recomputed: int = 0
-    thickness: int = 64
+    thickness: int = 32
     bytes_needed: int = 0
 
     @property
@@ -263,8 +263,8 @@ def choose_plan(  # noqa: PLR0913  (a size, a limit and what else is in memory)
 def _thicknesses(config: ModelConfig, size: Size, axis: int) -> list[int]:
     """Return the planes per slab that are tried: the largest that makes sense, and its halves."""
     _, height, width = padded(config, size, axis)
-    largest = min(64, max(2, LARGEST_SLAB // (height * width)))
-    return [n for n in (64, 48, 32, 24, 16, 12, 8, 6, 4, 2) if n <= largest]
+    largest = min(32, max(2, LARGEST_SLAB // (height * width)))
+    return [n for n in (32, 24, 16, 12, 8, 6, 4, 2) if n <= largest]
 
 
 def in_words(size: float) -> str:

@@ -59,6 +59,7 @@ class Preview:
         )
         self._wants_gates = gates
         self._shown: list[Layer] = []
+        self._gates: list[Layer] = []
         self._mask: Labels | None = None
         self._hidden = [layer for layer in layers.outputs_of(viewer, image) if layer.visible]
 
@@ -79,11 +80,15 @@ class Preview:
 
     def _show_gate(self, progress: Progress) -> None:
         assert progress.gate is not None  # noqa: S101  (for the type checker)
-        for layer in self._shown:  # the finer one says more
+        for layer in self._gates:  # the finer one says more
             layer.visible = False
         layer = self._add(replace(self._empty, gates=(progress.gate,)), mask=False)[0]
         layer.name = f"{self._placement.name} · {progress.gate.name}"
         layer.visible = True
+        self._gates.append(layer)
+        if self._mask is not None:  # it may have begun before the finest gate was complete
+            everything = self._viewer.layers
+            everything.move(everything.index(self._mask), len(everything))
 
     def _add(self, prediction: Prediction, *, mask: bool = True) -> list[Any]:
         for layer in self._hidden:
@@ -103,4 +108,4 @@ class Preview:
         for layer in self._hidden:
             if layer in self._viewer.layers:
                 layer.visible = True
-        self._shown, self._hidden, self._mask = [], [], None
+        self._shown, self._hidden, self._gates, self._mask = [], [], [], None

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
 from napari.layers import Shapes
 from napari.qt.threading import create_worker
 from psygnal import Signal
-from qtpy.QtCore import QSettings, Qt, QTimer
-from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QFileDialog, QLabel, QProgressBar
-from superqt import QCollapsible
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFileDialog
 
 from napari_attn_unet.card import Card, read_card
 from napari_attn_unet.errors import AttnUNetError, MemoryLimitError, RunError
 from napari_attn_unet.plugin import layers, workers
+from napari_attn_unet.plugin.form import MOST_PROBABLE, SegmentForm
 from napari_attn_unet.plugin.preview import Preview
+from napari_attn_unet.plugin.settings import Settings
 
 if TYPE_CHECKING:
     from napari_attn_unet.inference import Predictor
@@ -31,10 +30,8 @@ if TYPE_CHECKING:
 
 WHOLE = "whole image"
 SLICES = "slices on screen"
-MOST_PROBABLE = "most probable class"
 MUCH_LARGER = 1.6
 """An image this many times larger than what a checkpoint was trained on deserves a word."""
-REMEMBERED = 8
 REST_MS = 250
 """How long the slider must rest before a live run starts."""
 _KEPT = (
@@ -46,22 +43,8 @@ _KEPT = (
     "link",
     "memory_gb",
     "around",
+    "checkpoint",
 )
-
-
-class _Text(QLabel):
-    """A line of text that wraps, can be copied, and takes no room while it is empty."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWordWrap(True)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setVisible(False)
-
-    def setText(self, text: str | None) -> None:  # noqa: N802  (Qt's name)
-        """Show a text, or nothing."""
-        super().setText(text)
-        self.setVisible(bool(text))
 
 
 def _alike(some: list[Volume], others: list[Volume]) -> bool:
@@ -72,7 +55,7 @@ def _alike(some: list[Volume], others: list[Volume]) -> bool:
     )
 
 
-class SegmentWidget(Container):  # type: ignore[type-arg]
+class SegmentWidget(SegmentForm):
     """Run a checkpoint on an image layer and show the mask and every gate's map.
 
     Parameters
@@ -87,11 +70,9 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
     """Emitted with the message once a run has failed."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__(labels=True)
         self._viewer = napari_viewer
-        self._settings = QSettings(
-            QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-attn-unet", "segment"
-        )
+        self._settings = Settings("segment")
+        super().__init__(self._image_choices, self._region_choices, self._checkpoint_choices)
         self._worker: Any = None
         self._card: Card | None = None
         self._started = 0.0
@@ -107,135 +88,11 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
         self._closed = False
-        self._build()
-        self._restore()
+        self._settings.follow({name: getattr(self, name) for name in _KEPT})
         self._connect()
         self._checkpoint_changed()
         self._layers_changed()
         self._find_devices()
-
-    # --- the controls ---------------------------------------------------------------------------
-    def _build(self) -> None:
-        self.image = ComboBox(choices=self._image_choices, tooltip="The image layer to segment.")
-        self.region = ComboBox(
-            choices=self._region_choices,
-            tooltip="The whole image; the slices on screen, the same as those of the whole image's "
-            "result; or the box that a Shapes layer encloses. A box is an image of its own: "
-            "cropped first, then normalised. Its results lie where the box lies.",
-        )
-        self.around = SpinBox(
-            value=2,
-            min=0,
-            max=1000,
-            tooltip="How many slices to each side of the one on screen.",
-            visible=False,
-        )
-        self.live = CheckBox(
-            text="live",
-            tooltip="Compute the slices again whenever the slider rests. The deeper levels are "
-            "computed once for the whole image and kept, so a slice takes a moment.",
-            visible=False,
-        )
-        self.checkpoint = ComboBox(
-            choices=self._checkpoint_choices, tooltip="The trained network to run."
-        )
-        self.browse = PushButton(text="Browse…", tooltip="Open a checkpoint (.safetensors).")
-        self.summary = _Text()
-        self.note = _Text()
-        self.add_box = PushButton(
-            text="Add a box",
-            tooltip="Add a rectangle of the size that the checkpoint was trained on. "
-            "Move it over the structure.",
-            visible=False,
-        )
-        self.device = ComboBox(choices=["auto"], tooltip="Where to compute.")
-        self.precision = ComboBox(
-            choices=["f32", "bf16"],
-            tooltip="f32 is exact; bf16 is faster where the processor has it and changes about "
-            "2 in 10,000 labels.",
-        )
-        self.gates = CheckBox(
-            value=True, text="gate maps", tooltip="Show where each attention gate looks."
-        )
-        self.probabilities = CheckBox(
-            text="probabilities", tooltip="Also show the probability of each class."
-        )
-        self.keep_old = CheckBox(
-            text="keep earlier results",
-            tooltip="Add new layers rather than update those of the last run.",
-        )
-        self.link = CheckBox(
-            text="link gates",
-            tooltip="All gate maps follow one visibility, opacity, colormap and contrast.",
-        )
-        self.memory_gb = FloatSpinBox(
-            value=0.0,
-            max=100_000.0,
-            step=0.5,
-            tooltip="Memory that a run may take, in GB; 0 is 60 % of what is free. "
-            "A volume that does not fit is run slab by slab, with the same result.",
-        )
-        self.memory_note = _Text()
-        self.threshold_class = ComboBox(
-            choices=[MOST_PROBABLE],
-            tooltip="Give each voxel its most probable class, or find one class by a threshold.",
-        )
-        self.threshold = FloatSpinBox(
-            value=0.5,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            tooltip="Least probability of the chosen class.",
-            enabled=False,
-        )
-        self.run = PushButton(text="Segment", tooltip="Run the network on the image.")
-        self.result = _Text()
-        for name, label in (
-            ("image", "image"),
-            ("checkpoint", "checkpoint"),
-            ("region", "region"),
-            ("around", "slices ±"),
-            ("device", "device"),
-            ("precision", "precision"),
-            ("memory_gb", "memory limit (GB)"),
-            ("threshold_class", "label by"),
-            ("threshold", "threshold"),
-        ):
-            getattr(self, name).label = label
-        self.run.native.setDefault(True)
-        self.run.native.setMinimumHeight(32)
-
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(True)
-        self.bar.setVisible(False)
-        self._advanced = Container(
-            widgets=[self.memory_gb, self.threshold_class, self.threshold, self.keep_old, self.link]
-        )
-        self._advanced.native.layout().setContentsMargins(0, 0, 0, 0)
-        self._advanced.native.layout().insertWidget(1, self.memory_note)
-        self._fold = QCollapsible("Advanced")
-        self._fold.setContent(self._advanced.native)
-        # Its own icons are black, whatever napari's theme.
-        for set_icon in (self._fold.setCollapsedIcon, self._fold.setExpandedIcon):
-            set_icon(QIcon())
-        self._fold.toggleButton().setStyleSheet("text-align: left; background: transparent;")
-        self._fold.toggled.connect(self._fold_toggled)
-        self._fold.collapse(animate=False)
-        self._fold_toggled(False)
-        self.extend([self.image, self.checkpoint, self.browse, self.region])
-        self.extend([self.add_box, self.around, self.live])
-        self.extend([self.device, self.precision, self.gates, self.probabilities, self.run])
-        # magicgui lays out its own widgets only; the others go between them, from the end up.
-        column = self.native.layout()
-        column.insertWidget(len(self), self.result)
-        column.insertWidget(len(self), self.bar)
-        column.insertWidget(len(self) - 1, self._fold)
-        column.insertWidget(4, self.note)
-        column.insertWidget(3, self.summary)
-        column.addStretch()
-
-    def _fold_toggled(self, is_open: bool) -> None:
-        self._fold.setText("▾ Advanced" if is_open else "▸ Advanced")
 
     def _connect(self) -> None:
         self.run.changed.connect(self._run_clicked)
@@ -250,8 +107,6 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
             control.changed.connect(self._estimate)
         self._rest.timeout.connect(self._rested)
         self.link.changed.connect(self._link_gates)
-        for name in (*_KEPT, "checkpoint"):
-            getattr(self, name).changed.connect(self._remember)
         events = self._viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._layers_changed)
@@ -269,31 +124,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         ]
 
     def _checkpoint_choices(self, _: Any = None) -> list[tuple[str, str]]:
-        folder = Path(__file__).parents[1] / "checkpoints"
-        ships = [(path.stem, str(path)) for path in sorted(folder.glob("*.safetensors"))]
-        return ships + [(Path(p).name, p) for p in self._seen() if Path(p).is_file()]
-
-    def _seen(self) -> list[str]:
-        seen = self._settings.value("seen", [])
-        return [seen] if isinstance(seen, str) else list(seen or [])
-
-    def _restore(self) -> None:
-        for name in (*_KEPT, "checkpoint"):
-            widget, value = getattr(self, name), self._settings.value(name)
-            if value is None:
-                continue
-            if isinstance(widget, CheckBox):
-                widget.value = value in (True, "true")
-            elif isinstance(widget, FloatSpinBox | SpinBox):
-                widget.value = float(value) if isinstance(widget, FloatSpinBox) else int(value)
-            elif value in widget.choices:
-                widget.value = value
-
-    def _remember(self) -> None:
-        for name in (*_KEPT, "checkpoint"):
-            value = getattr(self, name).value
-            if value is not None:
-                self._settings.setValue(name, value)
+        return self._settings.checkpoints()
 
     # --- what the choices mean ------------------------------------------------------------------
     def _layers_changed(self, _: Any = None) -> None:
@@ -367,27 +198,23 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
         if not self._torch_is_loaded or self._card is None or self.image.value is None:
             return
         from napari_attn_unet import devices, planning  # noqa: PLC0415  (torch)
-        from napari_attn_unet.model import ModelConfig  # noqa: PLC0415
-        from napari_attn_unet.preprocessing import network_orientation, network_shape  # noqa: PLC0415
+        from napari_attn_unet.job import Request, estimate  # noqa: PLC0415
 
         try:
-            config = ModelConfig.from_dict(self._card.config)
             volumes, region, _ = self._selection(self._card)
-            size = network_shape(volumes[0], self._card.preprocessing)
             looking = layers.plane_on_screen(self._viewer, self.image.value)
-            orientation = network_orientation(volumes[0], self._card.preprocessing)
-            axis = None if looking is None else orientation.axes.index(looking[0])
-            if not self.live.value:
-                z, y, x = (s.stop - s.start for s in planning.context(config, size, region))
-                size = z, y, x
-            limit = int(self.memory_gb.value * 1e9)
-            plan = planning.choose_plan(
-                config,
-                size,
+            plan = estimate(
+                self._card,
+                volumes[0],
+                Request(
+                    probabilities=self.probabilities.value,
+                    region=region,
+                    axis=None if looking is None else looking[0],
+                    keep=self.live.value,
+                ),
                 devices.PRECISIONS[self.precision.value].itemsize,
-                limit or devices.default_limit(devices.pick_device(self.device.value)),
-                axis=axis,
-                kept=planning.result_bytes(config, size, probabilities=self.probabilities.value),
+                int(self.memory_gb.value * 1e9)
+                or devices.default_limit(devices.pick_device(self.device.value)),
             )
             self.memory_note.setText(f"takes about {planning.in_words(plan.bytes_needed)}")
             self.memory_note.setToolTip(f"How it will be computed: {plan.description}.")
@@ -442,9 +269,7 @@ class SegmentWidget(Container):  # type: ignore[type-arg]
     def use_checkpoint(self, path: str | Path) -> None:
         """Choose a checkpoint file and remember it for the next session."""
         path = str(path)
-        self._settings.setValue(
-            "seen", [path, *(p for p in self._seen() if p != path)][:REMEMBERED]
-        )
+        self._settings.opened(path)
         self.checkpoint.reset_choices()
         self.checkpoint.value = path
 

@@ -201,7 +201,7 @@ def test_a_much_larger_image_is_advised_a_box(qtbot: QtBot, widget: SegmentWidge
 
 
 def test_every_control_has_a_tooltip(widget: SegmentWidget) -> None:
-    controls = [*widget, *widget._advanced]
+    controls = [*widget, *widget.advanced]
     assert len(controls) > 10
     assert [c.label for c in controls if not c.tooltip] == []
 
