@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import mmap
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the field's name for it)
@@ -76,8 +77,20 @@ class Workspace:
         if flat is None or flat.numel() < numbers:
             self._flat.pop(name, None)
             del flat
-            flat = self._flat[name] = torch.empty(numbers, dtype=self.dtype, device=self.device)
+            flat = self._flat[name] = _allocate(numbers, self.device, self.dtype)
         return flat[:numbers].view(1, *size, channels).permute(0, 4, 1, 2, 3)
+
+
+def _allocate(numbers: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return a flat tensor, its values undefined, that gives its memory back when it goes.
+
+    What the C library puts on its heap stays with the process as long as anything above it lives,
+    and with maps that live long among others that do not, that is more than the maps themselves.
+    """
+    size = numbers * dtype.itemsize
+    if device.type != "cpu" or size < mmap.PAGESIZE:
+        return torch.empty(numbers, dtype=dtype, device=device)
+    return torch.frombuffer(mmap.mmap(-1, size), dtype=dtype, count=numbers)
 
 
 def conv_relu(conv: nn.Conv3d, x: Tensor, pad_planes: int, out: Tensor) -> None:
