@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import torch
 from napari_attn_unet import checkpoint
 from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.devices import PRECISIONS, default_limit, pick_device
-from napari_attn_unet.errors import DeviceError
+from napari_attn_unet.errors import DeviceError, MemoryLimitError
+from napari_attn_unet.intervention import Intervention
 from napari_attn_unet.job import Job, Part, Request
 from napari_attn_unet.kernels import fold
-from napari_attn_unet.planning import Plan, choose_plan
+from napari_attn_unet.planning import Plan, choose_plan, features_bytes
 from napari_attn_unet.prediction import GateMap, Prediction, stack
 from napari_attn_unet.preprocessing import Prepared
 from napari_attn_unet.streaming import Event, Features, evaluate
@@ -56,6 +57,14 @@ class _Kept:
     prepared: Prepared
     plan_axis: int
     features: Features
+    size: int
+
+    def serves(self, job: Job) -> bool:
+        """Whether a run can make use of it."""
+        request = job.request
+        enough = self.features.every_level or (request.keep == "regions")
+        same = self.volume is job.volume and self.axis == request.axis
+        return same and enough and request.keep is not None
 
 
 Steps = Generator[Progress, int | None, Prediction]
@@ -122,7 +131,12 @@ class Predictor:
     @property
     def has_kept(self) -> bool:
         """Whether deeper features of the last volume run with `keep` are there."""
-        return self._kept is not None and self._kept.features.deeper is not None
+        return self._kept is not None and self._kept.features.is_filled
+
+    def has_kept_of(self, volume: Volume) -> bool:
+        """Whether what runs of this volume with interventions need is there."""
+        kept = self._kept
+        return self.has_kept and kept is not None and kept.volume is volume
 
     def predict(
         self,
@@ -153,8 +167,9 @@ class Predictor:
         region: Box | None = None,
         look_at: int | None = None,
         axis: int | None = None,
-        keep: bool = False,
+        keep: str | None = None,
         store: str | Path | None = None,
+        interventions: Mapping[int, Intervention] | None = None,
     ) -> Steps:
         """Segment a volume, or a series of them, yielding progress; closing it cancels.
 
@@ -180,12 +195,18 @@ class Predictor:
         axis
             The axis (0, 1, 2 for z, y, x) of `look_at`, 0 by default.
         keep
-            Keep the features of the deeper levels in this predictor, about a tenth of what the
-            whole volume takes: a further region of the same `Volume` with the same axis, run with
-            `keep` too, then costs its share of the finest level only. Not for a series.
+            What to keep in this predictor for further runs of the same `Volume` with the same
+            axis and `keep`, if the memory limit has room for it. "regions": the features below
+            the finest level, about a tenth of what the whole volume takes; a further region then
+            costs its share of the finest level only. "gates": what every decoder stage takes in,
+            some three times as much; a run with `interventions` then costs the decoder from the
+            deepest changed gate upwards. Not for a series.
         store
             A new zarr folder for the gate maps and, if wanted, the probabilities, which the
             prediction then holds as zarr arrays; written while the run goes on. Not for a series.
+        interventions
+            Changes of gate maps, by the gate's level, from 1, the finest. Finer gates see what
+            follows from a change. The prediction's maps are the changed ones.
 
         Returns
         -------
@@ -201,7 +222,9 @@ class Predictor:
         if look_at is not None and axis is None:
             axis = 0
         folder = None if store is None else Path(store)
-        request = Request(probabilities, threshold, region, look_at, axis, keep, folder)
+        request = Request(
+            probabilities, threshold, region, look_at, axis, keep, folder, dict(interventions or {})
+        )
         request.check(self.checkpoint.config, series)
         results = []
         for i, volume in enumerate(series):
@@ -222,10 +245,10 @@ class Predictor:
         return results[0] if len(results) == 1 else stack(results)
 
     def _one(self, job: Job) -> Steps:
-        keep, axis = job.request.keep, job.request.axis
+        keep, axis, changes = job.request.keep, job.request.axis, job.request.interventions
         yield Progress("preparing the image", 0.0)
         kept = self._kept
-        if kept is not None and not (keep and kept.volume is job.volume and kept.axis == axis):
+        if kept is not None and not kept.serves(job):
             kept = self._kept = None
         job.prepare(kept.prepared if kept is not None else None)
         limit = self._limit()
@@ -234,10 +257,13 @@ class Predictor:
             network_axis = kept.plan_axis if kept is not None else None
             if network_axis is None and axis is not None:
                 network_axis = job.prepared.network_plane(axis, 0)[0]
-            shape = job.prepared.shape if keep else job.context_shape
-            plan = self._plan(shape, network_axis, limit, job.result_bytes)
-            if keep and (kept is None or kept.plan_axis != plan.axis):
-                kept = _Kept(job.volume, axis, job.prepared, plan.axis, Features())
+            if keep and kept is None and not changes:
+                kept = self._room_for(job, network_axis, limit)
+            shape = job.context_shape if kept is None else job.prepared.shape
+            held = 0 if kept is None else kept.size
+            plan = self._plan(shape, network_axis, limit, job.result_bytes + held)
+            if kept is not None and kept.plan_axis != plan.axis:
+                kept = None
             self._kept = kept  # now: a run that is cancelled later has filled it
             try:
                 yield from self._evaluate(job, plan, message, kept)
@@ -248,6 +274,21 @@ class Predictor:
                 message = f"{self.device} was out of memory, now in smaller parts: "
                 kept = self._kept = None
         return job.result(plan, str(self.device), self.precision)
+
+    def _room_for(self, job: Job, axis: int | None, limit: int) -> _Kept | None:
+        """Return empty features to fill, if the limit has room for them beside the run."""
+        every_level = job.request.keep == "gates"
+        size, config = job.prepared.shape, self.checkpoint.config
+        itemsize = PRECISIONS[self.precision].itemsize
+        held = features_bytes(config, size, itemsize, every_level=every_level)
+        try:
+            plan = self._plan(size, axis, limit, job.result_bytes + held)
+        except MemoryLimitError:
+            return None
+        if every_level and plan.recomputed > 1:  # its skip connections are not kept as it is
+            return None
+        features = Features(every_level=every_level)
+        return _Kept(job.volume, job.request.axis, job.prepared, plan.axis, features, held)
 
     def _evaluate(
         self, job: Job, plan: Plan, message: str, kept: _Kept | None
@@ -267,6 +308,7 @@ class Predictor:
             look_at=place(job.request.look_at),
             region=job.network_region,
             features=kept.features if kept is not None else None,
+            interventions=job.request.interventions,
         )
         phase = f"{message}running the network"
         wish: int | None = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from napari_attn_unet import __version__
 from napari_attn_unet.card import Card
 from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.intervention import Intervention
 from napari_attn_unet.model import ModelConfig
-from napari_attn_unet.planning import Plan, choose_plan, context, result_bytes
+from napari_attn_unet.planning import Plan, choose_plan, context, features_bytes, result_bytes
 from napari_attn_unet.prediction import GateMap, Prediction
 from napari_attn_unet.preprocessing import Prepared, network_orientation, network_shape, prepare
 from napari_attn_unet.store import create_array, open_store
@@ -53,8 +54,9 @@ class Request:
     region: Box | None = None
     look_at: int | None = None
     axis: int | None = None
-    keep: bool = False
+    keep: str | None = None
     store: Path | None = None
+    interventions: Mapping[int, Intervention] = field(default_factory=dict)
 
     def check(self, config: ModelConfig, series: Sequence[Volume]) -> None:
         """Check the request against the network and the volumes.
@@ -69,6 +71,13 @@ class Request:
             raise ConfigError(msg)
         if (self.keep or self.store is not None) and len(series) > 1:
             msg = f"keep and store take one volume, but got a series of {len(series)}."
+            raise ConfigError(msg)
+        gates = [level for level, is_gated in enumerate(config.gates, 1) if is_gated]
+        if unknown := sorted(set(self.interventions) - set(gates)):
+            msg = (
+                f"There is no gate {', '.join(map(str, unknown))} to change: this network has "
+                f"{', '.join(f'gate {level}' for level in gates) or 'none'}."
+            )
             raise ConfigError(msg)
         if self.threshold is not None and (
             not 0 < self.threshold[0] < config.classes or not 0 <= self.threshold[1] <= 1
@@ -120,6 +129,8 @@ def estimate(card: Card, volume: Volume, request: Request, itemsize: int, limit:
         z, y, x = (part.stop - part.start for part in context(config, size, region))
         size = z, y, x
     kept = result_bytes(config, size, probabilities=request.probabilities)
+    if request.keep is not None:
+        kept += features_bytes(config, size, itemsize, every_level=request.keep == "gates")
     return choose_plan(config, size, itemsize, limit, axis, kept)
 
 
@@ -154,9 +165,14 @@ class Job:
         """Size of the part of the network's grid that is evaluated."""
         z, y, x = (
             s.stop - s.start
-            for s in context(self.checkpoint.config, self.prepared.shape, self.network_region)
+            for s in context(self.checkpoint.config, self.prepared.shape, self._needed)
         )
         return z, y, x
+
+    @property
+    def _needed(self) -> Box | None:
+        """What is evaluated; an intervention is one of the whole map."""
+        return None if self.request.interventions else self.network_region
 
     @property
     def result_bytes(self) -> int:
@@ -253,6 +269,10 @@ class Job:
                 "plan": plan.description,
                 "region": [[s.start, s.stop] for s in self.region] if self.has_region else None,
                 "threshold": self.request.threshold,
+                "interventions": {
+                    f"gate {level}": change.to_dict()
+                    for level, change in self.request.interventions.items()
+                },
                 "versions": {"napari-attn-unet": __version__, "torch": torch.__version__},
                 "date": datetime.now(UTC).isoformat(timespec="seconds"),
             },

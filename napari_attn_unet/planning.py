@@ -178,6 +178,21 @@ def _workspace(config: ModelConfig, grids: list[tuple[int, ...]], plan: Plan) ->
     return hidden + skip + joined
 
 
+def features_bytes(config: ModelConfig, size: Size, itemsize: int, *, every_level: bool) -> int:
+    """Return the bytes that the `streaming.Features` of a volume hold."""
+    voxels = [math.prod(padded(config, size)) // 8**level for level in range(config.levels)]
+    c = config.channels
+    numbers = c[1] * voxels[1] + sum(voxels[1:])
+    if every_level:
+        numbers = sum(voxels[1:])
+        for level in range(config.levels - 1):
+            numbers += (c[level] + c[level + 1]) * voxels[level + 1]  # projected, decoded
+            numbers += c[level] * voxels[level] if level else 0  # skip connection
+    if config.deep_supervision:
+        numbers += config.classes * sum(voxels[1:-1])
+    return itemsize * numbers
+
+
 def result_bytes(config: ModelConfig, size: Size, *, probabilities: bool) -> int:
     """Return the bytes of the mask, the gate maps and, if wanted, the probabilities of `size`."""
     gates = sum(math.prod(map_size(size, level)) for level in range(1, config.levels))

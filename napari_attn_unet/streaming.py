@@ -12,15 +12,17 @@ Levels count from 0, the finest, in this file's code; the slab axis comes first 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (the field's name for it)
-from torch import Tensor
+from torch import Tensor, nn
 
+from napari_attn_unet.intervention import Intervention
 from napari_attn_unet.kernels import (
     Workspace,
     coarse_planes,
@@ -29,7 +31,7 @@ from napari_attn_unet.kernels import (
     upsample_into,
     upsample_planes,
 )
-from napari_attn_unet.model import AttentionGate, AttentionUNet, ConvBlock, map_size
+from napari_attn_unet.model import AttentionGate, AttentionUNet, ConvBlock, map_size, upsample
 from napari_attn_unet.planning import HALO, Plan, context, padded
 from napari_attn_unet.volume import Box
 
@@ -69,22 +71,27 @@ class Event:
 
 
 class Features:
-    """What the finest level needs of the deeper ones, kept from one evaluation to the next.
+    """What is kept of the levels below the finest from one evaluation to the next.
 
     An evaluation fills an empty one. It serves every further region of the same image, with the
-    same network and slab axis: only the finest level is then computed. It holds about a tenth of
-    what evaluating the whole volume at once takes.
+    same network and slab axis: only the finest level is then computed. See
+    `planning.features_bytes` for what it holds.
+
+    Parameters
+    ----------
+    every_level
+        Keep what each decoder stage takes in, too. It then serves evaluations with interventions:
+        the encoder, and the decoder below the deepest gate that is changed, are not run again.
     """
 
-    def __init__(self) -> None:
-        self.deeper: Tensor | None = None
+    def __init__(self, *, every_level: bool = False) -> None:
+        self.every_level = every_level
+        self.is_filled = False
+        self.deeper: dict[int, Tensor] = {}
         self.alpha: dict[int, Tensor] = {}
         self.stages: dict[int, Tensor] = {}
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.deeper = None
-        self.alpha, self.stages = {}, {}
+        self.skips: dict[int, Tensor] = {}
+        self.projected: dict[int, Tensor] = {}
 
 
 def evaluate(  # noqa: PLR0913  (each is named by its caller)
@@ -95,6 +102,7 @@ def evaluate(  # noqa: PLR0913  (each is named by its caller)
     look_at: int | None = None,
     region: Box | None = None,
     features: Features | None = None,
+    interventions: Mapping[int, Intervention] | None = None,
 ) -> Steps:
     """Evaluate the network on the whole zero-padded volume.
 
@@ -120,13 +128,19 @@ def evaluate(  # noqa: PLR0913  (each is named by its caller)
         Kept features to use, or to fill if they are empty; the deeper levels are then computed
         for the whole volume, whatever the region. The caller sees to it that image, network and
         slab axis are those they were made with.
+    interventions
+        Changes of gate maps by their level (from 1), each made before its map weighs the skip
+        connection; finer gates see what follows from it. With filled `features` of every level
+        only the decoder from the deepest changed gate upwards is run.
     """
     # inference_mode is thread-local and must not stay on between two steps: the thread that
     # drives this generator may be the user's own.
     if folded.config.norm != "batch":
-        steps = _whole(folded, image, region)
+        steps = _whole(folded, image, region, interventions or {})
     else:
-        evaluation = _Evaluation(folded, image, plan, region, features)
+        if interventions and features is not None and not features.is_filled:
+            features = None  # what is kept is the network as it is
+        evaluation = _Evaluation(folded, image, plan, region, features, interventions or {})
         evaluation.look_at = look_at
         steps = evaluation.run()
     while True:
@@ -139,37 +153,79 @@ def evaluate(  # noqa: PLR0913  (each is named by its caller)
             evaluation.look_at = wish
 
 
-def _whole(folded: AttentionUNet, image: ArrayLike, region: Box | None) -> Events:
+def _whole(
+    folded: AttentionUNet,
+    image: ArrayLike,
+    region: Box | None,
+    interventions: Mapping[int, Intervention],
+) -> Events:
     """Run the network as it is, for a normalisation that needs the whole volume's statistics."""
     parameter = next(folded.parameters())
     x = torch.from_numpy(np.array(image, dtype=np.float32))[None]
-    output = folded(x.to(parameter.device, parameter.dtype))
+    hooks = []
+    for level, intervention in interventions.items():
+        size = map_size(x.shape[2:], level)
+
+        def change(  # the gate's output, made again from the changed map
+            gate: nn.Module,
+            inputs: tuple[Tensor, Tensor],
+            output: tuple[Tensor, Tensor],
+            intervention: Intervention = intervention,
+            size: tuple[int, ...] = size,
+        ) -> tuple[Tensor, Tensor]:
+            assert isinstance(gate, AttentionGate)  # noqa: S101  (for the type checker)
+            alpha = changed(gate, output[1], intervention, size)
+            return inputs[0] * upsample(gate.weigh(alpha, alpha[0].numel()), 2), alpha
+
+        hooks.append(folded.gate[level - 1].register_forward_hook(change))
+    try:
+        output = folded(x.to(parameter.device, parameter.dtype))
+    finally:
+        for hook in hooks:
+            hook.remove()
     box = region or _box(x.shape[2:])
     for level, gate in sorted(output.gates.items(), reverse=True):
         yield Event(0.9, gate=(level, gate[(0, 0, *_coarse_box(box, level))].float().cpu()))
     yield Event(1.0, logits=(box, output.logits[(0, slice(None), *box)].float()))
 
 
+def changed(
+    gate: AttentionGate,
+    alpha: Tensor,
+    intervention: Intervention,
+    size: tuple[int, ...],
+    axis: int = 0,
+) -> Tensor:
+    """Return coefficients (1, 1, Z, Y, X), of which `axis` was moved to the front, changed."""
+    weight = gate.weigh(alpha, alpha[0].numel())[0, 0].movedim(0, axis)
+    weight = intervention.apply(weight, size).movedim(axis, 0)[None, None]
+    return weight / gate.weigh(torch.ones((), device=weight.device), alpha[0].numel())
+
+
 class _Evaluation:
     """One evaluation: the network, the volume, the plan, and the maps that outlive a slab."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (as of `evaluate`)
         self,
         folded: AttentionUNet,
         image: ArrayLike,
         plan: Plan,
         region: Box | None = None,
         features: Features | None = None,
+        interventions: Mapping[int, Intervention] = MappingProxyType({}),
     ) -> None:
+        self.interventions = {level - 1: change for level, change in interventions.items()}
         self.config = folded.config
         if features is not None:  # the finest skip connection is not among them
-            plan = replace(plan, recomputed=max(1, plan.recomputed))
+            deepest = 1 if features.every_level else plan.recomputed
+            plan = replace(plan, recomputed=max(1, deepest))
         self.plan, self.image, self.features = plan, image, features
         self.look_at: int | None = None
         self.network = turn(folded, plan.axis)
         self.order = (plan.axis, *(a for a in range(3) if a != plan.axis))
         whole = _box(image.shape[1:])
-        self.crop = whole if features is not None else context(self.config, image.shape[1:], region)
+        is_whole = features is not None or interventions
+        self.crop = context(self.config, image.shape[1:], None if is_whole else region)
         self.box = region or whole
         size = tuple(s.stop - s.start for s in self.crop)
         self.grids = [
@@ -198,7 +254,7 @@ class _Evaluation:
         for level in range(1, self.config.levels):
             begin, end = self._coarse(level - 1, *self.decoded[-1])
             planes = self.grids[level][0]
-            if self.config.coefficients == "softmax":  # a sum over the whole map
+            if self.config.coefficients == "softmax" or self.interventions:  # of the whole map
                 begin, end = 0, planes
             self.decoded.append((begin - begin % 2, min(end + end % 2, planes)))
         self.encoded = [self.decoded[bottom]]
@@ -218,15 +274,16 @@ class _Evaluation:
     def run(self) -> Events:
         """Evaluate everything: down to the coarsest level and back up, then the finest level."""
         slabs = self.plan.slabs(0, *self.wanted)
-        if self.features is not None and self.features.deeper is not None:
+        if self.features is not None and self.features.is_filled:
             yield from self._recall(self.features)
         else:
             early = self._nearest(slabs)
             if (yield from self._below(0, early)):
                 slabs.remove(early)
             if self.features is not None:
-                self.features.deeper = self.deeper[0]
+                self.features.deeper[0] = self.deeper[0]
                 self.features.stages = self.stages
+                self.features.is_filled = True
         while slabs:
             nearest = self._nearest(slabs)
             slabs.remove(nearest)
@@ -245,12 +302,36 @@ class _Evaluation:
         return Event(1.0 if is_last else done, logits=logits)
 
     def _recall(self, features: Features) -> Events:
-        """Take the deeper levels from an earlier evaluation."""
-        assert features.deeper is not None  # noqa: S101  (for the type checker)
-        self.deeper, self.stages = {0: features.deeper}, features.stages
-        for level, alpha in sorted(features.alpha.items(), reverse=True):
-            self.alpha[level] = alpha
-            yield Event(0.0, gate=self._gate_map(level))
+        """Take the deeper levels from an earlier evaluation, as far as no change reaches them."""
+        deepest = max(self.interventions, default=0)
+        self.deeper = {deepest: features.deeper[deepest]}
+        self.stages = {k: v for k, v in features.stages.items() if k > deepest}
+        self.skips = dict(features.skips)
+        for level in sorted(features.alpha, reverse=True):
+            if level >= deepest:
+                self.alpha[level] = features.alpha[level]
+                if level == deepest:
+                    self._intervene(level)
+                yield Event(0.0, gate=self._gate_map(level))
+        for level in range(deepest, 0, -1):
+            stage = self._new(self.config.channels[level], level)
+            yield from self._ascend(level, stage, self.plan.slabs(level, *self.decoded[level]))
+            self.deeper = {level - 1: stage}
+            if level - 1 in features.projected:
+                projected = features.projected[level - 1]
+                self._set_alpha(level - 1, projected, stage, self.decoded[level])
+                self._intervene(level - 1)
+                yield Event(self.work / self.total_work, gate=self._gate_map(level - 1))
+
+    def _intervene(self, level: int) -> None:
+        """Change a complete map, if that was asked for."""
+        if level not in self.interventions:
+            return
+        gate: AttentionGate = self.network.gate[level]  # type: ignore[assignment]
+        size = map_size(self.image.shape[1:], level + 1)
+        self.alpha[level] = changed(
+            gate, self.alpha[level], self.interventions[level], size, self.plan.axis
+        )
 
     def _below(
         self, level: int, early: tuple[int, int] | None = None
@@ -266,8 +347,8 @@ class _Evaluation:
             yield from self._below(below)
         features = self._new(self.config.channels[below], below)
         slabs = self.plan.slabs(below, *self.decoded[below])
-        if projected is not None and self.config.coefficients == "softmax":  # needs the whole map
-            early = None
+        if self.interventions or (projected is not None and self.config.coefficients == "softmax"):
+            early = None  # the whole map comes first
         if early is not None:
             begin, end = self._coarse(0, *early)
             begin, end = begin - begin % 2, min(end + end % 2, self.decoded[below][1])
@@ -282,10 +363,15 @@ class _Evaluation:
         for kept in (self.inputs, self.skips, self.deeper, self.alpha):
             kept.pop(below, None)
         self.deeper[level] = features
+        if self.features is not None and self.features.every_level:
+            self.features.deeper[level] = features
         if projected is not None:
             self._set_alpha(level, projected, features, self.decoded[below])
+            self._intervene(level)
             if self.features is not None:
                 self.features.alpha[level] = self.alpha[level]
+                if self.features.every_level:
+                    self.features.projected[level] = projected
             yield Event(min(1.0, self.work / self.total_work), gate=self._gate_map(level))
         return early is not None
 
@@ -305,6 +391,8 @@ class _Evaluation:
             yield Event(self._did(level, (first, last)))
         if level in self.skips:
             self.inputs.pop(level, None)
+            if self.features is not None and self.features.every_level:
+                self.features.skips[level] = self.skips[level]
         self.inputs[level + 1] = pooled
         return projected
 
@@ -471,7 +559,9 @@ class _Evaluation:
 
     def _total_work(self) -> float:
         total = self._slab_work(0, self.wanted[1] - self.wanted[0], decoder=True)
-        if self.features is not None and self.features.deeper is not None:
+        if self.features is not None and self.features.is_filled:
+            for level in range(1, max(self.interventions, default=0) + 1):
+                total += self._slab_work(level, self.grids[level][0], decoder=True)
             return total
         for level, (first, last) in enumerate(self.encoded):
             total += self._slab_work(level, last - first, decoder=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import permutations, product
 from types import MappingProxyType
 from typing import Any
 
@@ -289,3 +289,50 @@ class Volume:
             self.name,
             self.metadata,
         )
+
+
+def onto_grid(
+    labels: npt.NDArray[Any], source: Geometry, target: Geometry, shape: Sequence[int]
+) -> npt.NDArray[Any]:
+    """Bring labels (Z, Y, X) onto another grid by nearest neighbour in world coordinates.
+
+    Parameters
+    ----------
+    labels, source
+        The labels and their grid.
+    target, shape
+        The grid wanted. Voxels beyond the source become 0.
+
+    Raises
+    ------
+    VolumeError
+        If the grids have different units (an unknown one is no contradiction), or do not overlap.
+    """
+    from scipy import ndimage  # noqa: PLC0415  (slow to import)
+
+    if "pixel" not in (source.unit, target.unit) and source.unit != target.unit:
+        msg = (
+            f"The labels lie on a grid in {source.unit}, the image on one in {target.unit}. "
+            "Give both layers the same unit and scale."
+        )
+        raise VolumeError(msg)
+    there = np.linalg.inv(source.affine) @ target.affine
+    if np.allclose(there, np.eye(4), atol=1e-4) and labels.shape == tuple(shape):
+        return labels
+    corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
+    reached = corners @ there[:3, :3].T + there[:3, 3]
+    low, high = reached.min(axis=0), reached.max(axis=0)
+    border = 0.5  # of a voxel
+    if (high < -border).any() or (low > np.asarray(labels.shape) - border).any():
+        msg = "The labels and the image do not overlap anywhere: check that they belong together."
+        raise VolumeError(msg)
+    result: npt.NDArray[Any] = ndimage.affine_transform(
+        labels,
+        there[:3, :3],
+        there[:3, 3],
+        output_shape=tuple(shape),
+        order=0,
+        mode="constant",
+        cval=0,
+    )
+    return result

@@ -15,8 +15,9 @@ from napari_attn_unet.card import Card, ClassInfo, PreprocessingSpec
 from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.errors import AttnUNetError, ConfigError, DeviceError
 from napari_attn_unet.inference import Predictor, Progress, Steps
+from napari_attn_unet.intervention import Intervention
 from napari_attn_unet.model import AttentionUNet, ModelConfig
-from napari_attn_unet.planning import Plan, estimate_bytes
+from napari_attn_unet.planning import Plan, estimate_bytes, features_bytes
 from napari_attn_unet.prediction import Prediction
 from napari_attn_unet.streaming import evaluate
 from napari_attn_unet.volume import Geometry, Volume
@@ -192,26 +193,27 @@ def test_kept_features_change_no_result_and_serve_their_volume_only(
     monkeypatch.setattr(inference, "evaluate", counted)
     predictor = Predictor(checkpoint(PreprocessingSpec(spacing=spacing)))
     other = Volume(volume.data[:, ::-1] * 2, volume.geometry)
-    expected = {id(v): drive(predictor.steps(v, keep=True))[1].mask for v in (volume, other)}
+    expected = {id(v): drive(predictor.steps(v, keep="regions"))[1].mask for v in (volume, other)}
     filled.clear()
     for of, first, axis in ((other, 3, 0), (volume, 3, 0), (volume, 30, 0), (volume, 5, 1)):
         region = [slice(0, n) for n in volume.shape]
         region[axis] = slice(first, first + 4)
         box = (region[0], region[1], region[2])
-        steps = predictor.steps(of, region=box, axis=axis, keep=True)
+        steps = predictor.steps(of, region=box, axis=axis, keep="regions")
         np.testing.assert_array_equal(drive(steps)[1].mask, expected[id(of)][box])
     assert filled == [False, False, True, False]
 
 
 def test_a_cancelled_run_has_kept_what_was_complete(volume: Volume) -> None:
     limit = estimate_bytes(CONFIG, volume.shape, Plan(0, 1, 4), 4)
+    limit += features_bytes(CONFIG, volume.shape, 4, every_level=False) + 100_000
     predictor = Predictor(checkpoint(), memory_limit=limit)
     assert not predictor.has_kept
-    steps = predictor.steps(volume, axis=0, keep=True)
+    steps = predictor.steps(volume, axis=0, keep="regions")
     while not predictor.has_kept:
         next(steps)
     steps.close()
-    first = next(p for p in predictor.steps(volume, axis=0, keep=True) if p.gate is not None)
+    first = next(p for p in predictor.steps(volume, axis=0, keep="regions") if p.gate is not None)
     assert first.done == 0.0
 
 
@@ -315,3 +317,44 @@ def test_provenance_tells_what_was_run(volume: Volume) -> None:
     assert about["device"] == "cpu"
     assert ModelConfig.from_dict(about["config"]) == CONFIG
     assert set(about["versions"]) == {"napari-attn-unet", "torch"}
+
+
+def test_a_gate_that_passes_everything_may_be_forced_to_pass_everything(volume: Volume) -> None:
+    source = checkpoint()
+    weights = dict(source.state)
+    weights["gate.0.psi.bias"] = weights["gate.0.psi.bias"] + 100  # sigmoid of it is 1
+    predictor = Predictor(Checkpoint(source.card, weights))
+    base = predictor.predict(volume, probabilities=True)
+    assert base.gates[0].coefficients.min() == 1
+    forced = drive(
+        predictor.steps(volume, probabilities=True, interventions={1: Intervention("one")})
+    )[1]
+    np.testing.assert_array_equal(forced.probabilities, base.probabilities)
+    assert forced.provenance["interventions"] == {"gate 1": {"kind": "one"}}
+
+
+def test_changed_gates_are_run_from_what_was_kept(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        used.append(options["features"] is not None and options["features"].is_filled)
+        return evaluate(*arguments, **options)
+
+    changes = {2: Intervention("mean"), 1: Intervention("zero")}
+    expected = drive(Predictor(checkpoint()).steps(volume, interventions=changes))[1]
+    monkeypatch.setattr(inference, "evaluate", watched)
+    predictor = Predictor(checkpoint())
+    drive(predictor.steps(volume, axis=1, keep="gates"))
+    result = drive(predictor.steps(volume, axis=1, keep="gates", interventions=changes))[1]
+    assert used == [False, True]
+    np.testing.assert_array_equal(result.mask, expected.mask)
+    assert np.ptp(result.gates[1].coefficients) == 0
+
+
+def test_a_gate_that_is_not_there_cannot_be_changed(volume: Volume) -> None:
+    with pytest.raises(ConfigError, match=r"no gate 3.*gate 1, gate 2"):
+        drive(Predictor(checkpoint()).steps(volume, interventions={3: Intervention("one")}))
+    with pytest.raises(ConfigError, match="one of one, mean"):
+        Intervention("half")

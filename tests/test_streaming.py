@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from napari_attn_unet import streaming
 from napari_attn_unet.errors import MemoryLimitError
+from napari_attn_unet.intervention import KINDS, Intervention
 from napari_attn_unet.kernels import fold
-from napari_attn_unet.model import AttentionUNet, ModelConfig
+from napari_attn_unet.model import AttentionGate, AttentionUNet, ModelConfig, map_size, upsample
 from napari_attn_unet.planning import Plan, choose_plan, estimate_bytes
 from napari_attn_unet.streaming import Features, evaluate
 from napari_attn_unet.volume import Box
@@ -32,6 +33,30 @@ def network_with_statistics(config: ModelConfig, seed: int = 0) -> AttentionUNet
     return network.eval()
 
 
+def patch(gate: nn.Module, intervention: Intervention, size: tuple[int, ...]) -> None:
+    """Make a gate of a whole network pass what an intervention says."""
+    assert isinstance(gate, AttentionGate)
+
+    def forward(x: torch.Tensor, g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        alpha = gate.normalise(gate.scores(gate.theta(x), g))
+        voxels = alpha.numel() if gate.coefficients == "softmax" else 1
+        weight = intervention.apply(alpha[0, 0] * voxels, size)[None, None]
+        return x * upsample(weight, 2), weight / voxels
+
+    gate.forward = forward  # type: ignore[method-assign]
+
+
+@st.composite
+def interventions_on(draw: st.DrawFn, config: ModelConfig) -> dict[int, Intervention]:
+    """Draw a change for at least one gate."""
+    gated = [level for level, is_gated in enumerate(config.gates, 1) if is_gated]
+    kind = st.sampled_from(sorted(KINDS))
+    return {
+        level: Intervention(draw(kind), draw(st.sampled_from([0.0, 0.5, 2.0])), seed=level)
+        for level in draw(st.sets(st.sampled_from(gated), min_size=1))
+    }
+
+
 def largest_difference(
     config: ModelConfig,
     size: tuple[int, int, int],
@@ -39,9 +64,13 @@ def largest_difference(
     look_at: int | None = None,
     region: Box | None = None,
     features: Features | None = None,
+    interventions: dict[int, Intervention] | None = None,
 ) -> float:
     """The largest difference to the whole-volume result in logits and coefficients."""
     network = network_with_statistics(config)
+    folded = fold(network, torch.device("cpu"), torch.float32)
+    for level, intervention in (interventions or {}).items():
+        patch(network.gate[level - 1], intervention, map_size(size, level))
     image = torch.randn(config.in_channels, *size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         whole = network(image[None])
@@ -51,8 +80,8 @@ def largest_difference(
     logits = torch.full_like(expected, float("nan"))
     differences = []
     gates = []
-    folded = fold(network, torch.device("cpu"), torch.float32)
     options = {"look_at": look_at, "region": region, "features": features}
+    options["interventions"] = interventions
     for event in evaluate(folded, image.numpy(), plan, **options):  # type: ignore[arg-type]
         if event.gate is not None:
             level, alpha = event.gate
@@ -133,7 +162,7 @@ def test_kept_features_serve_every_further_region(
     problem: tuple[ModelConfig, tuple[int, int, int], Plan], data: st.DataObject
 ) -> None:
     config, size, plan = problem
-    features = Features()
+    features = Features(every_level=data.draw(st.booleans()))
     for _ in range(3):
         region = []
         for n in size:
@@ -141,6 +170,58 @@ def test_kept_features_serve_every_further_region(
             region.append(slice(start, data.draw(st.integers(start + 1, n))))
         box = (region[0], region[1], region[2])
         assert largest_difference(config, size, plan, region=box, features=features) < 1e-4
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(problem=problems(norms=("batch", "batch", "batch", "instance")), data=st.data())
+def test_a_changed_gate_gives_the_result_of_a_patched_network(
+    problem: tuple[ModelConfig, tuple[int, int, int], Plan], data: st.DataObject
+) -> None:
+    config, size, plan = problem
+    assume(any(config.gates))
+    if config.norm == "instance" and max(-(-n // config.multiple) for n in size) == 1:
+        size = (size[0] + config.multiple, *size[1:])
+    look_at = data.draw(st.integers(0, size[plan.axis] - 1))
+    first = data.draw(interventions_on(config))
+    assert largest_difference(config, size, plan, look_at, interventions=first) < 1e-4
+    features = Features(every_level=True)
+    assert largest_difference(config, size, plan, look_at, features=features) < 1e-4
+    for _ in range(2):
+        changes = data.draw(interventions_on(config))
+        difference = largest_difference(
+            config, size, plan, look_at, features=features, interventions=changes
+        )
+        assert difference < 1e-4
+    assert largest_difference(config, size, plan, look_at, features=features) < 1e-4
+
+
+@pytest.mark.parametrize(("gate", "decoded"), [(1, {0}), (2, {0, 1}), (3, {0, 1, 2})])
+def test_a_changed_gate_runs_the_decoder_from_there(
+    gate: int, decoded: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = network_with_statistics(ModelConfig(channels=CHANNELS))
+    folded = fold(network, torch.device("cpu"), torch.float32)
+    image = torch.randn(1, 32, 16, 16).numpy()
+    features = Features(every_level=True)
+    list(evaluate(folded, image, Plan(), features=features))
+    encoded, levels = [], []
+    encode, decode = streaming._Evaluation._encode, streaming._Evaluation._decode
+
+    def counted(self, level, *rest):  # type: ignore[no-untyped-def]
+        levels.append(level)
+        return decode(self, level, *rest)
+
+    def counted_too(self, level, *rest):  # type: ignore[no-untyped-def]
+        encoded.append(level)
+        return encode(self, level, *rest)
+
+    monkeypatch.setattr(streaming._Evaluation, "_encode", counted_too)
+    monkeypatch.setattr(streaming._Evaluation, "_decode", counted)
+    change = {gate: Intervention("zero")}
+    events = list(evaluate(folded, image, Plan(), features=features, interventions=change))
+    assert set(levels) == decoded
+    assert set(encoded) == {0}
+    assert events[-1].done == pytest.approx(1.0)
 
 
 def test_kept_features_save_the_deeper_levels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from napari_attn_unet import __version__
-from napari_attn_unet.cli import demo, info, phantom, predict, train
+from napari_attn_unet.cli import attention, demo, figure, info, phantom, predict, train
 from napari_attn_unet.errors import AttnUNetError
 
 INTERRUPTED = 130
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--version", action="version", version=f"attn-unet {__version__}")
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, predict, info, train, phantom):
+    for module in (demo, predict, attention, figure, info, train, phantom):
         module.add_parser(commands)
     return result
 

@@ -27,17 +27,7 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=".nii or .nii.gz")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
-    command.add_argument(
-        "--checkpoint", default="hippocampus", help="file or name (default: %(default)s)"
-    )
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda:0, mps")
-    command.add_argument("--precision", default="f32", choices=("f32", "bf16"))
-    command.add_argument(
-        "--memory-limit",
-        type=parse_bytes,
-        metavar="SIZE",
-        help="such as 2GB; default: 60%% of free",
-    )
+    add_run_options(command)
     command.add_argument(
         "--gates", action="store_true", help="also write gate1.nii.gz (finest), gate2.nii.gz, …"
     )
@@ -51,6 +41,21 @@ def add_parser(commands: Any) -> None:
         "them in memory, instead of to .nii.gz",
     )
     command.set_defaults(run=run)
+
+
+def add_run_options(command: argparse.ArgumentParser) -> None:
+    """Add what every command that runs a network takes."""
+    command.add_argument(
+        "--checkpoint", default="hippocampus", help="file or name (default: %(default)s)"
+    )
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda:0, mps")
+    command.add_argument("--precision", default="f32", choices=("f32", "bf16"))
+    command.add_argument(
+        "--memory-limit",
+        type=parse_bytes,
+        metavar="SIZE",
+        help="such as 2GB; default: 60%% of free",
+    )
 
 
 def parse_bytes(text: str) -> int:

@@ -153,7 +153,14 @@ def geometry_of(layer: Layer) -> Geometry:
     return placement.geometry
 
 
-def _placed(placement: Placement, geometry: Geometry, ndim: int) -> dict[str, Any]:
+def shown_geometry(layer: Layer) -> Geometry:
+    """Return where a layer's last three axes lie in the viewer, whatever a file says."""
+    placement = _placement(layer, list(range(layer.ndim)))
+    keep = [*range(layer.ndim - _SPATIAL, layer.ndim), layer.ndim]
+    return Geometry(placement.full[np.ix_(keep, keep)], placement.geometry.unit)
+
+
+def placed(placement: Placement, geometry: Geometry, ndim: int) -> dict[str, Any]:
     """Transform arguments of a layer whose grid lies at `geometry`, beside its image's."""
     local = np.linalg.inv(placement.geometry.affine) @ geometry.affine
     step, start = np.ones(ndim), np.zeros(ndim)
@@ -205,7 +212,7 @@ def from_prediction(
                 "visible": gate.level == 1,
                 "rgb": False,
                 "metadata": about | {"geometry": gate.geometry, "gate": gate.level},
-                **_placed(placement, gate.geometry, gate.coefficients.ndim),
+                **placed(placement, gate.geometry, gate.coefficients.ndim),
             }
             layers.append((gate.coefficients, options, "image"))
     if prediction.probabilities is not None:
@@ -219,8 +226,8 @@ def from_prediction(
                 "opacity": 0.6,
                 "visible": False,
                 "rgb": False,
-                "metadata": about | {"geometry": prediction.geometry},
-                **_placed(placement, prediction.geometry, data.ndim),
+                "metadata": about | {"geometry": prediction.geometry, "class": name},
+                **placed(placement, prediction.geometry, data.ndim),
             }
             layers.append((data, options, "image"))
     if mask:
@@ -230,7 +237,7 @@ def from_prediction(
             "features": _features(prediction),
             "colormap": colormap(prediction.classes),
             "metadata": about | {"geometry": prediction.geometry},
-            **_placed(placement, prediction.geometry, prediction.mask.ndim),
+            **placed(placement, prediction.geometry, prediction.mask.ndim),
         }
         layers.append((prediction.mask, options, "labels"))
     return layers

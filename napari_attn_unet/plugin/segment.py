@@ -210,7 +210,7 @@ class SegmentWidget(SegmentForm):
                     probabilities=self.probabilities.value,
                     region=region,
                     axis=None if looking is None else looking[0],
-                    keep=self.live.value,
+                    keep="regions" if self.live.value else None,
                 ),
                 devices.PRECISIONS[self.precision.value].itemsize,
                 int(self.memory_gb.value * 1e9)
@@ -383,7 +383,7 @@ class SegmentWidget(SegmentForm):
                     region=region,
                     look_at=plane,
                     axis=self._axis,
-                    keep=live,
+                    keep="regions" if live else None,
                 )
             )
 

@@ -34,7 +34,7 @@ class Settings:
     def follow(self, controls: dict[str, Any]) -> None:
         """Give every magicgui control its kept value, if that is still on offer; keep changes."""
         for name, control in controls.items():
-            control.changed.connect(partial(self._keep, name))
+            control.changed.connect(partial(self.keep, name))
             value = self._file.value(name)
             if value is None:
                 continue
@@ -47,7 +47,8 @@ class Settings:
             elif value in control.choices:
                 control.value = value
 
-    def _keep(self, name: str, value: Any) -> None:
+    def keep(self, name: str, value: Any) -> None:
+        """Remember a value; None is not worth it."""
         if value is not None:
             self._file.setValue(name, value)
 

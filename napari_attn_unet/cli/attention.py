@@ -1,0 +1,158 @@
+"""`attn-unet attention`: what the gates say about an image, as tables, maps and a figure."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_attn_unet.cli.predict import add_run_options
+from napari_attn_unet.errors import ShapeError
+
+if TYPE_CHECKING:
+    from napari_attn_unet.inspection import Row
+
+TABLES = "gates.csv, profile.csv, agreement.csv, agreement_slices.csv, gradcam.csv, knockout.csv"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "attention",
+        help="what the gates look at, and whether it matters",
+        description=(
+            "Segment a NIfTI volume and write into DIR what the Inspect widget shows: the mask, "
+            f"the gates' maps, {TABLES}, and figure.png."
+        ),
+    )
+    command.add_argument("image", type=Path, metavar="IMAGE", help=".nii or .nii.gz")
+    command.add_argument("--truth", type=Path, help="labels to compare with, .nii or .nii.gz")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    add_run_options(command)
+    command.add_argument(
+        "--top", type=float, default=5.0, metavar="PERCENT", help="of agreement (default: 5)"
+    )
+    command.add_argument("--no-knockout", action="store_true", help="leave out knockout.csv")
+    command.add_argument(
+        "--no-gradcam", action="store_true", help="leave out Grad-CAM, which needs most memory"
+    )
+    command.set_defaults(run=run)
+
+
+def driven(steps: Generator[Any, Any, Any], name: str) -> Any:
+    """Drive steps to their end beside a progress bar; return what they return."""
+    from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    with tqdm(
+        total=100, desc=name, bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    ) as bar:
+        while True:
+            try:
+                bar.update(100 * next(steps).done - bar.n)
+            except StopIteration as stop:
+                bar.update(100 - bar.n)
+                return stop.value
+
+
+def read_truth(path: Path | None, volume: Any) -> Any:
+    """Read labels and bring them onto the grid of a volume; None stays None."""
+    import numpy as np  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    from napari_attn_unet import files  # noqa: PLC0415
+    from napari_attn_unet.volume import onto_grid  # noqa: PLC0415
+
+    if path is None:
+        return None
+    (truth, *more) = files.read(path)
+    labels = np.rint(np.asarray(truth.data[0]))
+    if more or labels.min() < 0 or not np.array_equal(labels, np.asarray(truth.data[0])):
+        msg = f"{path.name} holds no labels: whole numbers from 0, one volume, are needed."
+        raise ShapeError(msg)
+    return onto_grid(labels.astype(np.int32), truth.geometry, volume.geometry, volume.shape)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write everything; return 0."""
+    import numpy as np  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    from napari_attn_unet import figure, files, knockout  # noqa: PLC0415
+    from napari_attn_unet.inference import Predictor  # noqa: PLC0415
+    from napari_attn_unet.inspection import Inspection, write_csv  # noqa: PLC0415
+
+    predictor = Predictor(
+        options.checkpoint, options.device, options.precision, options.memory_limit
+    )
+    (volume, *more) = files.read(options.image, predictor.checkpoint.config.in_channels)
+    if more:
+        msg = f"{options.image.name} is a series of {len(more) + 1} volumes; give one volume."
+        raise ShapeError(msg)
+    truth = read_truth(options.truth, volume)
+    out: Path = options.out
+    prediction = driven(predictor.steps(volume, probabilities=True, keep="gates"), "segment")
+    files.write_prediction(prediction, out, gates=True)
+    inspection = Inspection(
+        np.asarray(volume.data[0]),
+        volume.geometry,
+        prediction.gates,
+        prediction.mask,
+        truth,
+        [name for name, _ in prediction.classes],
+    )
+    classes: list[int | None] = [None, *inspection.labels()]
+    write_csv(out / "gates.csv", inspection.statistics_rows())
+    profile = [r for c in classes for axis in range(3) for r in inspection.profile_rows(axis, c)]
+    write_csv(out / "profile.csv", profile)
+    random = driven(knockout.random_gates(predictor, volume), "random weights")
+    agreement = [r for c in classes for r in inspection.agreement_rows(c, options.top, random)]
+    write_csv(out / "agreement.csv", agreement)
+    slices = [
+        r for c in classes for axis in range(3) for r in inspection.agreement_slice_rows(axis, c)
+    ]
+    write_csv(out / "agreement_slices.csv", slices)
+    if not options.no_gradcam:
+        write_csv(out / "gradcam.csv", _gradcam(predictor, volume, prediction, out))
+    if not options.no_knockout:
+        write_csv(
+            out / "knockout.csv", driven(knockout.table(predictor, volume, truth), "knock-out")
+        )
+    style = figure.Style(colours=[colour for _, colour in prediction.classes])
+    picture = figure.draw(
+        inspection, 0, figure.busiest(inspection, 0, 4), style, files.stem(options.image)
+    )
+    figure.save(picture, out / "figure.png")
+    for row in inspection.statistics_rows():
+        print(f"{row['gate']}: mean {row['mean']:.2f}, sd {row['sd']:.2f}  {row['verdict']}")
+    print(f"{out}: the mask, the maps, the tables and figure.png")
+    return 0
+
+
+def _gradcam(predictor: Any, volume: Any, prediction: Any, out: Path) -> list[Row]:
+    """Write the Grad-CAM maps of every class and level; return their correlation with the gates."""
+    from napari_attn_unet import files  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet.attention import rank_correlation  # noqa: PLC0415
+    from napari_attn_unet.gradcam import seg_grad_cam  # noqa: PLC0415
+
+    rows: list[Row] = []
+    for label, (name, _) in list(enumerate(prediction.classes))[1:]:
+        for gate in prediction.gates:
+            level = gate.level + 1  # the features on the gate's own grid
+            cam = seg_grad_cam(
+                predictor.checkpoint,
+                volume,
+                label,
+                level,
+                str(predictor.device),
+                predictor.memory_limit,
+            )
+            path = out / f"gradcam_{name.replace(' ', '_')}_level{level}.nii.gz"
+            files.write(path, cam.coefficients, cam.geometry, prediction.metadata)
+            rows.append(
+                {
+                    "class": name,
+                    "level": level,
+                    "gate": gate.name,
+                    "rank correlation": rank_correlation(cam.coefficients, gate.coefficients),
+                }
+            )
+    return rows

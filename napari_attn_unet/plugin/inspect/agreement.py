@@ -1,0 +1,113 @@
+"""How well each gate's map detects a structure, beside two yardsticks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_attn_unet.errors import AttnUNetError, RunError
+from napari_attn_unet.inspection import Row, write_csv
+from napari_attn_unet.plugin import workers
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.inspect.runs import Runs
+from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.inspect.tables import fill
+from napari_attn_unet.plugin.inspect.task import Task
+
+
+class AgreementTab(QWidget):
+    """A table: AUROC, average precision and more of every map, for every class."""
+
+    def __init__(self, state: State, runs: Runs) -> None:
+        super().__init__()
+        self._state, self._runs = state, runs
+        self.rows: list[Row] = []
+        self.slice_rows: list[Row] = []
+        self.top = QDoubleSpinBox()
+        self.top.setRange(0.1, 100.0)
+        self.top.setValue(5.0)
+        self.top.setSuffix(" %")
+        self.top.setToolTip("Of this many voxels with the largest values, how many lie inside?")
+        self.random = QCheckBox("random weights too")
+        self.random.setChecked(True)
+        self.random.setToolTip(
+            "Also run the network with random weights: a map that detects as well with those says "
+            "nothing of what was learnt (Adebayo et al. 2018)."
+        )
+        self.table = QTableWidget()
+        self.table.setToolTip("Click a header to sort.")
+        self.message = Text()
+        self.task = Task(
+            "Compute",
+            "Compare every gate's map, and two yardsticks, with the truth (or the mask).",
+            self._prepare,
+            self._show,
+            self.message.setText,
+        )
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save the table as CSV; a second file has the values per slice.")
+        line = QHBoxLayout()
+        line.addWidget(QLabel("top"))
+        line.addWidget(self.top)
+        line.addWidget(self.random, 1)
+        below = QHBoxLayout()
+        below.addWidget(self.task, 1)
+        below.addWidget(self.save)
+        column = QVBoxLayout(self)
+        column.addLayout(line)
+        column.addLayout(below)
+        column.addWidget(self.message)
+        column.addWidget(self.table, 1)
+        self.save.clicked.connect(self._save)
+
+    def _prepare(self) -> Any:
+        inspection, axis = self._state.inspection, self._state.axis
+        if inspection is None or (inspection.mask is None and inspection.truth is None):
+            msg = "Choose a result with gates, and a mask or a truth, above."
+            raise RunError(msg)
+        run = self._runs.prepare() if self.random.isChecked() else None
+        top = self.top.value()
+
+        def steps() -> workers.Steps:
+            from napari_attn_unet import knockout  # noqa: PLC0415  (torch)
+            from napari_attn_unet.inference import Progress  # noqa: PLC0415
+
+            gates: Any = ()
+            if run is not None:
+                yield Progress("loading the network", 0.0)
+                gates = yield from knockout.random_gates(self._runs.predictor(run), run.volume)
+            rows: list[Row] = []
+            slices: list[Row] = []
+            labels = [None, *inspection.labels()]
+            for i, label in enumerate(labels):
+                yield Progress(inspection.class_name(label), i / len(labels))
+                rows += inspection.agreement_rows(label, top, gates)
+                slices += inspection.agreement_slice_rows(axis, label)
+            return rows, slices
+
+        return steps
+
+    def _show(self, result: tuple[list[Row], list[Row]]) -> None:
+        self.rows, self.slice_rows = result
+        fill(self.table, self.rows)
+
+    def _save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save", "agreement.csv", "CSV (*.csv)")
+        if not path:
+            return
+        try:
+            write_csv(path, self.rows)
+            write_csv(path.removesuffix(".csv") + "_slices.csv", self.slice_rows)
+        except AttnUNetError as error:
+            self.message.setText(str(error))

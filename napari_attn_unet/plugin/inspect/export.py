@@ -1,0 +1,214 @@
+"""Taking it away: figure, film, maps, tables, and the command that does the same."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_attn_unet import figure, files
+from napari_attn_unet.errors import AttnUNetError, ConfigError, RunError
+from napari_attn_unet.inspection import Inspection, write_csv
+from napari_attn_unet.plugin import layers, workers
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.inspect.task import Task
+
+
+class _Step:
+    """Progress of an export."""
+
+    def __init__(self, phase: str, done: float) -> None:
+        self.phase, self.done = phase, done
+
+
+class ExportTab(QWidget):
+    """Buttons that save what is on screen and what was counted."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+        self.message = Text()
+        self.slices = QLineEdit()
+        self.slices.setPlaceholderText("the one on screen")
+        self.slices.setToolTip(
+            "Slices of the figure along the axis on screen: indices such as 10, 20, 30. Empty is "
+            "the slice on screen."
+        )
+        self.figure = QPushButton("Figure…")
+        self.figure.setToolTip(
+            "Save slices × (image, mask, gates, truth) as PNG, SVG or PDF, with names, colour bar "
+            "and scale bar; contrast, colormap and opacity as on screen."
+        )
+        self._path = Path()
+        self.film = Task(
+            "Film…",
+            "Save a GIF or MP4 through all slices along the axis on screen.",
+            self._prepare_film,
+            lambda path: self.message.setText(f"Saved {path}."),
+            self.message.setText,
+        )
+        self.maps = QPushButton("Maps…")
+        self.maps.setToolTip(
+            "Save mask and gate maps as NIfTI, each on its own grid; 3D Slicer and ITK-SNAP "
+            "overlay them."
+        )
+        self.tables = QPushButton("Tables…")
+        self.tables.setToolTip("Save gates.csv and profile.csv (all three axes) into a folder.")
+        self.copy = QPushButton("Copy command")
+        self.copy.setToolTip("Copy the command line that writes all of this without a screen.")
+        column = QVBoxLayout(self)
+        form = QFormLayout()
+        form.addRow("slices", self.slices)
+        column.addLayout(form)
+        for button in (self.figure, self.film, self.maps, self.tables, self.copy):
+            column.addWidget(button)
+        column.addWidget(self.message)
+        column.addWidget(QLabel(""))
+        column.addStretch()
+        self.figure.clicked.connect(self._figure)
+        self.maps.clicked.connect(self._maps)
+        self.tables.clicked.connect(self._tables)
+        self.copy.clicked.connect(self._copy)
+
+    def _inspection(self) -> Inspection:
+        if self._state.inspection is None:
+            msg = "There is nothing to save yet: choose a result above."
+            raise RunError(msg)
+        return self._state.inspection
+
+    def style(self) -> figure.Style:
+        """Return how the layers look on screen."""
+        state = self._state
+        gates = list(state.result.gates.values()) if state.result is not None else []
+        mask = state.mask
+        colours: list[tuple[float, float, float]] = []
+        if mask is not None:
+            for label in range(max(len(state.class_names), 2)):
+                colour = mask.colormap.map(label) if label else (0, 0, 0)
+                colours.append((float(colour[0]), float(colour[1]), float(colour[2])))
+        limits = state.image.contrast_limits if state.image is not None else None
+        return figure.Style(
+            limits=None if limits is None else (float(limits[0]), float(limits[1])),
+            colormap=gates[0].colormap.name if gates else "inferno",
+            opacity=gates[0].opacity if gates else 0.6,
+            gate_limits=tuple(gates[0].contrast_limits) if gates else (0.0, 1.0),
+            mask_opacity=mask.opacity if mask is not None else 0.5,
+            colours=colours,
+        )
+
+    def chosen_slices(self) -> list[int]:
+        """Return the slices that the figure shows."""
+        state = self._state
+        assert state.image is not None  # noqa: S101  (for the type checker)
+        text = self.slices.text().strip()
+        count = self._inspection().image.shape[state.axis]
+        if not text:
+            looking = layers.plane_on_screen(state.viewer, state.image)
+            return [looking[1] if looking is not None else count // 2]
+        try:
+            indices = [int(part) for part in text.split(",")]
+        except ValueError:
+            indices = [-1]
+        if any(not 0 <= index < count for index in indices):
+            msg = f"Slices are whole numbers from 0 to {count - 1}, such as 10, 20; got {text!r}."
+            raise ConfigError(msg)
+        return indices
+
+    def save_figure(self, path: str | Path) -> None:
+        """Write the figure."""
+        state = self._state
+        picture = figure.draw(
+            self._inspection(), state.axis, self.chosen_slices(), self.style(), state.image.name
+        )
+        figure.save(picture, path)
+
+    def _figure(self) -> None:
+        kinds = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
+        path, _ = QFileDialog.getSaveFileName(self, "Save a figure", "figure.png", kinds)
+        self._do(path, self.save_figure)
+
+    def _do(self, path: str, save: Any) -> None:
+        if not path:
+            return
+        try:
+            save(path)
+        except AttnUNetError as error:
+            self.message.setText(str(error))
+            return
+        self.message.setText(f"Saved {path}.")
+
+    def _prepare_film(self) -> Any:
+        inspection, axis, style = self._inspection(), self._state.axis, self.style()
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save a film", "slices.gif", "GIF (*.gif);;MP4 (*.mp4)"
+        )
+        if not path:
+            msg = "No film was saved."
+            raise RunError(msg)
+
+        def steps() -> workers.Steps:
+            for done in figure.film(inspection, axis, path, style):
+                yield _Step("drawing", done)
+            return path
+
+        return steps
+
+    def save_maps(self, folder: str | Path) -> None:
+        """Write mask and gate maps."""
+        self._inspection()
+        result = self._state.result
+        assert result is not None  # noqa: S101  (for the type checker)
+        named = {f"gate{level}": layer for level, layer in result.gates.items()}
+        if result.mask is not None:
+            named["mask"] = result.mask
+        for name, layer in named.items():
+            files.write(
+                Path(folder) / f"{name}.nii.gz",
+                layer.data,
+                layers.geometry_of(layer),
+                layer.metadata,
+            )
+
+    def _maps(self) -> None:
+        self._do(QFileDialog.getExistingDirectory(self, "Save maps into"), self.save_maps)
+
+    def save_tables(self, folder: str | Path) -> None:
+        """Write the tables of statistics and profiles."""
+        inspection, label = self._inspection(), self._state.label
+        write_csv(Path(folder) / "gates.csv", inspection.statistics_rows())
+        rows = [row for axis in range(3) for row in inspection.profile_rows(axis, label)]
+        write_csv(Path(folder) / "profile.csv", rows)
+
+    def _tables(self) -> None:
+        self._do(QFileDialog.getExistingDirectory(self, "Save tables into"), self.save_tables)
+
+    def command(self) -> str:
+        """Return the command line that does all of this without a screen."""
+        state = self._state
+        about = state.result.provenance if state.result is not None else {}
+        source = state.image.source.path if state.image is not None else None
+        parts = ["attn-unet", "attention", str(source or "IMAGE.nii.gz"), "--out", "OUT"]
+        truth = None if state.truth is None else state.truth.source.path
+        if state.truth is not None:
+            parts += ["--truth", str(truth or "TRUTH.nii.gz")]
+        parts += ["--checkpoint", str(about.get("checkpoint_file", "hippocampus"))]
+        if about.get("precision") == "bf16":
+            parts += ["--precision", "bf16"]
+        return shlex.join(parts)
+
+    def _copy(self) -> None:
+        command = self.command()
+        QApplication.clipboard().setText(command)
+        self.message.setText(f"Copied: {command}")

@@ -1,0 +1,360 @@
+"""Gates at a glance: a row per gate, one look for all, solo, contours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Surface
+from napari.utils.colormaps import ALL_COLORMAPS
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPainter, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
+
+from napari_attn_unet.inspection import Inspection
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.plots import gate_colour
+
+COLUMNS = ("", "gate", "grid", "mean ± sd", "<.05  >.95", "entropy", "histogram")
+COEFFICIENT, SHARE = "coefficient α", "share of the total (× mean)"
+COLORMAPS = ("inferno", "viridis", "magma", "plasma", "turbo", "gray", "hsv")
+
+
+class GatesTab(QWidget):
+    """A table of the gates and what all their layers share."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+        self._before: dict[Image, bool] | None = None
+        self._busy = False
+        self._contours: dict[int, Any] = {}
+        self.table = QTableWidget(0, len(COLUMNS))
+        self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.verticalHeader().setVisible(False)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setToolTip(
+            "One row per gate, the finest first. Tick to show it; click a row to show it alone, "
+            "click again to go back."
+        )
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        self.verdict = Text()
+        self.opacity = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(0, 1)
+        self.opacity.setValue(0.4)
+        self.opacity.setToolTip("Opacity of all gate maps.")
+        self.colormap = QComboBox()
+        self.colormap.addItems([name for name in COLORMAPS if name in ALL_COLORMAPS])
+        self.colormap.setToolTip("Colormap of all gate maps.")
+        self.contrast = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
+        self.contrast.setRange(0, 1)
+        self.contrast.setValue((0, 1))
+        self.contrast.setToolTip("Values that get the colormap's ends, in all gate maps.")
+        self.view = QComboBox()
+        self.view.addItems([COEFFICIENT, SHARE])
+        self.view.setToolTip(
+            "Show each gate's coefficients, or each voxel's share of the map's total as a multiple "
+            "of its mean: a map that is 0.9 to 1.0 everywhere shows what little it selects."
+        )
+        self.contour = QCheckBox("contour of α ≥")
+        self.contour.setToolTip(
+            "Outline where a gate's map reaches the threshold, for every gate that is shown; in 3D "
+            "its surface."
+        )
+        self.threshold = QDoubleSpinBox()
+        self.threshold.setRange(0.0, 1.0)
+        self.threshold.setSingleStep(0.05)
+        self.threshold.setValue(0.5)
+        self.threshold.setToolTip("Threshold of the contour.")
+        self._arrange()
+        self.table.itemChanged.connect(self._ticked)
+        self.table.cellClicked.connect(self._clicked)
+        self.opacity.valueChanged.connect(self._restyle)
+        self.colormap.currentTextChanged.connect(self._restyle)
+        self.contrast.valueChanged.connect(self._restyle)
+        self.view.currentTextChanged.connect(self._view_changed)
+        self.contour.toggled.connect(self.draw_contours)
+        self.threshold.valueChanged.connect(self.draw_contours)
+        state.chosen.connect(self._chosen)
+        state.ready.connect(self._ready)
+        state.viewer.dims.events.ndisplay.connect(self.draw_contours)
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        column.addWidget(self.table)
+        column.addWidget(self.verdict)
+        form = QFormLayout()
+        form.addRow("opacity", self.opacity)
+        form.addRow("colormap", self.colormap)
+        form.addRow("contrast", self.contrast)
+        form.addRow("show", self.view)
+        line = QHBoxLayout()
+        line.addWidget(self.contour)
+        line.addWidget(self.threshold)
+        line.addStretch()
+        form.addRow("", line)
+        column.addLayout(form)
+        column.addStretch()
+
+    @property
+    def gates(self) -> dict[int, Image]:
+        """The gates' layers that are still there, by level."""
+        result = self._state.result
+        there = self._state.viewer.layers
+        return {} if result is None else {k: g for k, g in result.gates.items() if g in there}
+
+    # --- the table ------------------------------------------------------------------------------
+    def _chosen(self) -> None:
+        self._busy = True
+        self._before = None
+        self.verdict.setText("")
+        self.table.setRowCount(len(self.gates))
+        for row, (level, layer) in enumerate(self.gates.items()):
+            eye = QTableWidgetItem()
+            eye.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled)
+            eye.setCheckState(_check(layer.visible))
+            eye.setData(Qt.ItemDataRole.UserRole, level)
+            eye.setToolTip("Show or hide this gate's map.")
+            self.table.setItem(row, 0, eye)
+            self.table.setItem(row, 1, QTableWidgetItem(f"gate {level}"))
+            grid = "×".join(map(str, layer.data.shape[-3:]))
+            self.table.setItem(row, 2, QTableWidgetItem(f"{grid}, {2**level}×"))
+            self.table.item(row, 2).setToolTip(f"Its own grid, {2**level} times coarser.")
+            for column in range(3, len(COLUMNS)):
+                self.table.setItem(row, column, QTableWidgetItem("…"))
+            layer.events.visible.connect(self._shown)
+        if self.gates:
+            first = next(iter(self.gates.values()))
+            self.opacity.setValue(first.opacity)
+            self.colormap.setCurrentText(first.colormap.name)
+            self.view.setCurrentText(COEFFICIENT)
+            self.contrast.setRange(0.0, 1.0)
+            self.contrast.setValue(tuple(first.contrast_limits))
+        height = self.table.horizontalHeader().height() + 34 * max(1, self.table.rowCount()) + 4
+        self.table.setFixedHeight(height)
+        self._busy = False
+
+    def _ready(self, inspection: Inspection) -> None:
+        self._busy = True
+        words = []
+        for row in range(self.table.rowCount()):
+            level = self._level(row)
+            if level not in inspection.gates:
+                continue
+            s = inspection.statistics(level)
+            texts = (
+                f"{s.mean:.2f} ± {s.deviation:.2f}",
+                f"{s.low:.0%}  {s.high:.0%}",
+                f"{s.entropy:.3f}",
+            )
+            for column, text in enumerate(texts, 3):
+                self.table.item(row, column).setText(text)
+            self.table.item(row, 4).setToolTip("Share of voxels below 0.05 and above 0.95.")
+            self.table.item(row, 5).setToolTip(
+                "Entropy as a share of the largest possible: 1 where all coefficients are equal."
+            )
+            self.table.item(row, 6).setText("")
+            self.table.setCellWidget(row, 6, _histogram(s.histogram, gate_colour(level)))
+            if s.verdict:
+                words.append(f"Gate {level} {s.verdict}.")
+        self.verdict.setText("\n".join(words))
+        self._busy = False
+        self.draw_contours()
+
+    def _level(self, row: int) -> int:
+        return int(self.table.item(row, 0).data(Qt.ItemDataRole.UserRole))
+
+    def _ticked(self, item: QTableWidgetItem) -> None:
+        if self._busy or item.column() != 0:
+            return
+        layer = self.gates.get(self._level(item.row()))
+        if layer is not None:
+            layer.visible = item.checkState() == Qt.CheckState.Checked
+
+    def _shown(self, _: Any = None) -> None:
+        """Tick what the layer list, or anyone else, has shown or hidden."""
+        self._busy = True
+        for row in range(self.table.rowCount()):
+            layer = self.gates.get(self._level(row))
+            if layer is not None:
+                self.table.item(row, 0).setCheckState(_check(layer.visible))
+        self._busy = False
+        self.draw_contours()
+
+    # --- solo -----------------------------------------------------------------------------------
+    def _clicked(self, row: int, column: int) -> None:
+        if column == 0:
+            return
+        level = self._level(row)
+        if self._before is not None and self.solo_level == level:
+            self.solo(None)
+        else:
+            self.solo(level)
+
+    @property
+    def solo_level(self) -> int | None:
+        """The gate that is shown alone, if solo is on."""
+        if self._before is None:
+            return None
+        shown = [level for level, layer in self.gates.items() if layer.visible]
+        return shown[0] if len(shown) == 1 else None
+
+    def solo(self, level: int | None) -> None:
+        """Show one gate alone; None goes back to what was shown before."""
+        gates = self.gates
+        if level is None:
+            for layer, visible in (self._before or {}).items():
+                layer.visible = visible
+            self._before = None
+            self.table.clearSelection()
+            return
+        if self._before is None:
+            self._before = {layer: layer.visible for layer in gates.values()}
+        for other, layer in gates.items():
+            layer.visible = other == level
+        for row in range(self.table.rowCount()):
+            if self._level(row) == level:
+                self.table.selectRow(row)
+
+    def step(self, by: int) -> None:
+        """Show the next gate alone, or the one before."""
+        levels = list(self.gates)
+        if levels:
+            now = self.solo_level
+            start = levels.index(now) if now in levels else (-1 if by > 0 else 0)
+            self.solo(levels[(start + by) % len(levels)])
+
+    # --- one look for all -----------------------------------------------------------------------
+    def _restyle(self, _: Any = None) -> None:
+        if self._busy:
+            return
+        low, high = self.contrast.value()
+        for level, layer in self.gates.items():
+            layer.opacity = self.opacity.value()
+            layer.colormap = self.colormap.currentText()
+            unit = self._unit(level)
+            layer.contrast_limits = (low * unit, max(high, low + 1e-3) * unit)
+
+    def _unit(self, level: int) -> float:
+        """Return the coefficient that the contrast slider calls 1."""
+        inspection = self._state.inspection
+        if self.view.currentText() == COEFFICIENT or inspection is None:
+            return 1.0
+        return inspection.statistics(level).mean if level in inspection.gates else 1.0
+
+    def _view_changed(self, view: str) -> None:
+        if self._busy:
+            return
+        self._busy = True
+        top = 1.0
+        inspection = self._state.inspection
+        if view == SHARE and inspection is not None:
+            for gate in inspection.gates.values():
+                high = float(np.percentile(gate.coefficients, 99.9))
+                top = max(top, 1.1 * high / max(float(gate.coefficients.mean()), 1e-6))
+        self.contrast.setRange(0.0, top)
+        self.contrast.setValue((0.0, top))
+        self._busy = False
+        self._restyle()
+
+    # --- contours -------------------------------------------------------------------------------
+    def draw_contours(self, _: Any = None) -> None:
+        """Draw {α ≥ threshold} of every gate shown: outlines in 2D, surfaces in 3D."""
+        viewer = self._state.viewer
+        wanted = {}
+        if self.contour.isChecked():
+            wanted = {k: layer for k, layer in self.gates.items() if layer.visible}
+        in_3d = viewer.dims.ndisplay == 3  # noqa: PLR2004
+        for level, drawn in list(self._contours.items()):
+            stays = level in wanted and drawn in viewer.layers
+            if not stays or isinstance(drawn, Surface) != in_3d:
+                if drawn in viewer.layers:
+                    viewer.layers.remove(drawn)
+                del self._contours[level]
+        selected = set(viewer.layers.selection)
+        for level, layer in wanted.items():
+            self._draw_contour(level, layer, in_3d=in_3d)
+        viewer.layers.selection = selected & set(viewer.layers)
+
+    def _draw_contour(self, level: int, layer: Image, *, in_3d: bool) -> None:
+        viewer = self._state.viewer
+        values = np.asarray(layer.data)
+        inside = values >= self.threshold.value()
+        name = f"gate {level} ≥ {self.threshold.value():g}"
+        place = {
+            key: getattr(layer, key) for key in ("scale", "translate", "rotate", "shear", "units")
+        }
+        place |= {"affine": layer.affine.affine_matrix, "axis_labels": layer.axis_labels}
+        old = self._contours.get(level)
+        colour = gate_colour(level)
+        if in_3d:
+            if inside.ndim != 3 or not inside.any() or inside.all():  # noqa: PLR2004
+                return
+            from skimage.measure import marching_cubes  # noqa: PLC0415  (slow to import)
+
+            padded = np.pad(values, 1)  # closed at the volume's border
+            vertices, faces, _, _ = marching_cubes(padded, self.threshold.value())
+            if old is not None:
+                old.data = (vertices - 1, faces)
+                old.name = name
+                return
+            shown: Any = Surface(
+                (vertices - 1, faces),
+                name=name,
+                colormap=[colour, colour],
+                opacity=0.6,
+                metadata={OUTPUT: {"effect": "contour"}},
+                **place,
+            )
+        else:
+            labels = inside.astype(np.uint8) * np.uint8(level)
+            if old is not None:
+                old.data = labels
+                old.name = name
+                return
+            shown = Labels(labels, name=name, metadata={OUTPUT: {"effect": "contour"}}, **place)
+            shown.colormap = {0: "transparent", level: colour, None: "transparent"}
+            shown.contour = 1
+            shown.editable = False
+        self._contours[level] = viewer.add_layer(shown)
+
+
+def _check(on: bool) -> Qt.CheckState:
+    return Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
+
+
+def _histogram(shares: tuple[float, ...], colour: str) -> QLabel:
+    """Return a small picture of a histogram; the height is the square root, to see the small."""
+    width, height = 3 * len(shares), 24
+    picture = QPixmap(width, height)
+    picture.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(picture)
+    top = max(shares) or 1.0
+    for i, share in enumerate(shares):
+        bar = round((share / top) ** 0.5 * (height - 2))
+        painter.fillRect(3 * i, height - bar, 2, bar, QColor(colour))
+    painter.end()
+    label = QLabel()
+    label.setPixmap(picture)
+    label.setToolTip("Share of voxels by coefficient, 0 left to 1 right; square-root heights.")
+    return label

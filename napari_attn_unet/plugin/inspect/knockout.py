@@ -1,0 +1,316 @@
+"""Knock-out: force gates, see what the mask does. Grad-CAM beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.colormaps import Colormap, DirectLabelColormap
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QTableWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_attn_unet.errors import AttnUNetError, RunError
+from napari_attn_unet.inspection import Row, write_csv
+from napari_attn_unet.intervention import KINDS, Intervention
+from napari_attn_unet.plugin import layers, workers
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.inspect.runs import Run, Runs
+from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.inspect.tables import fill
+from napari_attn_unet.plugin.inspect.task import Task
+from napari_attn_unet.plugin.results import labels_on
+
+if TYPE_CHECKING:
+    from napari_attn_unet.knockout import Effect
+    from napari_attn_unet.prediction import GateMap, Prediction
+
+DIVERGING = Colormap(
+    [(0.1, 0.45, 1.0, 1.0), (0.5, 0.5, 0.5, 0.0), (1.0, 0.35, 0.05, 1.0)], name="less to more"
+)
+"""Blue is less, orange more; where nothing changes the image shows."""
+CAUTION = (
+    "A gate that matters changes the mask when it is forced. Where a map is high says where the "
+    "skip connection passes, not why a voxel got its label: attention is not explanation."
+)
+
+
+class KnockoutTab(QWidget):
+    """What to do to each gate, what came of it, and the table of all."""
+
+    def __init__(self, state: State, runs: Runs) -> None:
+        super().__init__()
+        self._state, self._runs = state, runs
+        self._base: tuple[Run, Prediction] | None = None
+        self.rows: list[Row] = []
+        self.choices: dict[int, tuple[QCheckBox, QComboBox, QDoubleSpinBox]] = {}
+        self._grid = QGridLayout()
+        self.message = Text()
+        self.task = Task(
+            "Knock out",
+            "Run the decoder from the deepest chosen gate upwards, with those gates forced.",
+            self._prepare,
+            self._show,
+            self.message.setText,
+        )
+        self.all = Task(
+            "All gates × all interventions",
+            "Try one, mean, zero, shuffled and half on each gate; a table, no layers.",
+            self._prepare_all,
+            self._show_all,
+            self.message.setText,
+        )
+        self.table = QTableWidget()
+        self.table.setToolTip("What each knock-out did, per class. Click a header to sort.")
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save the table as CSV.")
+        self.save.clicked.connect(self._save)
+        self.label = QComboBox()
+        self.label.setToolTip("Class whose logits Grad-CAM explains.")
+        self.level = QSpinBox()
+        self.level.setPrefix("level ")
+        self.level.setRange(1, 4)
+        self.level.setValue(2)
+        self.level.setToolTip("Level of the features: 2 has the grid of gate 1, and so on.")
+        self.cam = Task(
+            "Grad-CAM",
+            "Add the Seg-Grad-CAM map of a class at a level as a layer, and its rank correlation "
+            "with the gate on the same grid.",
+            self._prepare_cam,
+            self._show_cam,
+            self.message.setText,
+        )
+        self._arrange()
+        state.chosen.connect(self._chosen)
+
+    def _arrange(self) -> None:
+        caution = QLabel(CAUTION)
+        caution.setWordWrap(True)
+        line = QHBoxLayout()
+        line.addWidget(self.task, 1)
+        line.addWidget(self.save)
+        cam = QHBoxLayout()
+        cam.addWidget(self.label)
+        cam.addWidget(self.level)
+        cam.addWidget(self.cam, 1)
+        column = QVBoxLayout(self)
+        column.addLayout(self._grid)
+        column.addLayout(line)
+        column.addWidget(self.all)
+        column.addWidget(self.message)
+        column.addWidget(self.table, 1)
+        column.addLayout(cam)
+        column.addWidget(caution)
+
+    def _chosen(self) -> None:
+        result = self._state.result
+        levels = list(result.gates) if result is not None else []
+        if list(self.choices) != levels:
+            for row in self.choices.values():
+                for control in row:
+                    self._grid.removeWidget(control)
+                    control.deleteLater()
+            self.choices = {}
+            for i, level in enumerate(levels):
+                self._add_row(i, level)
+        names = self._state.class_names[1:]
+        if [self.label.itemText(i) for i in range(self.label.count())] != names:
+            self.label.clear()
+            self.label.addItems(names)
+        self.level.setRange(1, max(levels, default=3) + 1)
+
+    def _add_row(self, row: int, level: int) -> None:
+        tick = QCheckBox(f"gate {level} →")
+        tick.setChecked(row == 0)
+        tick.setToolTip("Force this gate.")
+        kind = QComboBox()
+        for name, words in KINDS.items():
+            kind.addItem(f"{name}: {words}", name)
+        kind.setCurrentIndex(list(KINDS).index("zero"))
+        kind.setToolTip("What its coefficients become.")
+        factor = QDoubleSpinBox()
+        factor.setRange(0.0, 10.0)
+        factor.setSingleStep(0.1)
+        factor.setValue(0.5)
+        factor.setPrefix("× ")
+        factor.setToolTip("Factor of 'scaled'.")
+        factor.setEnabled(False)
+        kind.currentIndexChanged.connect(
+            lambda _, k=kind, f=factor: f.setEnabled(k.currentData() == "scaled")
+        )
+        for column, control in enumerate((tick, kind, factor)):
+            self._grid.addWidget(control, row, column)
+        self.choices[level] = tick, kind, factor
+
+    # --- runs -----------------------------------------------------------------------------------
+    def changes(self) -> dict[int, Intervention]:
+        """Return what is ticked."""
+        return {
+            level: Intervention(kind.currentData(), factor.value())
+            for level, (tick, kind, factor) in self.choices.items()
+            if tick.isChecked()
+        }
+
+    def _truth(self) -> Any:
+        state = self._state
+        if state.truth is None or state.image is None:
+            return None
+        return labels_on(state.truth, state.image, state.viewer)
+
+    def _prepare(self) -> Any:
+        changes = self.changes()
+        if not changes:
+            msg = "Tick at least one gate to force."
+            raise RunError(msg)
+        run = self._runs.prepare()
+        truth = self._truth()
+        base = self._base[1] if self._base is not None and self._base[0] is run else None
+        looking = layers.plane_on_screen(self._state.viewer, self._state.image)
+        axis, plane = looking or (None, None)
+
+        def steps() -> workers.Steps:
+            from napari_attn_unet import knockout  # noqa: PLC0415  (torch)
+            from napari_attn_unet.inference import Progress  # noqa: PLC0415
+
+            yield Progress("loading the network", 0.0)
+            effects = yield from knockout.knock_out(
+                self._runs.predictor(run),
+                run.volume,
+                [changes],
+                base=base,
+                axis=axis,
+                look_at=plane,
+            )
+            return run, effects[0], effects[0].rows(truth)
+
+        return steps
+
+    def _show(self, result: tuple[Run, Effect, list[Row]]) -> None:
+        run, effect, rows = result
+        self._base = run, effect.base
+        self.rows = rows
+        fill(self.table, rows)
+        viewer = self._state.viewer
+        data = effect_layers(effect, run.placement)
+        viewer.layers.selection = viewer.layers.selection & set(viewer.layers)
+        layers.show(viewer, data, keep_old=False)
+        voxels = int((effect.base.mask != effect.changed.mask).sum())
+        self.message.setText(f"{effect.name}: {voxels:,} voxels changed their label.")
+
+    def _prepare_all(self) -> Any:
+        run = self._runs.prepare()
+        truth = self._truth()
+
+        def steps() -> workers.Steps:
+            from napari_attn_unet import knockout  # noqa: PLC0415  (torch)
+            from napari_attn_unet.inference import Progress  # noqa: PLC0415
+
+            yield Progress("loading the network", 0.0)
+            return (yield from knockout.table(self._runs.predictor(run), run.volume, truth))
+
+        return steps
+
+    def _show_all(self, rows: list[Row]) -> None:
+        self.rows = rows
+        fill(self.table, rows)
+
+    def _prepare_cam(self) -> Any:
+        run = self._runs.prepare()
+        label, level = self.label.currentIndex() + 1, self.level.value()
+        name = self.label.currentText()
+        inspection = self._state.inspection
+        gate = None if inspection is None else inspection.gates.get(level - 1)
+
+        def steps() -> workers.Steps:
+            from napari_attn_unet.attention import rank_correlation  # noqa: PLC0415
+            from napari_attn_unet.gradcam import seg_grad_cam  # noqa: PLC0415  (torch)
+            from napari_attn_unet.inference import Progress  # noqa: PLC0415
+
+            yield Progress("Grad-CAM", 0.0)
+            checkpoint = self._runs.predictor(run).checkpoint
+            cam = seg_grad_cam(checkpoint, run.volume, label, level, run.device)
+            rank = None if gate is None else rank_correlation(cam.coefficients, gate.coefficients)
+            return run, name, level, cam, rank
+
+        return steps
+
+    def _show_cam(self, result: tuple[Run, str, int, GateMap, float | None]) -> None:
+        run, name, level, cam, rank = result
+        about = {layers.OUTPUT: {"effect": "Grad-CAM", "image": run.placement.name}}
+        options = {
+            "name": f"{run.placement.name} · Grad-CAM of {name}, level {level}",
+            "colormap": "turbo",
+            "contrast_limits": (0.0, 1.0),
+            "blending": "translucent",
+            "opacity": 0.5,
+            "rgb": False,
+            "metadata": about | {"geometry": cam.geometry},
+            **layers.placed(run.placement, cam.geometry, cam.coefficients.ndim),
+        }
+        layers.show(self._state.viewer, [(cam.coefficients, options, "image")], keep_old=False)
+        with_gate = (
+            ""
+            if rank is None
+            else (f" Rank correlation with gate {level - 1}: {rank:.2f} (Spearman).")
+        )
+        self.message.setText(f"Grad-CAM of {name} at level {level}.{with_gate}")
+
+    def _save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save", "knockout.csv", "CSV (*.csv)")
+        if path:
+            try:
+                write_csv(path, self.rows)
+            except AttnUNetError as error:
+                self.message.setText(str(error))
+
+
+def effect_layers(effect: Effect, placement: layers.Placement) -> list[layers.LayerData]:
+    """Return what a knock-out did as layer data: Δ probability per class, changed voxels."""
+    about = {layers.OUTPUT: {"effect": effect.name, "image": placement.name}}
+    about |= {"geometry": effect.base.geometry}
+    place = layers.placed(placement, effect.base.geometry, 3)
+    result: list[layers.LayerData] = []
+    largest = 0.0
+    for label, (name, _) in list(enumerate(effect.base.classes))[1:]:
+        delta = effect.delta(label)
+        change = float(np.abs(delta).sum())
+        options = {
+            "name": f"{placement.name} · Δ probability of {name}",
+            "colormap": DIVERGING,
+            "contrast_limits": (-1.0, 1.0),
+            "blending": "translucent",
+            "opacity": 0.6,
+            "visible": change > largest,
+            "rgb": False,
+            "metadata": about,
+            **place,
+        }
+        for _, other, _ in result:
+            other["visible"] = other["visible"] and change <= largest
+        largest = max(largest, change)
+        result.append((delta, options, "image"))
+    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent", 1: "white"}
+    for label, (_, colour) in list(enumerate(effect.base.classes))[1:]:
+        colours[label + 1] = (*colour, 1.0)
+    names = ["unchanged", "now background", *(f"now {n}" for n, _ in effect.base.classes[1:])]
+    options = {
+        "name": f"{placement.name} · changed voxels",
+        "opacity": 0.8,
+        "colormap": DirectLabelColormap(color_dict=colours),
+        "features": {"index": list(range(len(names))), "class": names},
+        "metadata": about,
+        **place,
+    }
+    result.append((effect.changed_voxels, options, "labels"))
+    return result

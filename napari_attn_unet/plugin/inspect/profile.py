@@ -1,0 +1,118 @@
+"""Curves over the slices: where along the volume the gates and the mask have something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_attn_unet.inspection import AXES, Inspection
+from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.layers import plane_on_screen
+from napari_attn_unet.plugin.plots import ProfilePlot
+
+VIEWS = ("axial", "coronal", "sagittal")
+ANY = "any class"
+
+
+class ProfileTab(QWidget):
+    """The profile plot, tied to the viewer's slider in both directions."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+        self._axis = 0
+        self.plot = ProfilePlot()
+        self.plot.setToolTip("Click or drag to move the viewer to a slice.")
+        self.label = QComboBox()
+        self.label.setToolTip("The class whose inside and outside are compared.")
+        self.previous = QPushButton("◂ peak")
+        self.previous.setToolTip("Go to the peak before this slice (Shift-P).")
+        self.next = QPushButton("peak ▸")
+        self.next.setToolTip("Go to the next peak of a curve (P).")
+        self.about = QLabel()
+        line = QHBoxLayout()
+        line.addWidget(QLabel("of"))
+        line.addWidget(self.label, 1)
+        line.addWidget(self.previous)
+        line.addWidget(self.next)
+        column = QVBoxLayout(self)
+        column.addLayout(line)
+        column.addWidget(self.plot, 1)
+        column.addWidget(self.about)
+        self.plot.picked.connect(self.go_to)
+        self.previous.clicked.connect(lambda: self.step(-1))
+        self.next.clicked.connect(lambda: self.step(1))
+        self.label.currentIndexChanged.connect(self._label_changed)
+        state.chosen.connect(self._chosen)
+        state.ready.connect(self._ready)
+        dims = state.viewer.dims.events
+        dims.current_step.connect(self._moved)
+        dims.order.connect(self._turned)
+        dims.ndisplay.connect(self._turned)
+        state.viewer.events.theme.connect(self._themed)
+        self._themed()
+
+    def _themed(self, _: Any = None) -> None:
+        self.plot.set_theme(self._state.viewer.theme)
+
+    def _chosen(self) -> None:
+        names = [ANY, *self._state.class_names[1:]]
+        if [self.label.itemText(i) for i in range(self.label.count())] == names:
+            return
+        self.label.blockSignals(True)
+        self.label.clear()
+        self.label.addItems(names)
+        self.label.blockSignals(False)
+        self._state.label = None
+
+    def _label_changed(self, index: int) -> None:
+        self._state.label = index or None
+        self._state.count()
+
+    def _turned(self, _: Any = None) -> None:
+        if self._state.image is not None and self._state.axis != self._axis:
+            self._state.count()
+
+    def _ready(self, inspection: Inspection) -> None:
+        self._axis = self._state.axis
+        names = {level: gate.name for level, gate in inspection.gates.items()}
+        profile = inspection.profile(self._axis, self._state.label)
+        self.plot.show_profile(profile, AXES[self._axis], names)
+        self.about.setText(
+            ""
+            if inspection.mask is not None or inspection.truth is not None
+            else "Choose a mask above to compare inside and outside."
+        )
+        self._moved()
+
+    def _moved(self, _: Any = None) -> None:
+        looking = self._looking()
+        if looking is not None and looking[0] == self._axis:
+            self.plot.set_slice(looking[1])
+
+    def _looking(self) -> tuple[int, int] | None:
+        state = self._state
+        return None if state.image is None else plane_on_screen(state.viewer, state.image)
+
+    def go_to(self, index: int) -> None:
+        """Move the viewer to a slice of the image along the plot's axis."""
+        image, viewer = self._state.image, self._state.viewer
+        looking = self._looking()
+        if image is None or looking is None or looking[0] != self._axis:
+            return
+        place = list(image.world_to_data(viewer.dims.point[-image.ndim :]))
+        place[image.ndim - 3 + self._axis] = index
+        world = image.data_to_world(place)
+        axis = viewer.dims.ndim - 3 + self._axis
+        viewer.dims.set_point(axis, world[image.ndim - 3 + self._axis])
+
+    def step(self, by: int) -> None:
+        """Go to the next peak of a curve, or the one before."""
+        inspection, looking = self._state.inspection, self._looking()
+        if inspection is None or looking is None:
+            return
+        peaks = inspection.profile(self._axis, self._state.label).peaks()
+        beyond = [p for p in peaks if (p - looking[1]) * by > 0]
+        if beyond:
+            self.go_to(beyond[0] if by > 0 else beyond[-1])

@@ -1,0 +1,128 @@
+"""Side by side: image and mask, every gate, and the truth in a linked grid; one click back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.layers import Image, Layer
+
+from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.layers import OUTPUT
+
+
+class SideBySide:
+    """Turns napari's grid on with one cell per map, and back to what was.
+
+    Every cell shows the image under its map; the images are copies that share the data, and go
+    away again.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._copies: list[Layer] = []
+        self._before: dict[Layer, dict[str, Any]] = {}
+        self._order: list[Layer] = []
+        self._grid: tuple[bool, int, tuple[int, int]] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the grid is shown."""
+        return self._grid is not None
+
+    def turn_on(self) -> None:
+        """Show the grid."""
+        state = self._state
+        viewer, image, result = state.viewer, state.image, state.result
+        if self.is_on or image is None or result is None:
+            return
+        there = list(viewer.layers)
+        cells: list[tuple[Layer, str]] = []
+        if state.mask in there and state.mask is not None:
+            cells.append((state.mask, "mask"))
+        cells += [(gate, f"gate {k}") for k, gate in result.gates.items() if gate in there]
+        if state.truth in there and state.truth is not None:
+            cells.append((state.truth, "truth"))
+        if not cells:
+            return
+        self._grid = viewer.grid.enabled, viewer.grid.stride, tuple(viewer.grid.shape)
+        self._order = there
+        self._before = {
+            layer: {
+                "visible": layer.visible,
+                "name_overlay": layer.name_overlay.visible,
+                "colorbar": isinstance(layer, Image) and layer.colorbar.visible,
+            }
+            for layer in there
+        }
+        selected = set(viewer.layers.selection)
+        shown: list[Layer] = []
+        for i, (layer, name) in enumerate(cells):
+            under = image if i == 0 else _copy(image, name)
+            if under is not image:
+                viewer.add_layer(under)
+                self._copies.append(under)
+            shown += [under, layer]
+            layer.visible = under.visible = True
+            layer.name_overlay.visible = True
+        last = next((la for la, _ in reversed(cells) if isinstance(la, Image)), None)
+        if last is not None:
+            last.colorbar.visible = True
+        for layer in there:
+            if layer not in shown:
+                layer.visible = False
+        # Napari fills the grid from the end of the list; the hidden ones come after the cells.
+        hidden = [layer for layer in there if layer not in shown]
+        self._arrange([*hidden, *shown])
+        viewer.grid.stride = 2
+        rows = 1 if len(cells) <= 3 else 2  # noqa: PLR2004
+        viewer.grid.shape = (rows, -1)
+        viewer.grid.enabled = True
+        viewer.layers.selection = selected & set(viewer.layers)
+        viewer.reset_view()
+
+    def turn_off(self) -> None:
+        """Go back to what was."""
+        if self._grid is None:
+            return
+        viewer = self._state.viewer
+        enabled, viewer.grid.stride, viewer.grid.shape = self._grid
+        viewer.grid.enabled = enabled
+        for copy in self._copies:
+            if copy in viewer.layers:
+                viewer.layers.remove(copy)
+        for layer, about in self._before.items():
+            if layer in viewer.layers:
+                layer.visible = about["visible"]
+                layer.name_overlay.visible = about["name_overlay"]
+                if isinstance(layer, Image):
+                    layer.colorbar.visible = about["colorbar"]
+        self._arrange([layer for layer in self._order if layer in viewer.layers])
+        self._copies, self._before, self._order, self._grid = [], {}, [], None
+        viewer.reset_view()
+
+    def _arrange(self, order: list[Layer]) -> None:
+        """Bring the viewer's layers into an order; those that are not named stay on top."""
+        layers = self._state.viewer.layers
+        for i, layer in enumerate(order):
+            where = layers.index(layer)
+            if where != i:
+                layers.move(where, i)
+
+
+def _copy(image: Image, name: str) -> Layer:
+    place = {
+        key: getattr(image, key)
+        for key in ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+    }
+    return Image(
+        image.data,
+        name=f"{image.name} · under {name}",
+        rgb=False,
+        multiscale=image.multiscale,
+        colormap=image.colormap,
+        contrast_limits=image.contrast_limits,
+        gamma=image.gamma,
+        affine=image.affine.affine_matrix,
+        metadata={OUTPUT: {"effect": "side by side"}},
+        **place,
+    )

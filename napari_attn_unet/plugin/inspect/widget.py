@@ -1,0 +1,288 @@
+"""The Inspect widget: what is chosen on top, and a tab for each way to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import napari
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+from napari.utils.action_manager import action_manager
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.inspect.agreement import AgreementTab
+from napari_attn_unet.plugin.inspect.export import ExportTab
+from napari_attn_unet.plugin.inspect.gates import GatesTab
+from napari_attn_unet.plugin.inspect.knockout import KnockoutTab
+from napari_attn_unet.plugin.inspect.probe import ProbeTab
+from napari_attn_unet.plugin.inspect.profile import ProfileTab
+from napari_attn_unet.plugin.inspect.runs import Runs
+from napari_attn_unet.plugin.inspect.side_by_side import SideBySide
+from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.results import results
+from napari_attn_unet.plugin.settings import Settings
+
+NONE = "none"
+EMPTY = "There are no gate maps yet: press Segment in the Segment widget, or open saved ones."
+KEYS = (
+    ("next_gate", "G", "show the next gate alone"),
+    ("previous_gate", "Shift-G", "show the gate before alone"),
+    ("all_gates", "Alt-G", "show again what was shown before"),
+    ("next_peak", "P", "go to the next peak of the profile"),
+    ("previous_peak", "Shift-P", "go to the peak before"),
+    ("side_by_side", "Alt-S", "side by side, and back"),
+)
+_open: list[InspectWidget] = []
+
+
+class InspectWidget(QWidget):
+    """Look at the gates of a result: statistics, curves, values, agreement, knock-out, export.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose layers are inspected.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._settings = Settings("inspect")
+        self._busy = self._closed = False
+        self.state = State(napari_viewer)
+        self.side_by_side_view = SideBySide(self.state)
+        self.result = self._combo("The run whose gates are inspected.")
+        self.image = self._combo("The image that lies under the maps.")
+        self.mask = self._combo("The mask whose inside and outside are compared.")
+        self.truth = self._combo("Labels to compare with, if there are any.")
+        self.message = Text()
+        self.grid = QPushButton("Side by side")
+        self.grid.setCheckable(True)
+        self.grid.setToolTip(
+            "Image and mask, every gate and the truth beside each other, one camera and slice "
+            "for all (Alt-S). Click again to go back."
+        )
+        self._runs = Runs(self.state, Settings("segment").checkpoints)
+        self.gates = GatesTab(self.state)
+        self.profile = ProfileTab(self.state)
+        self.probe = ProbeTab(self.state)
+        self.agreement = AgreementTab(self.state, self._runs)
+        self.knockout = KnockoutTab(self.state, self._runs)
+        self.export = ExportTab(self.state)
+        self.tabs = QTabWidget()
+        for tab, name, tip in (
+            (self.gates, "Gates", "Statistics of every gate; one look for all."),
+            (self.profile, "Profile", "Curves over the slices."),
+            (self.probe, "Probe", "Values under the cursor."),
+            (self.agreement, "Agreement", "How well the maps detect a structure."),
+            (self.knockout, "Knock-out", "Force gates and see what the mask does."),
+            (self.export, "Export", "Figures, films, maps, tables."),
+        ):
+            area = QScrollArea()
+            area.setWidget(tab)
+            area.setWidgetResizable(True)
+            area.setFrameShape(QScrollArea.Shape.NoFrame)
+            self.tabs.setTabToolTip(self.tabs.addTab(area, name), tip)
+        self._arrange()
+        self._connect()
+        self._layers_changed()
+        self._restore()
+        _register_keys()
+        _open.append(self)
+
+    @staticmethod
+    def _combo(tooltip: str) -> QComboBox:
+        combo = QComboBox()
+        combo.setToolTip(tooltip)
+        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        combo.setMinimumContentsLength(12)
+        return combo
+
+    def _arrange(self) -> None:
+        form = QFormLayout()
+        form.addRow("result", self.result)
+        form.addRow("image", self.image)
+        form.addRow("mask", self.mask)
+        form.addRow("truth", self.truth)
+        keys = QLabel(" · ".join(f"{key}: {what}" for _, key, what in KEYS))
+        keys.setWordWrap(True)
+        keys.setToolTip("Change these keys in Preferences → Shortcuts.")
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addWidget(self.message)
+        column.addWidget(self.grid)
+        column.addWidget(self.tabs, 1)
+        column.addWidget(keys)
+
+    def _connect(self) -> None:
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.connect(self._layers_changed)
+        for combo in (self.image, self.mask, self.truth):
+            combo.currentIndexChanged.connect(self._choose)
+        self.result.currentIndexChanged.connect(self._result_changed)
+        self.grid.toggled.connect(self._grid_toggled)
+        self.state.failed.connect(self.message.setText)
+        self.state.ready.connect(lambda _: self.message.setText(""))
+        self.tabs.currentChanged.connect(lambda i: self._settings.keep("tab", i))
+        self.destroyed.connect(self._on_destroyed)
+
+    def _restore(self) -> None:
+        kept = self._settings.value("tab", 0)
+        if str(kept).isdigit() and int(kept) < self.tabs.count():
+            self.tabs.setCurrentIndex(int(kept))
+
+    # --- what is looked at ----------------------------------------------------------------------
+    def _layers_changed(self, event: Any = None) -> None:
+        if self._closed or self._busy:
+            return
+        if event is not None and event.type == "inserted":
+            event.value.events.name.connect(self._layers_changed)
+        self._busy = True
+        found = results(self._viewer)
+        keys = [r.key for r in found]
+        kept = self.state.result.key if self.state.result is not None else None
+        newest = bool(keys) and keys[-1] not in self._known(self.result)
+        images = [
+            la
+            for la in self._viewer.layers
+            if isinstance(la, Image) and layers.OUTPUT not in la.metadata and not la.rgb
+        ]
+        labels = [la for la in self._viewer.layers if isinstance(la, Labels)]
+        wanted = keys[-1] if newest or kept not in keys else kept
+        _offer(self.result, [(r.name, r) for r in found], lambda r: r.key == wanted)
+        _offer(self.image, [(la.name, la) for la in images], lambda la: la is self.state.image)
+        _offer(
+            self.mask,
+            [(NONE, None), *((la.name, la) for la in labels)],
+            lambda la: la is self.state.mask,
+        )
+        _offer(
+            self.truth,
+            [(NONE, None), *((la.name, la) for la in labels if layers.OUTPUT not in la.metadata)],
+            lambda la: la is self.state.truth,
+        )
+        self._busy = False
+        if wanted != kept:
+            self._result_changed()
+        else:
+            self._choose()
+
+    @staticmethod
+    def _known(combo: QComboBox) -> list[Any]:
+        return [combo.itemData(i).key for i in range(combo.count())]
+
+    def _result_changed(self, _: Any = None) -> None:
+        """Choose the image and mask that belong to the result, and a truth if one is named so."""
+        if self._busy:
+            return
+        result = self.result.currentData()
+        self._busy = True
+        if result is not None:
+            _pick(self.image, lambda la: la.name == result.provenance.get("image"))
+            _pick(self.mask, lambda la: la is result.mask)
+            if self.truth.currentData() is None:
+                _pick(self.truth, lambda la: la is not None and "truth" in la.name.lower())
+        self._busy = False
+        self._choose()
+
+    def _choose(self, _: Any = None) -> None:
+        if self._busy or self._closed:
+            return
+        now = tuple(c.currentData() for c in (self.image, self.result, self.mask, self.truth))
+        state = self.state
+        before = (state.image, state.result, state.mask, state.truth)
+        same = all(
+            a is b or (hasattr(a, "key") and hasattr(b, "key") and _same_layers(a, b))
+            for a, b in zip(now, before, strict=True)
+        )
+        if same and now[1] is not None:
+            return
+        self.message.setText(EMPTY if now[1] is None else "")
+        self.grid.setEnabled(now[1] is not None)
+        if self.side_by_side_view.is_on and now[1] is None:
+            self.grid.setChecked(False)
+        state.choose(*now)
+
+    def _grid_toggled(self, on: bool) -> None:
+        self._busy = True  # the copies are no news
+        if on:
+            self.side_by_side_view.turn_on()
+        else:
+            self.side_by_side_view.turn_off()
+        self._busy = False
+        self._layers_changed()
+
+    # --- keys -----------------------------------------------------------------------------------
+    def do(self, action: str) -> None:
+        """Do what a key stands for."""
+        actions: dict[str, Callable[[], None]] = {
+            "next_gate": lambda: self.gates.step(1),
+            "previous_gate": lambda: self.gates.step(-1),
+            "all_gates": lambda: self.gates.solo(None),
+            "next_peak": lambda: self.profile.step(1),
+            "previous_peak": lambda: self.profile.step(-1),
+            "side_by_side": self.grid.toggle,
+        }
+        actions[action]()
+
+    def _on_destroyed(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self in _open:
+            _open.remove(self)
+        self.probe.close_tab()
+        for task in (self.agreement.task, self.knockout.task, self.knockout.all, self.knockout.cam):
+            task.stop()
+        self.state.close()
+        self._runs.forget()
+
+
+def _offer(combo: QComboBox, choices: list[tuple[str, Any]], wanted: Callable[[Any], bool]) -> None:
+    """Fill a combo box; choose what is wanted, if it is there."""
+    combo.blockSignals(True)
+    combo.clear()
+    for name, data in choices:
+        combo.addItem(name, data)
+    _pick(combo, wanted)
+    combo.blockSignals(False)
+
+
+def _pick(combo: QComboBox, wanted: Callable[[Any], bool]) -> None:
+    for i in range(combo.count()):
+        if wanted(combo.itemData(i)):
+            combo.setCurrentIndex(i)
+            return
+
+
+def _same_layers(a: Any, b: Any) -> bool:
+    return bool(a.key == b.key and a.gates == b.gates and a.mask is b.mask)
+
+
+def _register_keys() -> None:
+    """Make the keys known to napari, once: they are listed and changed in its preferences."""
+    for name, key, what in KEYS:
+        full = f"napari-attn-unet:{name}"
+        if full in action_manager._actions:  # noqa: SLF001  (there is no public way to ask)
+            continue
+
+        def act(viewer: Any, name: str = name) -> None:
+            for widget in _open:
+                if widget._viewer is viewer or widget._viewer == viewer:  # noqa: SLF001
+                    widget.do(name)
+
+        action_manager.register_action(full, act, f"Attention U-Net: {what}", ViewerModel)
+        action_manager.bind_shortcut(full, key)

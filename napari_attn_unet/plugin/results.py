@@ -1,0 +1,89 @@
+"""The results that lie in a viewer: which layers belong together, and what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Labels, Layer
+
+from napari_attn_unet.plugin.layers import OUTPUT, shown_geometry
+from napari_attn_unet.prediction import GateMap
+from napari_attn_unet.volume import onto_grid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """The layers of one run.
+
+    Attributes
+    ----------
+    key
+        What tells it from other runs; the same once the viewer's layers are listed again.
+    provenance
+        Of the prediction.
+    gates
+        Gate maps by level, finest first.
+    mask
+        The predicted mask, if it is still there.
+    probabilities
+        Maps by class name.
+    """
+
+    key: tuple[Any, ...]
+    provenance: dict[str, Any]
+    gates: dict[int, Image] = field(default_factory=dict)
+    mask: Labels | None = None
+    probabilities: dict[str, Image] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the image and of the checkpoint."""
+        return f"{self.provenance.get('image')} · {self.provenance.get('checkpoint')}"
+
+
+def results(viewer: Any) -> list[Result]:
+    """Return the results among a viewer's layers, the latest last."""
+    found: dict[tuple[Any, ...], Result] = {}
+    for layer in viewer.layers:
+        about = layer.metadata.get(OUTPUT)
+        if not about or not about.get("date") or about.get("effect"):
+            continue
+        key = (about["date"], about.get("image"), about.get("checkpoint_sha256"), layer.ndim)
+        result = found.setdefault(key, Result(key, about))
+        if "gate" in layer.metadata and isinstance(layer, Image):
+            result.gates[layer.metadata["gate"]] = layer
+        elif "class" in layer.metadata and isinstance(layer, Image):
+            result.probabilities[layer.metadata["class"]] = layer
+        elif isinstance(layer, Labels):
+            found[key] = Result(key, about, result.gates, layer, result.probabilities)
+    for result in found.values():
+        for level in sorted(result.gates):  # finest first
+            result.gates[level] = result.gates.pop(level)
+    return sorted((r for r in found.values() if r.gates), key=lambda r: str(r.key[0]))
+
+
+def at_time(layer: Layer, viewer: Any) -> npt.NDArray[Any]:
+    """Return the (Z, Y, X) array of a layer; of a series, the time point on screen."""
+    data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    if layer.ndim > 3:  # noqa: PLR2004
+        place = layer.world_to_data(viewer.dims.point[-layer.ndim :])
+        for axis in range(layer.ndim - 3):
+            data = data[int(np.clip(np.round(place[axis]), 0, data.shape[0] - 1))]
+    return np.asarray(data)
+
+
+def gate_map(layer: Image, viewer: Any) -> GateMap:
+    """Return the map that a gate's layer shows, where it is shown."""
+    return GateMap(at_time(layer, viewer), shown_geometry(layer), layer.metadata["gate"])
+
+
+def labels_on(layer: Labels | Image, image: Image, viewer: Any) -> npt.NDArray[Any]:
+    """Return labels on the grid of an image, as they lie over each other in the viewer."""
+    labels = at_time(layer, viewer)
+    if labels.dtype.kind not in "bui":
+        labels = np.rint(labels).astype(np.int32)
+    shape = at_time(image, viewer).shape
+    return onto_grid(labels, shown_geometry(layer), shown_geometry(image), shape)
