@@ -53,7 +53,8 @@ class Effect:
         before, after = self.base.probabilities, self.changed.probabilities
         assert before is not None  # noqa: S101  (for the type checker: they are asked for)
         assert after is not None  # noqa: S101
-        return np.asarray(after[label]) - np.asarray(before[label])
+        change: npt.NDArray[np.float32] = np.asarray(after[label]) - np.asarray(before[label])
+        return change
 
     @property
     def changed_voxels(self) -> npt.NDArray[np.uint8]:

@@ -190,7 +190,7 @@ def features_bytes(config: ModelConfig, size: Size, itemsize: int, *, every_leve
             numbers += c[level] * voxels[level] if level else 0  # skip connection
     if config.deep_supervision:
         numbers += config.classes * sum(voxels[1:-1])
-    return itemsize * numbers
+    return int(itemsize * numbers)
 
 
 def result_bytes(config: ModelConfig, size: Size, *, probabilities: bool) -> int:

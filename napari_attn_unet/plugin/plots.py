@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from napari.utils.theme import get_theme
-from qtpy.QtCore import Signal
+from psygnal import Signal
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_attn_unet.attention import Profile
@@ -25,7 +25,10 @@ def gate_colour(level: int) -> str:
     return GATE_COLOURS[(level - 1) % len(GATE_COLOURS)]
 
 
-class Plot(FigureCanvasQTAgg):  # type: ignore[misc]
+_Canvas: Any = FigureCanvasQTAgg  # its methods have no types
+
+
+class Plot(_Canvas):  # type: ignore[misc]  # the same
     """A figure that looks like the viewer it stands in."""
 
     def __init__(self, rows: int = 1) -> None:
@@ -129,18 +132,3 @@ class ProfilePlot(Plot):
     def _pressed(self, event: Any) -> None:
         if event.button == 1 and event.xdata is not None and self._slices:
             self.picked.emit(int(np.clip(round(event.xdata), 0, self._slices - 1)))
-
-
-class CurvePlot(Plot):
-    """One small histogram or curve, without a title."""
-
-    def show_histogram(self, shares: tuple[float, ...], colour: str) -> None:
-        """Draw the share of voxels per bin of [0, 1]."""
-        ax = self.axes[0]
-        ax.clear()
-        edges = np.linspace(0, 1, len(shares) + 1)
-        ax.stairs(shares, edges, fill=True, color=colour)
-        ax.set_xlim(0, 1)
-        ax.set_yticks([])
-        self._style(ax)
-        self.draw_idle()

@@ -88,7 +88,7 @@ class ExportTab(QWidget):
             raise RunError(msg)
         return self._state.inspection
 
-    def style(self) -> figure.Style:
+    def look(self) -> figure.Style:
         """Return how the layers look on screen."""
         state = self._state
         gates = list(state.result.gates.values()) if state.result is not None else []
@@ -128,10 +128,9 @@ class ExportTab(QWidget):
 
     def save_figure(self, path: str | Path) -> None:
         """Write the figure."""
-        state = self._state
-        picture = figure.draw(
-            self._inspection(), state.axis, self.chosen_slices(), self.style(), state.image.name
-        )
+        state, inspection = self._state, self._inspection()
+        name = "" if state.image is None else state.image.name
+        picture = figure.draw(inspection, state.axis, self.chosen_slices(), self.look(), name)
         figure.save(picture, path)
 
     def _figure(self) -> None:
@@ -150,7 +149,7 @@ class ExportTab(QWidget):
         self.message.setText(f"Saved {path}.")
 
     def _prepare_film(self) -> Any:
-        inspection, axis, style = self._inspection(), self._state.axis, self.style()
+        inspection, axis, style = self._inspection(), self._state.axis, self.look()
         path, _ = QFileDialog.getSaveFileName(
             self, "Save a film", "slices.gif", "GIF (*.gif);;MP4 (*.mp4)"
         )
@@ -210,5 +209,7 @@ class ExportTab(QWidget):
 
     def _copy(self) -> None:
         command = self.command()
-        QApplication.clipboard().setText(command)
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(command)
         self.message.setText(f"Copied: {command}")

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QTableWidget,
     QTableWidgetItem,
@@ -28,6 +27,7 @@ from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
 from napari_attn_unet.inspection import Inspection
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.inspect.tables import cell, header
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.plots import gate_colour
 
@@ -47,7 +47,6 @@ class GatesTab(QWidget):
         self._contours: dict[int, Any] = {}
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
-        self.table.verticalHeader().setVisible(False)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -55,9 +54,7 @@ class GatesTab(QWidget):
             "One row per gate, the finest first. Tick to show it; click a row to show it alone, "
             "click again to go back."
         )
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
+        header(self.table).setStretchLastSection(True)
         self.verdict = Text()
         self.opacity = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 1)
@@ -82,6 +79,7 @@ class GatesTab(QWidget):
             "its surface."
         )
         self.threshold = QDoubleSpinBox()
+        self.threshold.setDecimals(3)
         self.threshold.setRange(0.0, 1.0)
         self.threshold.setSingleStep(0.05)
         self.threshold.setValue(0.5)
@@ -131,7 +129,8 @@ class GatesTab(QWidget):
         self.table.setRowCount(len(self.gates))
         for row, (level, layer) in enumerate(self.gates.items()):
             eye = QTableWidgetItem()
-            eye.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled)
+            flags = Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled
+            eye.setFlags(flags)  # type: ignore[arg-type]  # PyQt5's stubs make it an int
             eye.setCheckState(_check(layer.visible))
             eye.setData(Qt.ItemDataRole.UserRole, level)
             eye.setToolTip("Show or hide this gate's map.")
@@ -139,7 +138,7 @@ class GatesTab(QWidget):
             self.table.setItem(row, 1, QTableWidgetItem(f"gate {level}"))
             grid = "×".join(map(str, layer.data.shape[-3:]))
             self.table.setItem(row, 2, QTableWidgetItem(f"{grid}, {2**level}×"))
-            self.table.item(row, 2).setToolTip(f"Its own grid, {2**level} times coarser.")
+            cell(self.table, row, 2).setToolTip(f"Its own grid, {2**level} times coarser.")
             for column in range(3, len(COLUMNS)):
                 self.table.setItem(row, column, QTableWidgetItem("…"))
             layer.events.visible.connect(self._shown)
@@ -148,9 +147,9 @@ class GatesTab(QWidget):
             self.opacity.setValue(first.opacity)
             self.colormap.setCurrentText(first.colormap.name)
             self.view.setCurrentText(COEFFICIENT)
-            self.contrast.setRange(0.0, 1.0)
+            self.contrast.setRange(0, 1)
             self.contrast.setValue(tuple(first.contrast_limits))
-        height = self.table.horizontalHeader().height() + 34 * max(1, self.table.rowCount()) + 4
+        height = header(self.table).height() + 34 * max(1, self.table.rowCount()) + 4
         self.table.setFixedHeight(height)
         self._busy = False
 
@@ -168,12 +167,12 @@ class GatesTab(QWidget):
                 f"{s.entropy:.3f}",
             )
             for column, text in enumerate(texts, 3):
-                self.table.item(row, column).setText(text)
-            self.table.item(row, 4).setToolTip("Share of voxels below 0.05 and above 0.95.")
-            self.table.item(row, 5).setToolTip(
+                cell(self.table, row, column).setText(text)
+            cell(self.table, row, 4).setToolTip("Share of voxels below 0.05 and above 0.95.")
+            cell(self.table, row, 5).setToolTip(
                 "Entropy as a share of the largest possible: 1 where all coefficients are equal."
             )
-            self.table.item(row, 6).setText("")
+            cell(self.table, row, 6).setText("")
             self.table.setCellWidget(row, 6, _histogram(s.histogram, gate_colour(level)))
             if s.verdict:
                 words.append(f"Gate {level} {s.verdict}.")
@@ -182,7 +181,7 @@ class GatesTab(QWidget):
         self.draw_contours()
 
     def _level(self, row: int) -> int:
-        return int(self.table.item(row, 0).data(Qt.ItemDataRole.UserRole))
+        return int(cell(self.table, row, 0).data(Qt.ItemDataRole.UserRole))
 
     def _ticked(self, item: QTableWidgetItem) -> None:
         if self._busy or item.column() != 0:
@@ -197,7 +196,7 @@ class GatesTab(QWidget):
         for row in range(self.table.rowCount()):
             layer = self.gates.get(self._level(row))
             if layer is not None:
-                self.table.item(row, 0).setCheckState(_check(layer.visible))
+                cell(self.table, row, 0).setCheckState(_check(layer.visible))
         self._busy = False
         self.draw_contours()
 
@@ -272,7 +271,7 @@ class GatesTab(QWidget):
             for gate in inspection.gates.values():
                 high = float(np.percentile(gate.coefficients, 99.9))
                 top = max(top, 1.1 * high / max(float(gate.coefficients.mean()), 1e-6))
-        self.contrast.setRange(0.0, top)
+        self.contrast.setRange(0, top)  # type: ignore[arg-type]  # its double variant's own
         self.contrast.setValue((0.0, top))
         self._busy = False
         self._restyle()

@@ -277,7 +277,7 @@ class KnockoutTab(QWidget):
 
 def effect_layers(effect: Effect, placement: layers.Placement) -> list[layers.LayerData]:
     """Return what a knock-out did as layer data: Δ probability per class, changed voxels."""
-    about = {layers.OUTPUT: {"effect": effect.name, "image": placement.name}}
+    about: dict[str, Any] = {layers.OUTPUT: {"effect": effect.name, "image": placement.name}}
     about |= {"geometry": effect.base.geometry}
     place = layers.placed(placement, effect.base.geometry, 3)
     result: list[layers.LayerData] = []

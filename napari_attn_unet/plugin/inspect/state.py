@@ -175,7 +175,10 @@ class State:
 
     def close(self) -> None:
         """Let go of the viewer."""
+        for signal in (self.chosen, self.ready, self.failed):
+            signal.disconnect()
         self._timer.stop()
+        self._again = False
         self.choose(None, None, None, None)
         self.viewer.dims.events.point.disconnect(self._time_moved)
         if self._worker is not None:

@@ -32,6 +32,25 @@ def short(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
+def cell(table: QTableWidget, row: int, column: int) -> QTableWidgetItem:
+    """Return a cell's item, made where there was none."""
+    item = table.item(row, column)
+    if item is None:
+        item = QTableWidgetItem()
+        table.setItem(row, column, item)
+    return item
+
+
+def header(table: QTableWidget) -> QHeaderView:
+    """Return the header of the columns, which are as wide as their texts; the rows have none."""
+    across, down = table.horizontalHeader(), table.verticalHeader()
+    assert across is not None  # noqa: S101  (for the type checker: a table has both)
+    assert down is not None  # noqa: S101
+    down.setVisible(False)
+    across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    return across
+
+
 def fill(table: QTableWidget, rows: Sequence[Row]) -> None:
     """Show rows, all with the same columns; a click on a header sorts."""
     table.setSortingEnabled(False)
@@ -39,10 +58,8 @@ def fill(table: QTableWidget, rows: Sequence[Row]) -> None:
     table.setRowCount(len(rows))
     table.setColumnCount(len(columns))
     table.setHorizontalHeaderLabels(columns)
-    table.verticalHeader().setVisible(False)
     for i, row in enumerate(rows):
         for j, value in enumerate(row.values()):
             table.setItem(i, j, _Cell(value))
-    header = table.horizontalHeader()
-    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header(table)
     table.setSortingEnabled(True)

@@ -63,10 +63,10 @@ class InspectWidget(QWidget):
         self._busy = self._closed = False
         self.state = State(napari_viewer)
         self.side_by_side_view = SideBySide(self.state)
-        self.result = self._combo("The run whose gates are inspected.")
-        self.image = self._combo("The image that lies under the maps.")
-        self.mask = self._combo("The mask whose inside and outside are compared.")
-        self.truth = self._combo("Labels to compare with, if there are any.")
+        self.result_box = self._combo("The run whose gates are inspected.")
+        self.image_box = self._combo("The image that lies under the maps.")
+        self.mask_box = self._combo("The mask whose inside and outside are compared.")
+        self.truth_box = self._combo("Labels to compare with, if there are any.")
         self.message = Text()
         self.grid = QPushButton("Side by side")
         self.grid.setCheckable(True)
@@ -112,10 +112,10 @@ class InspectWidget(QWidget):
 
     def _arrange(self) -> None:
         form = QFormLayout()
-        form.addRow("result", self.result)
-        form.addRow("image", self.image)
-        form.addRow("mask", self.mask)
-        form.addRow("truth", self.truth)
+        form.addRow("result", self.result_box)
+        form.addRow("image", self.image_box)
+        form.addRow("mask", self.mask_box)
+        form.addRow("truth", self.truth_box)
         keys = QLabel(" · ".join(f"{key}: {what}" for _, key, what in KEYS))
         keys.setWordWrap(True)
         keys.setToolTip("Change these keys in Preferences → Shortcuts.")
@@ -130,14 +130,15 @@ class InspectWidget(QWidget):
         events = self._viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._layers_changed)
-        for combo in (self.image, self.mask, self.truth):
+        for combo in (self.image_box, self.mask_box, self.truth_box):
             combo.currentIndexChanged.connect(self._choose)
-        self.result.currentIndexChanged.connect(self._result_changed)
+        self.result_box.currentIndexChanged.connect(self._result_changed)
         self.grid.toggled.connect(self._grid_toggled)
         self.state.failed.connect(self.message.setText)
         self.state.ready.connect(lambda _: self.message.setText(""))
         self.tabs.currentChanged.connect(lambda i: self._settings.keep("tab", i))
-        self.destroyed.connect(self._on_destroyed)
+        # Qt drops connections to methods of the object that is being destroyed.
+        self.destroyed.connect(lambda *_: self.closed())
 
     def _restore(self) -> None:
         kept = self._settings.value("tab", 0)
@@ -154,26 +155,30 @@ class InspectWidget(QWidget):
         found = results(self._viewer)
         keys = [r.key for r in found]
         kept = self.state.result.key if self.state.result is not None else None
-        newest = bool(keys) and keys[-1] not in self._known(self.result)
+        newest = bool(keys) and keys[-1] not in self._known(self.result_box)
         images = [
             la
             for la in self._viewer.layers
             if isinstance(la, Image) and layers.OUTPUT not in la.metadata and not la.rgb
         ]
         labels = [la for la in self._viewer.layers if isinstance(la, Labels)]
-        wanted = keys[-1] if newest or kept not in keys else kept
-        _offer(self.result, [(r.name, r) for r in found], lambda r: r.key == wanted)
-        _offer(self.image, [(la.name, la) for la in images], lambda la: la is self.state.image)
+        wanted = kept if kept in keys and not newest else keys[-1] if keys else None
+        _offer(self.result_box, [(r.name, r) for r in found], lambda r: r.key == wanted)
+        _offer(self.image_box, [(la.name, la) for la in images], lambda la: la is self.state.image)
         _offer(
-            self.mask,
+            self.mask_box,
             [(NONE, None), *((la.name, la) for la in labels)],
             lambda la: la is self.state.mask,
         )
         _offer(
-            self.truth,
+            self.truth_box,
             [(NONE, None), *((la.name, la) for la in labels if layers.OUTPUT not in la.metadata)],
             lambda la: la is self.state.truth,
         )
+        result = self.result_box.currentData()
+        if wanted == kept and result is not None and self.state.result is not None:
+            if result.mask is not self.state.result.mask and self.state.mask is None:
+                _pick(self.mask_box, lambda la: la is result.mask)  # it came after the gates
         self._busy = False
         if wanted != kept:
             self._result_changed()
@@ -188,20 +193,23 @@ class InspectWidget(QWidget):
         """Choose the image and mask that belong to the result, and a truth if one is named so."""
         if self._busy:
             return
-        result = self.result.currentData()
+        result = self.result_box.currentData()
         self._busy = True
         if result is not None:
-            _pick(self.image, lambda la: la.name == result.provenance.get("image"))
-            _pick(self.mask, lambda la: la is result.mask)
-            if self.truth.currentData() is None:
-                _pick(self.truth, lambda la: la is not None and "truth" in la.name.lower())
+            _pick(self.image_box, lambda la: la.name == result.provenance.get("image"))
+            _pick(self.mask_box, lambda la: la is result.mask)
+            if self.truth_box.currentData() is None:
+                _pick(self.truth_box, lambda la: la is not None and "truth" in la.name.lower())
         self._busy = False
         self._choose()
 
     def _choose(self, _: Any = None) -> None:
         if self._busy or self._closed:
             return
-        now = tuple(c.currentData() for c in (self.image, self.result, self.mask, self.truth))
+        now = tuple(
+            c.currentData()
+            for c in (self.image_box, self.result_box, self.mask_box, self.truth_box)
+        )
         state = self.state
         before = (state.image, state.result, state.mask, state.truth)
         same = all(
@@ -238,7 +246,8 @@ class InspectWidget(QWidget):
         }
         actions[action]()
 
-    def _on_destroyed(self) -> None:
+    def closed(self) -> None:
+        """Let go of everything: the dock was closed, or the viewer."""
         if self._closed:
             return
         self._closed = True
