@@ -187,7 +187,7 @@ def test_kept_features_change_no_result_and_serve_their_volume_only(
     filled: list[bool] = []
 
     def counted(*arguments: Any, **options: Any) -> Any:
-        filled.append(options["features"].deeper is not None)
+        filled.append(options["features"].is_filled)
         return evaluate(*arguments, **options)
 
     monkeypatch.setattr(inference, "evaluate", counted)

@@ -59,5 +59,9 @@ def tiny_checkpoint_path(tmp_path: Path) -> Path:
         field_of_view_mm=(40.0, 20.0, 20.0),
     )
     path = tmp_path / "tiny.safetensors"
-    Checkpoint(card, AttentionUNet(config).state_dict()).save(path)
+    state = AttentionUNet(config).state_dict()
+    for gate in range(2):  # maps that select something
+        state[f"gate.{gate}.psi.weight"] *= 30
+        state[f"gate.{gate}.psi.bias"] *= 0
+    Checkpoint(card, state).save(path)
     return path

@@ -307,7 +307,7 @@ class GatesTab(QWidget):
         old = self._contours.get(level)
         colour = gate_colour(level)
         if in_3d:
-            if inside.ndim != 3 or not inside.any() or inside.all():  # noqa: PLR2004
+            if inside.ndim != 3 or not inside.any():  # noqa: PLR2004
                 return
             from skimage.measure import marching_cubes  # noqa: PLC0415  (slow to import)
 
