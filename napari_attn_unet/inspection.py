@@ -179,8 +179,8 @@ class Inspection:
             detectors = {gate.name: cover.values}
             if level in others:
                 detectors[f"{gate.name}, random weights"] = np.asarray(others[level].coefficients)
-            detectors[f"gradient magnitude on the grid of {gate.name}"] = (
-                attention.gradient_magnitude(self.image, cover)
+            detectors[f"gradient magnitude, grid of {gate.name}"] = attention.gradient_magnitude(
+                self.image, cover
             )
             for name, values in detectors.items():
                 a = attention.agreement(values, inside, outside, top_percent)

@@ -73,16 +73,14 @@ class Effect:
                 "gate": ", ".join(f"gate {level}" for level in self.changes),
                 "intervention": ", ".join(map(str, self.changes.values())),
                 "class": name,
+                "change of volume (%)": 100 * (now - voxels) / voxels if voxels else float("nan"),
+                "Dice with the mask before": metrics.dice(self.changed.mask, self.base.mask, label),
+                "mean |Δ probability| in the mask": self._mean_change(label),
                 "voxels before": voxels,
                 "voxels after": now,
             }
             if voxel is not None:
                 row["mm³ before"], row["mm³ after"] = voxels * voxel, now * voxel
-            row["change of volume"] = (now - voxels) / voxels if voxels else float("nan")
-            row["mean |Δ probability| in the mask"] = self._mean_change(label)
-            row["Dice with the mask before"] = metrics.dice(
-                self.changed.mask, self.base.mask, label
-            )
             if truth is not None:
                 row["Dice with the truth before"] = metrics.dice(self.base.mask, truth, label)
                 row["Dice with the truth after"] = metrics.dice(self.changed.mask, truth, label)

@@ -181,9 +181,9 @@ def test_tables_have_a_row_for_everything(tmp_path: pytest.TempPathFactory) -> N
     assert [r["detector"] for r in agreement] == [
         "gate 1",
         "gate 1, random weights",
-        "gradient magnitude on the grid of gate 1",
+        "gradient magnitude, grid of gate 1",
         "gate 2",
-        "gradient magnitude on the grid of gate 2",
+        "gradient magnitude, grid of gate 2",
     ]
     assert agreement[0]["of"] == "truth"
     assert len(inspection.agreement_slice_rows(2)) == 2 * SHAPE[2]

@@ -243,6 +243,26 @@ def from_prediction(
     return layers
 
 
+def transforms(layer: Layer, ndim: int | None = None) -> dict[str, Any]:
+    """Return the arguments that lay another layer of `ndim` axes, or as many, on a layer's grid."""
+    if ndim == _SPATIAL < layer.ndim:
+        geometry = shown_geometry(layer)
+        return {
+            "affine": geometry.affine,
+            "units": layer.units[-_SPATIAL:],
+            "axis_labels": layer.axis_labels[-_SPATIAL:],
+        }
+    return {
+        "scale": layer.scale,
+        "translate": layer.translate,
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine.affine_matrix,
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }
+
+
 def colormap(classes: Sequence[tuple[str, tuple[float, float, float]]]) -> DirectLabelColormap:
     """Return the classes' colours; the background and any other label are transparent."""
     colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
@@ -385,13 +405,7 @@ def box_around(viewer: Any, image: Image, extent_mm: Sequence[float]) -> Shapes:
         edge_color="yellow",
         face_color="transparent",
         edge_width=0.8,
-        scale=image.scale,
-        translate=image.translate,
-        rotate=image.rotate,
-        shear=image.shear,
-        affine=image.affine.affine_matrix,
-        units=image.units,
-        axis_labels=image.axis_labels,
+        **transforms(image),
     )
     viewer.add_layer(layer)
     layer.mode = "select"

@@ -53,7 +53,7 @@ class Plot(_Canvas):  # type: ignore[misc]  # the same
         for side, spine in ax.spines.items():
             spine.set_color(self._text)
             spine.set_visible(side in ("left", "bottom"))
-        for label in (ax.xaxis.label, ax.yaxis.label, ax.title):
+        for label in (ax.xaxis.label, ax.yaxis.label):
             label.set_color(self._text)
             label.set_fontsize(8)
         legend = ax.get_legend()
@@ -94,14 +94,14 @@ class ProfilePlot(Plot):
             top.plot(x, profile.outside[level], color=colour, linewidth=1.0, linestyle=":")
         top.set_ylim(-0.02, 1.02)
         top.set_ylabel("mean α")
-        top.set_title("solid: inside the structure · dotted: outside", loc="left")
-        top.legend(loc="upper right", frameon=False, fontsize=7, ncols=len(names))
+        above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.0}
+        top.legend(frameon=False, fontsize=8, ncols=len(names), **above)
         bottom.plot(x, profile.area, color="#e15759", label="mask", linewidth=1.6)
         if profile.truth_area is not None:
             bottom.plot(x, profile.truth_area, color=self._text, label="truth", linestyle="--")
         bottom.set_ylabel("area (voxels)")
         bottom.set_xlabel(f"slice along {axis_name}")
-        bottom.legend(loc="upper right", frameon=False, fontsize=7)
+        bottom.legend(frameon=False, fontsize=8, ncols=2, **above)
         bottom.relim(visible_only=True)
         bottom.autoscale_view(scalex=False)
         bottom.set_ylim(bottom=0)

@@ -28,10 +28,11 @@ from napari_attn_unet.inspection import Inspection
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.inspect.tables import cell, header
-from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.layers import OUTPUT, transforms
 from napari_attn_unet.plugin.plots import gate_colour
 
-COLUMNS = ("", "gate", "grid", "mean ± sd", "<.05  >.95", "entropy", "histogram")
+COLUMNS = ("", "gate", "grid", "mean ± sd", "shut, open", "entropy", "histogram")
+ROW = 30
 COEFFICIENT, SHARE = "coefficient α", "share of the total (× mean)"
 COLORMAPS = ("inferno", "viridis", "magma", "plasma", "turbo", "gray", "hsv")
 
@@ -55,6 +56,10 @@ class GatesTab(QWidget):
             "click again to go back."
         )
         header(self.table).setStretchLastSection(True)
+        down = self.table.verticalHeader()
+        if down is not None:
+            down.setDefaultSectionSize(ROW)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.verdict = Text()
         self.opacity = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 1)
@@ -85,6 +90,9 @@ class GatesTab(QWidget):
         self.threshold.setValue(0.5)
         self.threshold.setToolTip("Threshold of the contour.")
         self._arrange()
+        self._connect()
+
+    def _connect(self) -> None:
         self.table.itemChanged.connect(self._ticked)
         self.table.cellClicked.connect(self._clicked)
         self.opacity.valueChanged.connect(self._restyle)
@@ -93,9 +101,9 @@ class GatesTab(QWidget):
         self.view.currentTextChanged.connect(self._view_changed)
         self.contour.toggled.connect(self.draw_contours)
         self.threshold.valueChanged.connect(self.draw_contours)
-        state.chosen.connect(self._chosen)
-        state.ready.connect(self._ready)
-        state.viewer.dims.events.ndisplay.connect(self.draw_contours)
+        self._state.chosen.connect(self._chosen)
+        self._state.ready.connect(self._ready)
+        self._state.viewer.dims.events.ndisplay.connect(self.draw_contours)
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
@@ -137,7 +145,7 @@ class GatesTab(QWidget):
             self.table.setItem(row, 0, eye)
             self.table.setItem(row, 1, QTableWidgetItem(f"gate {level}"))
             grid = "×".join(map(str, layer.data.shape[-3:]))
-            self.table.setItem(row, 2, QTableWidgetItem(f"{grid}, {2**level}×"))
+            self.table.setItem(row, 2, QTableWidgetItem(grid))
             cell(self.table, row, 2).setToolTip(f"Its own grid, {2**level} times coarser.")
             for column in range(3, len(COLUMNS)):
                 self.table.setItem(row, column, QTableWidgetItem("…"))
@@ -149,8 +157,8 @@ class GatesTab(QWidget):
             self.view.setCurrentText(COEFFICIENT)
             self.contrast.setRange(0, 1)
             self.contrast.setValue(tuple(first.contrast_limits))
-        height = header(self.table).height() + 34 * max(1, self.table.rowCount()) + 4
-        self.table.setFixedHeight(height)
+        rows = max(1, self.table.rowCount())
+        self.table.setFixedHeight(header(self.table).height() + ROW * rows + 6)
         self._busy = False
 
     def _ready(self, inspection: Inspection) -> None:
@@ -163,14 +171,16 @@ class GatesTab(QWidget):
             s = inspection.statistics(level)
             texts = (
                 f"{s.mean:.2f} ± {s.deviation:.2f}",
-                f"{s.low:.0%}  {s.high:.0%}",
+                f"{s.low:.0%}, {s.high:.0%}",
                 f"{s.entropy:.3f}",
             )
             for column, text in enumerate(texts, 3):
                 cell(self.table, row, column).setText(text)
-            cell(self.table, row, 4).setToolTip("Share of voxels below 0.05 and above 0.95.")
+            cell(self.table, row, 4).setToolTip(
+                "Share of voxels below 0.05 (shut) and above 0.95 (open)."
+            )
             cell(self.table, row, 5).setToolTip(
-                "Entropy as a share of the largest possible: 1 where all coefficients are equal."
+                "Entropy as a share of the largest possible: 1 where all values are equal."
             )
             cell(self.table, row, 6).setText("")
             self.table.setCellWidget(row, 6, _histogram(s.histogram, gate_colour(level)))
@@ -296,46 +306,43 @@ class GatesTab(QWidget):
         viewer.layers.selection = selected & set(viewer.layers)
 
     def _draw_contour(self, level: int, layer: Image, *, in_3d: bool) -> None:
-        viewer = self._state.viewer
-        values = np.asarray(layer.data)
-        inside = values >= self.threshold.value()
-        name = f"gate {level} ≥ {self.threshold.value():g}"
-        place = {
-            key: getattr(layer, key) for key in ("scale", "translate", "rotate", "shear", "units")
-        }
-        place |= {"affine": layer.affine.affine_matrix, "axis_labels": layer.axis_labels}
+        viewer, threshold = self._state.viewer, self.threshold.value()
+        inspection, image = self._state.inspection, self._state.image
+        if inspection is None or image is None or level not in inspection.gates:
+            return
+        name, colour = f"gate {level} ≥ {threshold:g}", gate_colour(level)
         old = self._contours.get(level)
-        colour = gate_colour(level)
+        values = inspection.gates[level].coefficients
+        about: dict[str, Any] = {
+            "name": name,
+            "metadata": {OUTPUT: {"effect": "contour"}},
+            **transforms(layer if in_3d else image, 3),
+        }
+        data: Any
         if in_3d:
-            if inside.ndim != 3 or not inside.any():  # noqa: PLR2004
+            if not (values >= threshold).any():
+                if old is not None:
+                    viewer.layers.remove(old)
+                    del self._contours[level]
                 return
             from skimage.measure import marching_cubes  # noqa: PLC0415  (slow to import)
 
-            padded = np.pad(values, 1)  # closed at the volume's border
-            vertices, faces, _, _ = marching_cubes(padded, self.threshold.value())
-            if old is not None:
-                old.data = (vertices - 1, faces)
-                old.name = name
-                return
-            shown: Any = Surface(
-                (vertices - 1, faces),
-                name=name,
-                colormap=[colour, colour],
-                opacity=0.6,
-                metadata={OUTPUT: {"effect": "contour"}},
-                **place,
-            )
-        else:
-            labels = inside.astype(np.uint8) * np.uint8(level)
-            if old is not None:
-                old.data = labels
-                old.name = name
-                return
-            shown = Labels(labels, name=name, metadata={OUTPUT: {"effect": "contour"}}, **place)
+            # Padded, so that it is closed at the volume's border.
+            vertices, faces, _, _ = marching_cubes(np.pad(values, 1), threshold)
+            data = (vertices - 1, faces)
+            shown: Any = Surface(data, colormap=[colour, colour], opacity=0.6, **about)
+        else:  # on the image's grid, where a line of one voxel is thin
+            inside = (values >= threshold).astype(np.uint8) * np.uint8(level)
+            data = inside[np.ix_(*inspection.cover(level).index)]
+            shown = Labels(data, opacity=1.0, **about)
             shown.colormap = {0: "transparent", level: colour, None: "transparent"}
             shown.contour = 1
             shown.editable = False
-        self._contours[level] = viewer.add_layer(shown)
+        if old is not None:
+            old.data = data
+            old.name = name
+        else:
+            self._contours[level] = viewer.add_layer(shown)
 
 
 def _check(on: bool) -> Qt.CheckState:
@@ -344,14 +351,14 @@ def _check(on: bool) -> Qt.CheckState:
 
 def _histogram(shares: tuple[float, ...], colour: str) -> QLabel:
     """Return a small picture of a histogram; the height is the square root, to see the small."""
-    width, height = 3 * len(shares), 24
+    width, height = 2 * len(shares), 24
     picture = QPixmap(width, height)
     picture.fill(QColor(0, 0, 0, 0))
     painter = QPainter(picture)
     top = max(shares) or 1.0
     for i, share in enumerate(shares):
         bar = round((share / top) ** 0.5 * (height - 2))
-        painter.fillRect(3 * i, height - bar, 2, bar, QColor(colour))
+        painter.fillRect(2 * i, height - bar, 2, bar, QColor(colour))
     painter.end()
     label = QLabel()
     label.setPixmap(picture)

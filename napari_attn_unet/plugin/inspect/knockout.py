@@ -139,6 +139,8 @@ class KnockoutTab(QWidget):
             kind.addItem(f"{name}: {words}", name)
         kind.setCurrentIndex(list(KINDS).index("zero"))
         kind.setToolTip("What its coefficients become.")
+        kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        kind.setMinimumContentsLength(16)
         factor = QDoubleSpinBox()
         factor.setRange(0.0, 10.0)
         factor.setSingleStep(0.1)
@@ -250,10 +252,10 @@ class KnockoutTab(QWidget):
         about = {layers.OUTPUT: {"effect": "Grad-CAM", "image": run.placement.name}}
         options = {
             "name": f"{run.placement.name} · Grad-CAM of {name}, level {level}",
-            "colormap": "turbo",
+            "colormap": "inferno",
             "contrast_limits": (0.0, 1.0),
-            "blending": "translucent",
-            "opacity": 0.5,
+            "blending": "additive",  # where the map is 0 the image shows as it is
+            "opacity": 0.7,
             "rgb": False,
             "metadata": about | {"geometry": cam.geometry},
             **layers.placed(run.placement, cam.geometry, cam.coefficients.ndim),

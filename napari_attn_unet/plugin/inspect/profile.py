@@ -80,7 +80,7 @@ class ProfileTab(QWidget):
         profile = inspection.profile(self._axis, self._state.label)
         self.plot.show_profile(profile, AXES[self._axis], names)
         self.about.setText(
-            ""
+            "Solid: mean α inside the structure. Dotted: outside."
             if inspection.mask is not None or inspection.truth is not None
             else "Choose a mask above to compare inside and outside."
         )

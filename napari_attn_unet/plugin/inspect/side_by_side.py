@@ -7,7 +7,7 @@ from typing import Any
 from napari.layers import Image, Layer
 
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.layers import OUTPUT, transforms
 
 
 class SideBySide:
@@ -110,10 +110,6 @@ class SideBySide:
 
 
 def _copy(image: Image, name: str) -> Layer:
-    place = {
-        key: getattr(image, key)
-        for key in ("scale", "translate", "rotate", "shear", "units", "axis_labels")
-    }
     return Image(
         image.data,
         name=f"{image.name} · under {name}",
@@ -122,7 +118,6 @@ def _copy(image: Image, name: str) -> Layer:
         colormap=image.colormap,
         contrast_limits=image.contrast_limits,
         gamma=image.gamma,
-        affine=image.affine.affine_matrix,
         metadata={OUTPUT: {"effect": "side by side"}},
-        **place,
+        **transforms(image),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -177,7 +178,8 @@ class State:
         """Let go of the viewer."""
         for signal in (self.chosen, self.ready, self.failed):
             signal.disconnect()
-        self._timer.stop()
+        with suppress(RuntimeError):  # at the end of the program Qt may have deleted it first
+            self._timer.stop()
         self._again = False
         self.choose(None, None, None, None)
         self.viewer.dims.events.point.disconnect(self._time_moved)

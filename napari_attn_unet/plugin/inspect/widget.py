@@ -35,6 +35,8 @@ from napari_attn_unet.plugin.results import results
 from napari_attn_unet.plugin.settings import Settings
 
 NONE = "none"
+WIDTH = 530
+"""Pixels that the table of the gates and the tabs need."""
 EMPTY = "There are no gate maps yet: press Segment in the Segment widget, or open saved ones."
 KEYS = (
     ("next_gate", "G", "show the next gate alone"),
@@ -58,6 +60,7 @@ class InspectWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        self.setMinimumWidth(WIDTH)
         self._viewer = napari_viewer
         self._settings = Settings("inspect")
         self._busy = self._closed = False
@@ -176,9 +179,10 @@ class InspectWidget(QWidget):
             lambda la: la is self.state.truth,
         )
         result = self.result_box.currentData()
-        if wanted == kept and result is not None and self.state.result is not None:
-            if result.mask is not self.state.result.mask and self.state.mask is None:
-                _pick(self.mask_box, lambda la: la is result.mask)  # it came after the gates
+        last = self.state.result
+        had_no_mask = last is not None and last.mask is None and self.state.mask is None
+        if wanted == kept and result is not None and had_no_mask:
+            _pick(self.mask_box, lambda la: la is result.mask)  # it came after the gates
         self._busy = False
         if wanted != kept:
             self._result_changed()
