@@ -7,6 +7,7 @@ writing, all of it is inverted, so that an output lies on the very grid of its i
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_attn_unet.prediction import Prediction
 
 SUFFIXES = (".nii", ".nii.gz")
+ABOUT = "prediction.json"
 _SPATIAL_AXES = 3
 _SERIES_AXES = 4
 _REVERSED = np.eye(4)[[2, 1, 0, 3]]  # (x, y, z, 1) <-> (z, y, x, 1)
@@ -250,7 +252,8 @@ def write_prediction(
     """Write mask, gates and probabilities (those that exist) into a folder as NIfTI.
 
     `mask.nii.gz`, `gate1.nii.gz` (finest) …, `probabilities.nii.gz` (one volume per class along
-    the fourth axis). Returns the paths written.
+    the fourth axis); and `prediction.json`, which says what they are, for whoever opens them
+    later. Returns the paths written.
     """
     folder = Path(folder)
     outputs: dict[str, tuple[npt.NDArray[Any], Geometry]] = {
@@ -266,7 +269,25 @@ def write_prediction(
     for name, (array, geometry) in outputs.items():
         written.append(folder / f"{name}.nii.gz")
         write(written[-1], array, geometry, prediction.metadata)
+    about = {
+        "provenance": dict(prediction.provenance),
+        "classes": [[name, list(colour)] for name, colour in prediction.classes],
+        "affine": prediction.geometry.affine.tolist(),
+        "unit": prediction.geometry.unit,
+    }
+    written.append(folder / ABOUT)
+    written[-1].write_text(json.dumps(about, indent=1), encoding="utf-8")
     return written
+
+
+def read_about(path: str | Path) -> dict[str, Any] | None:
+    """Return what `prediction.json` beside an output's file says; None if there is none."""
+    beside = Path(path).parent / ABOUT
+    try:
+        about = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return about if isinstance(about, dict) and {"provenance", "classes"} <= set(about) else None
 
 
 def looks_like_labels(array: npt.NDArray[Any], name: str) -> bool:

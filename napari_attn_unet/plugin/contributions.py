@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -13,8 +14,8 @@ import numpy as np
 from napari_attn_unet import files
 from napari_attn_unet.card import ClassInfo
 from napari_attn_unet.errors import FileError
-from napari_attn_unet.plugin.layers import LayerData, colormap, geometry_of
-from napari_attn_unet.volume import Volume
+from napari_attn_unet.plugin.layers import OUTPUT, LayerData, colormap, gate_style, geometry_of
+from napari_attn_unet.volume import Geometry, Volume
 
 _CASE = "hippocampus_011"
 _KINDS = ("imagesTr", "labelsTr")
@@ -32,7 +33,34 @@ def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None
 
 def _read(path: str | list[str]) -> list[LayerData]:
     paths = [path] if isinstance(path, str) else path
-    return [_volume_layer(files.read(p)) for p in paths]
+    return [_output_layer(p) or _volume_layer(files.read(p)) for p in paths]
+
+
+def _output_layer(path: str) -> LayerData | None:
+    """Return a mask or gate map that `predict` wrote as the layer it was; None for other files."""
+    about = files.read_about(path)
+    name = re.fullmatch(r"mask|gate(\d+)", files.stem(path))
+    if about is None or name is None:
+        return None
+    volumes = files.read(path)
+    data, options, _ = _volume_layer(volumes)
+    # A file's direction is not shown, so a map is laid over its image by their grids.
+    image = Geometry(np.asarray(about["affine"]), about["unit"])
+    local = np.linalg.inv(image.affine) @ volumes[0].geometry.affine
+    lead = data.ndim - 3
+    spacing = np.asarray(image.spacing)
+    options["scale"] = (*options["scale"][:lead], *(spacing * np.diag(local)[:3]))
+    options["translate"] = (*[0.0] * lead, *(image.origin + spacing * local[:3, 3]))
+    options["metadata"] |= {OUTPUT: about["provenance"], "geometry": volumes[0].geometry}
+    title = str(about["provenance"].get("image"))
+    classes = [(str(n), tuple(c)) for n, c in about["classes"]]
+    if name[1] is None:
+        table = {"index": list(range(len(classes))), "class": [n for n, _ in classes]}
+        look = {"colormap": colormap(classes), "features": table, "opacity": 0.5}
+        return data.astype(np.uint8), options | look | {"name": f"{title} · mask"}, "labels"
+    level = int(name[1])
+    options["metadata"]["gate"] = level
+    return data, options | gate_style(level) | {"name": f"{title} · gate {level}"}, "image"
 
 
 def _volume_layer(volumes: list[Volume], **options: Any) -> LayerData:

@@ -190,6 +190,18 @@ def _own_scale(placement: Placement, lengths: FloatArray) -> FloatArray:
     return np.asarray(np.diag(upper))
 
 
+def gate_style(level: int) -> dict[str, Any]:
+    """Return how a gate's map looks at first."""
+    return {
+        "colormap": _GATE_COLORMAP,
+        "contrast_limits": (0.0, 1.0),
+        "blending": "translucent",
+        "opacity": 0.4,
+        "visible": level == 1,
+        "rgb": False,
+    }
+
+
 def from_prediction(
     prediction: Prediction, placement: Placement, *, mask: bool = True, gates: bool = True
 ) -> list[LayerData]:
@@ -205,12 +217,7 @@ def from_prediction(
             rank = {1: " (finest)", coarsest: " (coarsest)"}.get(gate.level, "")
             options = {
                 "name": f"{placement.name} · {gate.name}{rank}",
-                "colormap": _GATE_COLORMAP,
-                "contrast_limits": (0.0, 1.0),
-                "blending": "translucent",
-                "opacity": 0.4,
-                "visible": gate.level == 1,
-                "rgb": False,
+                **gate_style(gate.level),
                 "metadata": about | {"geometry": gate.geometry, "gate": gate.level},
                 **placed(placement, gate.geometry, gate.coefficients.ndim),
             }

@@ -14,7 +14,10 @@ from napari.layers import Image, Labels
 
 from napari_attn_unet import files, phantom
 from napari_attn_unet.errors import FileError
+from napari_attn_unet.inference import Predictor
 from napari_attn_unet.plugin import contributions
+from napari_attn_unet.plugin.results import results
+from napari_attn_unet.volume import Geometry, Volume
 
 PLUGIN = "napari-attn-unet"
 
@@ -87,6 +90,38 @@ def test_the_decathlon_case_comes_from_the_folder_that_is_set(
     image, label = contributions.sample_hippocampus()
     assert (image[2], label[2]) == ("image", "labels")
     np.testing.assert_array_equal(label[0], truth)
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.3])
+def test_saved_maps_open_as_what_they_are(
+    tmp_path: Path, make_napari_viewer: Callable[[], Viewer], turn: float
+) -> None:
+    affine = np.diag([2.0, 1.0, 1.5, 1.0])
+    affine[:3, 3] = 5, -3, 2
+    rotation = np.eye(4)
+    rotation[1:3, 1:3] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    volume = Volume(
+        np.random.default_rng(0).normal(size=(1, 9, 14, 11)).astype(np.float32),
+        Geometry(rotation @ affine, "mm"),
+        "brain",
+    )
+    files.write(tmp_path / "brain.nii.gz", volume.data[0], volume.geometry)
+    read = files.read(tmp_path / "brain.nii.gz")[0]
+    prediction = Predictor("phantom").predict(read)
+    files.write_prediction(prediction, tmp_path / "out")
+    viewer = make_napari_viewer()
+    paths = [tmp_path / "brain.nii.gz", *(tmp_path / "out").glob("*.nii.gz")]
+    viewer.open([str(p) for p in paths], plugin=PLUGIN)
+    (result,) = results(viewer)
+    assert list(result.gates) == [1, 2, 3]
+    assert result.mask is not None
+    assert next(iter(result.mask.features["class"])) == "background"
+    image = viewer.layers["brain"]
+    np.testing.assert_allclose(result.mask.extent.world, image.extent.world, atol=1e-4)
+    for level, gate in result.gates.items():
+        np.testing.assert_array_equal(gate.data, prediction.gates[level - 1].coefficients)
+        corner = gate.data_to_world((-0.5,) * 3)
+        np.testing.assert_allclose(corner, image.data_to_world((-0.5,) * 3), atol=1e-4)
 
 
 def test_offline_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
