@@ -90,7 +90,11 @@ def _allocate(numbers: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     size = numbers * dtype.itemsize
     if device.type != "cpu" or size < mmap.PAGESIZE:
         return torch.empty(numbers, dtype=dtype, device=device)
-    return torch.frombuffer(mmap.mmap(-1, size), dtype=dtype, count=numbers)
+    # Shared, the default, would be slower to touch; Windows knows no such flags.
+    private = (
+        {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    )
+    return torch.frombuffer(mmap.mmap(-1, size, **private), dtype=dtype, count=numbers)
 
 
 def conv_relu(conv: nn.Conv3d, x: Tensor, pad_planes: int, out: Tensor) -> None:
