@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -517,4 +518,5 @@ class SegmentWidget(SegmentForm):
         for event in (events.inserted, events.removed, events.reordered):
             event.disconnect(self._layers_changed)
         self._viewer.dims.events.current_step.disconnect(self._looked)
-        self._rest.stop()
+        with suppress(RuntimeError):  # at the end of the program Qt may have deleted it first
+            self._rest.stop()
