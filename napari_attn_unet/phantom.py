@@ -30,14 +30,15 @@ Array = npt.NDArray[np.float64]
 
 
 def make(
-    shape: tuple[int, int, int] = (64, 64, 64), seed: int = 0
+    shape: tuple[int, int, int] = (48, 48, 48), seed: int = 0
 ) -> tuple[Volume, npt.NDArray[np.uint8]]:
     """Return an MRI-like volume and its truth.
 
     Parameters
     ----------
     shape
-        Size (Z, Y, X) in voxels of 1 mm, at least 16 along each axis.
+        Size (Z, Y, X) in voxels of 1 mm, at least 16 along each axis; the lobes grow with it. The
+        bundled checkpoint knows the default size.
     seed
         Decides pose, texture, bias field and noise.
 

@@ -9,6 +9,15 @@ from napari_attn_unet.errors import ConfigError
 from napari_attn_unet.volume import Geometry
 
 CHUNK = (16, 256, 256)
+_NAMES = {
+    "km": "kilometer",
+    "m": "meter",
+    "cm": "centimeter",
+    "mm": "millimeter",
+    "um": "micrometer",
+    "nm": "nanometer",
+}
+"""How OME-Zarr writes a unit (the names of UDUNITS-2)."""
 
 
 def open_store(path: Path) -> Any:
@@ -34,14 +43,62 @@ def open_store(path: Path) -> Any:
         raise ConfigError(msg) from error
 
 
-def create_array(group: Any, name: str, shape: tuple[int, ...], geometry: Geometry) -> Any:
-    """Create a float32 array whose last three axes lie at `geometry`, which its attributes tell."""
-    chunks = (*(1,) * (len(shape) - 3), *map(min, CHUNK, shape[-3:]))
-    return group.create_array(
+def create_array(  # noqa: PLR0913  (what an image is)
+    group: Any,
+    name: str,
+    shape: tuple[int, ...],
+    geometry: Geometry,
+    dtype: str = "float32",
+    axes: str = "tczyx",
+) -> Any:
+    """Create an OME-Zarr image `name` in a group; return its array, all 0, to be filled.
+
+    Parameters
+    ----------
+    group
+        From `open_store`.
+    name, shape, dtype
+        Of the image.
+    geometry
+        Place of the last three axes. OME-Zarr tells scale and translation; rotation, which it
+        cannot, stands beside it in the attribute `affine_zyx`.
+    axes
+        Names of the axes (t: time, c: class), as many of the last ones as there are.
+
+    References
+    ----------
+    Next-generation file format specification, version 0.5: https://ngff.openmicroscopy.org/0.5/
+    """
+    about = _multiscale(name, axes[-len(shape) :], geometry)
+    image = group.create_group(
         name,
-        shape=shape,
-        chunks=chunks,
-        dtype="float32",
         overwrite=True,
-        attributes={"affine_zyx": geometry.affine.tolist(), "unit": geometry.unit},
+        attributes={
+            "ome": {
+                "version": "0.5",
+                "multiscales": [about],
+            },
+            "affine_zyx": geometry.affine.tolist(),
+            "unit": geometry.unit,
+        },
     )
+    chunks = (*(1,) * (len(shape) - 3), *map(min, CHUNK, shape[-3:]))
+    return image.create_array("0", shape=shape, chunks=chunks, dtype=dtype)
+
+
+def _multiscale(name: str, axes: str, geometry: Geometry) -> dict[str, Any]:
+    """Return the metadata of an image at one resolution."""
+    kinds: dict[str, dict[str, str]] = {"t": {"type": "time"}, "c": {"type": "channel"}}
+    space = {"type": "space"}
+    if geometry.unit in _NAMES:
+        space["unit"] = _NAMES[geometry.unit]
+    lead = len(axes) - len(geometry.spacing)
+    transforms = [
+        {"type": "scale", "scale": [*[1.0] * lead, *geometry.spacing]},
+        {"type": "translation", "translation": [*[0.0] * lead, *geometry.origin]},
+    ]
+    return {
+        "name": name,
+        "axes": [{"name": axis} | kinds.get(axis, space) for axis in axes],
+        "datasets": [{"path": "0", "coordinateTransformations": transforms}],
+    }

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_attn_unet.cli.predict import add_run_options
 from napari_attn_unet.errors import ShapeError
-
-if TYPE_CHECKING:
-    from napari_attn_unet.inspection import Row
 
 TABLES = "gates.csv, profile.csv, agreement.csv, agreement_slices.csv, gradcam.csv, knockout.csv"
 
@@ -74,11 +71,8 @@ def read_truth(path: Path | None, volume: Any) -> Any:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 0."""
-    import numpy as np  # noqa: PLC0415  (what starts fast imports nothing slow)
-
-    from napari_attn_unet import figure, files, knockout  # noqa: PLC0415
+    from napari_attn_unet import files, takeaway  # noqa: PLC0415  (starts fast)
     from napari_attn_unet.inference import Predictor  # noqa: PLC0415
-    from napari_attn_unet.inspection import Inspection, write_csv  # noqa: PLC0415
 
     predictor = Predictor(
         options.checkpoint, options.device, options.precision, options.memory_limit
@@ -87,72 +81,17 @@ def run(options: argparse.Namespace) -> int:
     if more:
         msg = f"{options.image.name} is a series of {len(more) + 1} volumes; give one volume."
         raise ShapeError(msg)
-    truth = read_truth(options.truth, volume)
-    out: Path = options.out
-    prediction = driven(predictor.steps(volume, probabilities=True, keep="gates"), "segment")
-    files.write_prediction(prediction, out, gates=True)
-    inspection = Inspection(
-        np.asarray(volume.data[0]),
-        volume.geometry,
-        prediction.gates,
-        prediction.mask,
-        truth,
-        [name for name, _ in prediction.classes],
+    steps = takeaway.write(
+        predictor,
+        volume,
+        options.out,
+        truth=read_truth(options.truth, volume),
+        name=files.stem(options.image),
+        top=options.top,
+        gradcam=not options.no_gradcam,
+        knockouts=not options.no_knockout,
     )
-    classes: list[int | None] = [None, *inspection.labels()]
-    write_csv(out / "gates.csv", inspection.statistics_rows())
-    profile = [r for c in classes for axis in range(3) for r in inspection.profile_rows(axis, c)]
-    write_csv(out / "profile.csv", profile)
-    random = driven(knockout.random_gates(predictor, volume), "random weights")
-    agreement = [r for c in classes for r in inspection.agreement_rows(c, options.top, random)]
-    write_csv(out / "agreement.csv", agreement)
-    slices = [
-        r for c in classes for axis in range(3) for r in inspection.agreement_slice_rows(axis, c)
-    ]
-    write_csv(out / "agreement_slices.csv", slices)
-    if not options.no_gradcam:
-        write_csv(out / "gradcam.csv", _gradcam(predictor, volume, prediction, out))
-    if not options.no_knockout:
-        write_csv(
-            out / "knockout.csv", driven(knockout.table(predictor, volume, truth), "knock-out")
-        )
-    style = figure.Style(colours=[colour for _, colour in prediction.classes])
-    picture = figure.draw(
-        inspection, 0, figure.busiest(inspection, 0, 4), style, files.stem(options.image)
-    )
-    figure.save(picture, out / "figure.png")
-    for row in inspection.statistics_rows():
+    for row in driven(steps, files.stem(options.image)).statistics_rows():
         print(f"{row['gate']}: mean {row['mean']:.2f}, sd {row['sd']:.2f}  {row['verdict']}")
-    print(f"{out}: the mask, the maps, the tables and figure.png")
+    print(f"{options.out}: the mask, the maps, the tables and figure.png")
     return 0
-
-
-def _gradcam(predictor: Any, volume: Any, prediction: Any, out: Path) -> list[Row]:
-    """Write the Grad-CAM maps of every class and level; return their correlation with the gates."""
-    from napari_attn_unet import files  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.attention import rank_correlation  # noqa: PLC0415
-    from napari_attn_unet.gradcam import seg_grad_cam  # noqa: PLC0415
-
-    rows: list[Row] = []
-    for label, (name, _) in list(enumerate(prediction.classes))[1:]:
-        for gate in prediction.gates:
-            level = gate.level + 1  # the features on the gate's own grid
-            cam = seg_grad_cam(
-                predictor.checkpoint,
-                volume,
-                label,
-                level,
-                str(predictor.device),
-                predictor.memory_limit,
-            )
-            path = out / f"gradcam_{name.replace(' ', '_')}_level{level}.nii.gz"
-            files.write(path, cam.coefficients, cam.geometry, prediction.metadata)
-            rows.append(
-                {
-                    "class": name,
-                    "level": level,
-                    "gate": gate.name,
-                    "rank correlation": rank_correlation(cam.coefficients, gate.coefficients),
-                }
-            )
-    return rows

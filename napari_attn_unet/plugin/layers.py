@@ -8,7 +8,7 @@ of voxel indices.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +59,16 @@ class Placement:
     transforms: dict[str, Any]
     labels: dict[str, Any]
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def in_space(self) -> Placement:
+        """Return the place of the last three axes: of one time point of a series."""
+        n = len(self.full) - 1
+        if n == _SPATIAL:
+            return self
+        keep = np.ix_([*range(n - _SPATIAL, n), n], [*range(n - _SPATIAL, n), n])
+        labels = {key: value[-_SPATIAL:] for key, value in self.labels.items()}
+        full, physical = self.full[keep], self.physical[keep]
+        return replace(self, full=full, physical=physical, transforms={}, labels=labels)
 
 
 def to_volumes(layer: Image, channels: int = 1) -> tuple[list[Volume], Placement]:

@@ -11,14 +11,18 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import zarr
 from napari.layers import Labels, Surface
 from napari.utils.action_manager import action_manager
+from napari.utils.key_bindings import KeyBinding
+from napari.utils.shortcuts import default_shortcuts
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
+from napari_attn_unet.plugin.inspect import widget as widget_module
 from napari_attn_unet.plugin.segment import SegmentWidget
 
 WAIT = 60_000
@@ -110,6 +114,12 @@ def test_solo_by_keys(qtbot: QtBot, inspect: InspectWidget) -> None:
         inspect.do(action)
         shown.append([g.visible for g in inspect.gates.gates.values()])
     assert shown == [[True, False], [False, True], [True, False], [True, False]]
+
+
+def test_the_keys_take_none_of_napari_s(inspect: InspectWidget) -> None:
+    theirs = {str(key) for keys in default_shortcuts.values() for key in keys}
+    ours = {str(KeyBinding.from_str(key)) for _, key, _ in widget_module.KEYS}
+    assert not ours & theirs
 
 
 def test_one_look_for_all_gates(inspect: InspectWidget) -> None:
@@ -402,6 +412,19 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     gate = nibabel.load(tmp_path / "gate1.nii.gz")
     assert gate.shape == (9, 9, 11)
     np.testing.assert_allclose(np.abs(np.diag(gate.affine)[:3]), (2, 2, 4))
+    where = tmp_path / "maps.zarr"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(where), ""))
+    export.zarr.click()
+    image = zarr.open_group(where, mode="r")["gate1"]
+    np.testing.assert_array_equal(image["0"], inspect.gates.gates[1].data)
+    (about,) = image.attrs["ome"]["multiscales"]
+    assert [axis["name"] for axis in about["axes"]] == ["z", "y", "x"]
+    assert {axis["unit"] for axis in about["axes"]} == {"millimeter"}
+    scale, translation = about["datasets"][0]["coordinateTransformations"]
+    assert scale["scale"] == [4, 2, 2]
+    assert translation["translation"] == [1, 0.5, 0.5]
+    export.zarr.click()
+    assert "does not exist yet" in export.message.text()
     export.tables.click()
     assert (tmp_path / "gates.csv").is_file()
     assert len((tmp_path / "profile.csv").read_text().splitlines()) == 1 + 21 + 18 + 17
@@ -409,6 +432,94 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     command = QApplication.clipboard().text()
     assert command.startswith("attn-unet attention IMAGE.nii.gz")
     assert "tiny.safetensors" in command
+
+
+def test_rerun_writes_everything(
+    qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: "")
+    click(qtbot, inspect.export.again.button)
+    assert "no folder" in inspect.export.message.text()
+    out = tmp_path / "everything"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(out))
+    click(qtbot, inspect.export.again.button)
+    wait(qtbot, inspect.export.again)
+    assert "attn-unet attention" in inspect.export.message.text()
+    mask = nibabel.load(out / "mask.nii.gz").get_fdata().T
+    np.testing.assert_array_equal(mask, inspect._viewer.layers["brain · mask"].data)
+    for name in ("gates", "profile", "agreement", "agreement_slices", "gradcam", "knockout"):
+        assert (out / f"{name}.csv").is_file()
+
+
+def test_a_second_checkpoint(
+    qtbot: QtBot, widget: SegmentWidget, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
+) -> None:
+    tab, viewer = inspect.difference, inspect._viewer
+    assert [tab.second.itemText(i) for i in range(tab.second.count())] == ["hippocampus", "phantom"]
+    click(qtbot, tab.task.button)  # hippocampus: no class of that name, gates of another depth
+    wait(qtbot, tab.task)
+    assert [tab.what.itemText(i) for i in range(tab.what.count())] == ["gate 1", "gate 2"]
+    tab.threshold.setValue(0.05)
+    layer = viewer.layers["brain · hippocampus − tiny"]
+    gate = inspect.gates.gates[1]
+    np.testing.assert_allclose(layer.extent.world, gate.extent.world)
+    first = tab.regions[0]
+    assert abs(layer.data[first.peak]) >= 0.05
+    tab.next.click()
+    world = layer.data_to_world(first.peak)
+    np.testing.assert_allclose(viewer.camera.center[-2:], world[-2:])
+    assert abs(viewer.dims.point[0] - world[0]) <= 1  # half a slice
+    assert "Region 1 of" in tab.message.text()
+    if len(tab.regions) > 1:
+        tab.next.click()
+        assert "Region 2 of" in tab.message.text()
+        tab.previous.click()
+        assert "Region 1 of" in tab.message.text()
+    item = tab.table.visualItemRect(tab.table.item(len(tab.regions) - 1, 0))
+    tab.table.cellClicked.emit(len(tab.regions) - 1, 0)
+    assert item.isValid()
+    assert f"Region {len(tab.regions)} of" in tab.message.text()
+    path = tmp_path / "difference.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+    tab.save.click()
+    assert len(path.read_text().splitlines()) == 1 + len(tab.regions)
+    tab.what.setCurrentText("gate 2")
+    np.testing.assert_allclose(layer.extent.world, inspect.gates.gates[2].extent.world)
+    viewer.layers.remove(layer)
+    tab.next.click()
+    assert layer.name in viewer.layers
+    viewer.layers.remove("brain")
+    assert tab.what.count() == 0
+    assert tab.table.rowCount() == 0
+
+
+def test_a_series_is_inspected_at_the_time_on_screen(
+    qtbot: QtBot, widget: SegmentWidget, image: np.ndarray
+) -> None:
+    viewer = widget._viewer
+    viewer.layers.clear()
+    series = np.stack([image, image[::-1] * 2])
+    viewer.add_image(series, name="beats", scale=(1, 2, 1, 1), units=("s", "mm", "mm", "mm"))
+    inspect = InspectWidget(viewer)
+    viewer.window.add_dock_widget(inspect, name="Inspect")
+    click(qtbot, widget.run.native)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    settle(qtbot, inspect)
+    means = []
+    for time in (0, 1):
+        viewer.dims.set_current_step(0, time)
+        settle(qtbot, inspect)
+        assert inspect.gates.gates[1].data.shape[0] == 2
+        values = inspect.gates.gates[1].data[time]
+        means.append(inspect.gates.table.item(0, 3).text())
+        assert means[-1] == f"{values.mean():.2f} ± {values.std():.2f}"
+        np.testing.assert_array_equal(inspect.state.inspection.image, series[time])
+    click(qtbot, inspect.knockout.task.button)
+    wait(qtbot, inspect.knockout.task)
+    assert "changed their label" in inspect.knockout.message.text()
+    changed = viewer.layers["beats · changed voxels"]
+    mask = viewer.layers["beats · mask"]
+    np.testing.assert_allclose(changed.extent.world[:, -3:], mask.extent.world[:, -3:])
 
 
 def test_removed_and_renamed_layers(qtbot: QtBot, inspect: InspectWidget) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -16,13 +15,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet.errors import AttnUNetError, RunError
+from napari_attn_unet.errors import RunError
 from napari_attn_unet.inspection import Row, write_csv
 from napari_attn_unet.plugin import workers
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.inspect.tables import fill
+from napari_attn_unet.plugin.inspect.tables import fill, save
 from napari_attn_unet.plugin.inspect.task import Task
 
 
@@ -103,11 +102,6 @@ class AgreementTab(QWidget):
         fill(self.table, self.rows)
 
     def _save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save", "agreement.csv", "CSV (*.csv)")
-        if not path:
-            return
-        try:
-            write_csv(path, self.rows)
+        path = save(self, "agreement.csv", self.rows, self.message.setText)
+        if path is not None:
             write_csv(path.removesuffix(".csv") + "_slices.csv", self.slice_rows)
-        except AttnUNetError as error:
-            self.message.setText(str(error))

@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from napari.layers import Layer
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -17,13 +19,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet import figure, files
+from napari_attn_unet import figure, files, store
 from napari_attn_unet.errors import AttnUNetError, ConfigError, RunError
 from napari_attn_unet.inspection import Inspection, write_csv
 from napari_attn_unet.plugin import layers, workers
 from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.inspect.task import Task
+from napari_attn_unet.plugin.results import labels_on
 
 
 class _Step:
@@ -36,9 +40,9 @@ class _Step:
 class ExportTab(QWidget):
     """Buttons that save what is on screen and what was counted."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, runs: Runs) -> None:
         super().__init__()
-        self._state = state
+        self._state, self._runs = state, runs
         self.message = Text()
         self.slices = QLineEdit()
         self.slices.setPlaceholderText("the one on screen")
@@ -51,7 +55,6 @@ class ExportTab(QWidget):
             "Save slices × (image, mask, gates, truth) as PNG, SVG or PDF, with names, colour bar "
             "and scale bar; contrast, colormap and opacity as on screen."
         )
-        self._path = Path()
         self.film = Task(
             "Film…",
             "Save a GIF or MP4 through all slices along the axis on screen.",
@@ -64,21 +67,36 @@ class ExportTab(QWidget):
             "Save mask and gate maps as NIfTI, each on its own grid; 3D Slicer and ITK-SNAP "
             "overlay them."
         )
+        self.zarr = QPushButton("Maps as OME-Zarr…")
+        self.zarr.setToolTip(
+            "Save mask and gate maps as OME-Zarr images in one folder: for large volumes, read "
+            "piece by piece."
+        )
         self.tables = QPushButton("Tables…")
         self.tables.setToolTip("Save gates.csv and profile.csv (all three axes) into a folder.")
+        self.again = Task(
+            "Rerun into a folder…",
+            "Run all of it again on the image and write mask, maps, every table and a figure: what "
+            "the copied command does.",
+            self._prepare_again,
+            lambda out: self.message.setText(f"Saved in {out}. {self.command()}"),
+            self.message.setText,
+        )
         self.copy = QPushButton("Copy command")
         self.copy.setToolTip("Copy the command line that writes all of this without a screen.")
         column = QVBoxLayout(self)
         form = QFormLayout()
         form.addRow("slices", self.slices)
         column.addLayout(form)
-        for button in (self.figure, self.film, self.maps, self.tables, self.copy):
+        buttons = (self.figure, self.film, self.maps, self.zarr, self.tables, self.again, self.copy)
+        for button in buttons:
             column.addWidget(button)
         column.addWidget(self.message)
         column.addWidget(QLabel(""))
         column.addStretch()
         self.figure.clicked.connect(self._figure)
         self.maps.clicked.connect(self._maps)
+        self.zarr.clicked.connect(self._zarr)
         self.tables.clicked.connect(self._tables)
         self.copy.clicked.connect(self._copy)
 
@@ -164,24 +182,35 @@ class ExportTab(QWidget):
 
         return steps
 
-    def save_maps(self, folder: str | Path) -> None:
-        """Write mask and gate maps."""
+    def _outputs(self) -> dict[str, Layer]:
         self._inspection()
         result = self._state.result
         assert result is not None  # noqa: S101  (for the type checker)
-        named = {f"gate{level}": layer for level, layer in result.gates.items()}
-        if result.mask is not None:
-            named["mask"] = result.mask
-        for name, layer in named.items():
-            files.write(
-                Path(folder) / f"{name}.nii.gz",
-                layer.data,
-                layers.geometry_of(layer),
-                layer.metadata,
-            )
+        named: dict[str, Layer] = {f"gate{level}": gate for level, gate in result.gates.items()}
+        return named if result.mask is None else {"mask": result.mask, **named}
+
+    def save_maps(self, folder: str | Path) -> None:
+        """Write mask and gate maps as NIfTI."""
+        for name, layer in self._outputs().items():
+            path = Path(folder) / f"{name}.nii.gz"
+            files.write(path, layer.data, layers.geometry_of(layer), layer.metadata)
 
     def _maps(self) -> None:
         self._do(QFileDialog.getExistingDirectory(self, "Save maps into"), self.save_maps)
+
+    def save_zarr(self, path: str | Path) -> None:
+        """Write mask and gate maps as OME-Zarr images in a new group."""
+        outputs = self._outputs()
+        group = store.open_store(Path(path))
+        for name, layer in outputs.items():
+            data = np.asarray(layer.data)
+            geometry = layers.geometry_of(layer)
+            array = store.create_array(group, name, data.shape, geometry, data.dtype.name, "tzyx")
+            array[...] = data
+
+    def _zarr(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save maps", "maps.zarr", "OME-Zarr (*.zarr)")
+        self._do(path, self.save_zarr)
 
     def save_tables(self, folder: str | Path) -> None:
         """Write the tables of statistics and profiles."""
@@ -192,6 +221,26 @@ class ExportTab(QWidget):
 
     def _tables(self) -> None:
         self._do(QFileDialog.getExistingDirectory(self, "Save tables into"), self.save_tables)
+
+    def _prepare_again(self) -> Any:
+        run = self._runs.prepare()
+        state = self._state
+        assert state.image is not None  # noqa: S101  (for the type checker: a run needs it)
+        truth = None if state.truth is None else labels_on(state.truth, state.image, state.viewer)
+        name = state.image.name
+        folder = QFileDialog.getExistingDirectory(self, "Save everything into")
+        if not folder:
+            msg = "Nothing was run: no folder was chosen."
+            raise RunError(msg)
+
+        def steps() -> workers.Steps:
+            from napari_attn_unet import takeaway  # noqa: PLC0415  (torch)
+
+            predictor, out = self._runs.predictor(run), Path(folder)
+            yield from takeaway.write(predictor, run.volume, out, truth=truth, name=name)
+            return out
+
+        return steps
 
     def command(self) -> str:
         """Return the command line that does all of this without a screen."""

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -21,14 +20,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet.errors import AttnUNetError, RunError
-from napari_attn_unet.inspection import Row, write_csv
+from napari_attn_unet.errors import RunError
+from napari_attn_unet.inspection import Row
 from napari_attn_unet.intervention import KINDS, Intervention
 from napari_attn_unet.plugin import layers, workers
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.inspect.tables import fill
+from napari_attn_unet.plugin.inspect.tables import fill, save
 from napari_attn_unet.plugin.inspect.task import Task
 from napari_attn_unet.plugin.results import labels_on
 
@@ -269,12 +268,7 @@ class KnockoutTab(QWidget):
         self.message.setText(f"Grad-CAM of {name} at level {level}.{with_gate}")
 
     def _save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save", "knockout.csv", "CSV (*.csv)")
-        if path:
-            try:
-                write_csv(path, self.rows)
-            except AttnUNetError as error:
-                self.message.setText(str(error))
+        save(self, "knockout.csv", self.rows, self.message.setText)
 
 
 def effect_layers(effect: Effect, placement: layers.Placement) -> list[layers.LayerData]:

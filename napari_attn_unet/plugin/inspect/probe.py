@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Layer
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QCheckBox,
-    QFileDialog,
     QHBoxLayout,
     QPushButton,
     QTableWidget,
@@ -17,10 +15,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet.inspection import AXES, Row, write_csv
+from napari_attn_unet.inspection import AXES, Row
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.inspect.tables import fill
+from napari_attn_unet.plugin.inspect.tables import fill, save
 
 HINT = "Move the cursor over the image."
 
@@ -37,7 +35,6 @@ class ProbeTab(QWidget):
         self.pin = QCheckBox("a click pins the point")
         self.pin.setToolTip("While ticked, a click on the image adds its values to the table.")
         self.table = QTableWidget()
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setToolTip("Pinned points. Double-click a row to go there.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the pinned points as CSV.")
@@ -121,10 +118,9 @@ class ProbeTab(QWidget):
         self._fill()
 
     def _save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save points", "points.csv", "CSV (*.csv)")
-        if path:
-            columns = list(dict.fromkeys(key for row in self.rows for key in row))
-            write_csv(path, [{c: row.get(c, "") for c in columns} for row in self.rows])
+        columns = list(dict.fromkeys(key for row in self.rows for key in row))
+        rows = [{c: row.get(c, "") for c in columns} for row in self.rows]
+        save(self, "points.csv", rows, self.values.setText)
 
     def close_tab(self) -> None:
         """Let go of the viewer."""

@@ -44,7 +44,7 @@ class Runs:
     """
 
     def __init__(self, state: State, checkpoints: Any) -> None:
-        self._state, self._checkpoints = state, checkpoints
+        self._state, self.checkpoints = state, checkpoints
         self._run: Run | None = None
         self._predictor: tuple[Run, Predictor] | None = None
 
@@ -84,7 +84,7 @@ class Runs:
             str(about.get("precision", "f32")),
             state.image.data,
             volume,
-            placement,
+            placement.in_space(),
         )
         last = self._run
         if last is not None and (last.checkpoint, last.precision) == (path, run.precision):
@@ -97,7 +97,7 @@ class Runs:
     def _find(self, about: dict[str, Any]) -> Path:
         """Return the file of the checkpoint that a provenance names."""
         name, wanted = about.get("checkpoint_file"), about.get("checkpoint_sha256")
-        for _, path in self._checkpoints():
+        for _, path in self.checkpoints():
             if Path(path).name == name and _sha256(Path(path)) == wanted:
                 return Path(path)
         msg = (

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
 
-from napari_attn_unet.inspection import Row
+from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.inspection import Row, write_csv
 
 
 class _Cell(QTableWidgetItem):
@@ -52,7 +60,8 @@ def header(table: QTableWidget) -> QHeaderView:
 
 
 def fill(table: QTableWidget, rows: Sequence[Row]) -> None:
-    """Show rows, all with the same columns; a click on a header sorts."""
+    """Show rows, all with the same columns; a click on a header sorts. None can be edited."""
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSortingEnabled(False)
     columns = list(rows[0]) if rows else []
     table.setRowCount(len(rows))
@@ -63,3 +72,17 @@ def fill(table: QTableWidget, rows: Sequence[Row]) -> None:
             table.setItem(i, j, _Cell(value))
     header(table)
     table.setSortingEnabled(True)
+
+
+def save(parent: QWidget, name: str, rows: Sequence[Row], say: Callable[[str], None]) -> str | None:
+    """Ask for a file and write rows into it as CSV; return its path, None if none was written."""
+    path, _ = QFileDialog.getSaveFileName(parent, "Save the table", name, "CSV (*.csv)")
+    if not path:
+        return None
+    try:
+        write_csv(path, rows)
+    except AttnUNetError as error:
+        say(str(error))
+        return None
+    say(f"Saved {path}.")
+    return str(path)

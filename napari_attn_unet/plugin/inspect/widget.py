@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.agreement import AgreementTab
+from napari_attn_unet.plugin.inspect.difference import DifferenceTab
 from napari_attn_unet.plugin.inspect.export import ExportTab
 from napari_attn_unet.plugin.inspect.gates import GatesTab
 from napari_attn_unet.plugin.inspect.knockout import KnockoutTab
@@ -42,8 +43,8 @@ KEYS = (
     ("next_gate", "G", "show the next gate alone"),
     ("previous_gate", "Shift-G", "show the gate before alone"),
     ("all_gates", "Alt-G", "show again what was shown before"),
-    ("next_peak", "P", "go to the next peak of the profile"),
-    ("previous_peak", "Shift-P", "go to the peak before"),
+    ("next_peak", "N", "go to the next peak of the profile"),
+    ("previous_peak", "Shift-N", "go to the peak before"),
     ("side_by_side", "Alt-S", "side by side, and back"),
 )
 _open: list[InspectWidget] = []
@@ -83,7 +84,17 @@ class InspectWidget(QWidget):
         self.probe = ProbeTab(self.state)
         self.agreement = AgreementTab(self.state, self._runs)
         self.knockout = KnockoutTab(self.state, self._runs)
-        self.export = ExportTab(self.state)
+        self.difference = DifferenceTab(self.state, self._runs)
+        self.export = ExportTab(self.state, self._runs)
+        self._tasks = (
+            self.agreement.task,
+            self.knockout.task,
+            self.knockout.all,
+            self.knockout.cam,
+            self.difference.task,
+            self.export.film,
+            self.export.again,
+        )
         self.tabs = QTabWidget()
         for tab, name, tip in (
             (self.gates, "Gates", "Statistics of every gate; one look for all."),
@@ -91,6 +102,7 @@ class InspectWidget(QWidget):
             (self.probe, "Probe", "Values under the cursor."),
             (self.agreement, "Agreement", "How well the maps detect a structure."),
             (self.knockout, "Knock-out", "Force gates and see what the mask does."),
+            (self.difference, "Second", "A second checkpoint on the same image."),
             (self.export, "Export", "Figures, films, maps, tables."),
         ):
             area = QScrollArea()
@@ -258,7 +270,7 @@ class InspectWidget(QWidget):
         if self in _open:
             _open.remove(self)
         self.probe.close_tab()
-        for task in (self.agreement.task, self.knockout.task, self.knockout.all, self.knockout.cam):
+        for task in self._tasks:
             task.stop()
         self.state.close()
         self._runs.forget()

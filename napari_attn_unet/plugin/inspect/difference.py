@@ -1,0 +1,240 @@
+"""A second checkpoint on the same image: step through what differs most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QPushButton,
+    QTableWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_attn_unet.errors import RunError
+from napari_attn_unet.inspection import Row
+from napari_attn_unet.plugin import layers, workers
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.inspect.knockout import DIVERGING
+from napari_attn_unet.plugin.inspect.runs import Run, Runs
+from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.inspect.tables import fill, save
+from napari_attn_unet.plugin.inspect.task import Task
+from napari_attn_unet.plugin.navigate import go_to
+from napari_attn_unet.regions import Region, regions
+
+if TYPE_CHECKING:
+    from napari_attn_unet.difference import Difference
+
+MOST = 200
+"""Regions listed at most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    run: Run
+    difference: Difference
+    names: tuple[str, str]
+
+
+class DifferenceTab(QWidget):
+    """Run another checkpoint, show second − first, and list the regions by size."""
+
+    def __init__(self, state: State, runs: Runs) -> None:
+        super().__init__()
+        self._state, self._runs = state, runs
+        self._found: _Found | None = None
+        self._layer: Image | None = None
+        self._at = -1
+        self.regions: list[Region] = []
+        self.second = QComboBox()
+        self.second.setToolTip(
+            "The checkpoint to compare with the one of the result. Browse… in the Segment widget "
+            "adds others."
+        )
+        self.message = Text()
+        self.task = Task(
+            "Compare the checkpoints",
+            "Run both on the image and show where they differ.",
+            self._prepare,
+            self._show,
+            self.message.setText,
+        )
+        self.what = QComboBox()
+        self.what.setToolTip("What is compared: second minus first. Orange is more, blue is less.")
+        self.threshold = QDoubleSpinBox()
+        self.threshold.setRange(0.01, 1.0)
+        self.threshold.setSingleStep(0.05)
+        self.threshold.setValue(0.25)
+        self.threshold.setToolTip("A region is where the difference is at least this, either way.")
+        self.previous = QPushButton("◂ region")
+        self.previous.setToolTip("Go to the region before, which is larger.")
+        self.next = QPushButton("region ▸")
+        self.next.setToolTip("Go to the next region; the largest comes first.")
+        self.table = QTableWidget()
+        self.table.setToolTip("The regions. Click one to see it; click a header to sort.")
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save the table as CSV.")
+        self._arrange()
+        self.what.currentIndexChanged.connect(self._list)
+        self.threshold.valueChanged.connect(self._list)
+        self.previous.clicked.connect(lambda: self.step(-1))
+        self.next.clicked.connect(lambda: self.step(1))
+        self.table.cellClicked.connect(self._clicked)
+        self.save.clicked.connect(self._save)
+        state.chosen.connect(self._chosen)
+
+    def _arrange(self) -> None:
+        form = QFormLayout()
+        form.addRow("second", self.second)
+        form.addRow(self.task)
+        form.addRow("difference of", self.what)
+        form.addRow("at least", self.threshold)
+        line = QHBoxLayout()
+        for button in (self.previous, self.next, self.save):
+            line.addWidget(button)
+        line.addStretch()
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addLayout(line)
+        column.addWidget(self.message)
+        column.addWidget(self.table, 1)
+
+    def _chosen(self) -> None:
+        result = self._state.result
+        name = None if result is None else result.provenance.get("checkpoint_file")
+        kept = self.second.currentData()
+        self.second.clear()
+        for title, path in self._runs.checkpoints():
+            if Path(path).name != name:
+                self.second.addItem(title, path)
+        if kept is not None:
+            self.second.setCurrentIndex(max(self.second.findData(kept), 0))
+        if self._found is not None and (
+            self._state.image is None or self._found.run.source is not self._state.image.data
+        ):
+            self._found = None
+            self.what.clear()
+            self._list()
+
+    def _prepare(self) -> Any:
+        run = self._runs.prepare()
+        path: str | None = self.second.currentData()
+        if path is None:
+            msg = "No other checkpoint is known here. Open one in the Segment widget with Browse…."
+            raise RunError(msg)
+
+        def steps() -> workers.Steps:
+            from napari_attn_unet.difference import compare  # noqa: PLC0415  (torch)
+            from napari_attn_unet.inference import Predictor, Progress  # noqa: PLC0415
+
+            yield Progress("loading the networks", 0.0)
+            first = self._runs.predictor(run)
+            second = Predictor(path, run.device, run.precision)
+            difference = yield from compare(first, second, run.volume)
+            return _Found(
+                run, difference, (first.checkpoint.card.name, second.checkpoint.card.name)
+            )
+
+        return steps
+
+    def _show(self, found: _Found) -> None:
+        self._found = found
+        self.what.blockSignals(True)
+        self.what.clear()
+        for name, value in found.difference.maps().items():
+            self.what.addItem(name, value)
+        self.what.blockSignals(False)
+        if not self.what.count():
+            self.message.setText(
+                "These checkpoints have nothing in common: no class of the same name, and no gate "
+                "on the same grid."
+            )
+            self._found = None
+        self._list()
+
+    def _list(self, _: Any = None) -> None:
+        """Show the difference that is chosen, and list its regions."""
+        self._at = -1
+        self.regions = []
+        if self._found is not None and self.what.currentData() is not None:
+            values, geometry = self.what.currentData()
+            self.regions = regions(values, self.threshold.value())[:MOST]
+            self._show_layer(values, geometry)
+            largest = float(abs(values).max())
+            self.message.setText(
+                f"{self._found.names[1]} − {self._found.names[0]}: {len(self.regions)} regions; "
+                f"the largest difference of {self.what.currentText()} is {largest:.2f}."
+            )
+        fill(self.table, self.rows())
+
+    def _show_layer(self, values: Any, geometry: Any) -> None:
+        assert self._found is not None  # noqa: S101  (for the type checker)
+        first, second = self._found.names
+        placement = self._found.run.placement
+        about = {layers.OUTPUT: {"effect": f"{second} − {first}", "image": placement.name}}
+        options = {
+            "name": f"{placement.name} · {second} − {first}",
+            "colormap": DIVERGING,
+            "contrast_limits": (-1.0, 1.0),
+            "blending": "translucent",
+            "opacity": 0.7,
+            "rgb": False,
+            "metadata": about | {"geometry": geometry, "what": self.what.currentText()},
+            **layers.placed(placement, geometry, 3),
+        }
+        shown = layers.show(self._state.viewer, [(values, options, "image")], keep_old=False)
+        self._layer = shown[0] if isinstance(shown[0], Image) else None
+
+    def rows(self) -> list[Row]:
+        """Return the regions as a table."""
+        voxel = None
+        if self._found is not None and self.what.currentData() is not None:
+            voxel = self.what.currentData()[1].voxel_mm3
+        rows = []
+        for number, region in enumerate(self.regions, 1):
+            row: Row = {
+                "region": number,
+                "sum of |Δ|": region.total,
+                "largest Δ": region.value,
+                "voxels": region.voxels,
+            }
+            if voxel is not None:
+                row["mm³"] = region.voxels * voxel
+            row |= dict(zip("zyx", region.peak, strict=True))
+            rows.append(row)
+        return rows
+
+    def _save(self) -> None:
+        save(self, "difference.csv", self.rows(), self.message.setText)
+
+    def step(self, by: int) -> None:
+        """Go to the next region, or the one before."""
+        if self.regions:
+            self.go_to(min(max(self._at + by, 0), len(self.regions) - 1))
+
+    def _clicked(self, row: int, _: int) -> None:
+        item = self.table.item(row, 0)
+        if item is not None:
+            self.go_to(int(item.text()) - 1)
+
+    def go_to(self, index: int) -> None:
+        """Show a region."""
+        self._at = index
+        region = self.regions[index]
+        if self._layer is None or self._layer not in self._state.viewer.layers:
+            self._show_layer(*self.what.currentData())
+        size = [part.stop - part.start for part in region.box]
+        assert self._layer is not None  # noqa: S101  (for the type checker: just shown)
+        go_to(self._state.viewer, self._layer, region.peak, size)
+        self.message.setText(
+            f"Region {index + 1} of {len(self.regions)}: {region.voxels} voxels, up to "
+            f"{region.value:+.2f}."
+        )

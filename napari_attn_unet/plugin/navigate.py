@@ -1,0 +1,45 @@
+"""Moving the viewer to a place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+
+_SPATIAL = 3
+_CLOSEST = 6.0
+"""How much nearer than the whole scene a place is shown at most."""
+
+
+def go_to(
+    viewer: Any, layer: Layer, voxel: Sequence[float], size: Sequence[float] | None = None
+) -> None:
+    """Show a voxel of a layer, in the middle of the view.
+
+    Parameters
+    ----------
+    viewer, layer
+        Where, and of what.
+    voxel
+        Index (z, y, x).
+    size
+        Voxels (z, y, x) that should be seen together; the camera comes nearer for them. None
+        leaves the camera where it is: only the sliders move.
+    """
+    place = list(layer.world_to_data(viewer.dims.point[-layer.ndim :]))
+    place[-_SPATIAL:] = voxel
+    world = layer.data_to_world(place)
+    for axis in range(-_SPATIAL, 0):
+        viewer.dims.set_point(viewer.dims.ndim + axis, world[axis])
+    if size is None:
+        return
+    shown = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
+    if viewer.dims.ndisplay == 2:  # noqa: PLR2004
+        extent = layer.extent.world[1] - layer.extent.world[0]
+        length = np.abs(np.asarray(size) * np.asarray(layer.scale)[-_SPATIAL:])
+        wanted = max(length[axis] / extent[axis] for axis in shown) * 4
+        viewer.reset_view()
+        viewer.camera.zoom *= float(np.clip(1 / wanted, 1.0, _CLOSEST)) if wanted > 0 else 1.0
+    viewer.camera.center = tuple(world[axis] for axis in shown)

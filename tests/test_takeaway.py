@@ -1,0 +1,128 @@
+"""The commands `attention` and `figure`, run as a person runs them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import matplotlib.image
+import nibabel
+import numpy as np
+import pytest
+
+from napari_attn_unet import figure, files, phantom
+from napari_attn_unet.cli.main import main
+from napari_attn_unet.inspection import Inspection
+from napari_attn_unet.prediction import GateMap
+from napari_attn_unet.volume import Geometry
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> tuple[Path, Path]:
+    """An image and its truth as files, the truth on a grid twice as fine."""
+    image, truth = phantom.make((24, 32, 28), seed=3)
+    place = Geometry.from_spacing((1.5, 1, 1), (4, 5, 6), "mm")
+    files.write(tmp_path / "brain.nii.gz", image.data[0], place)
+    finer = place.regridded((0.5, 0.5, 0.5), (-0.25, -0.25, -0.25))
+    for axis in range(3):
+        truth = truth.repeat(2, axis)
+    files.write(tmp_path / "labels.nii.gz", truth, finer)
+    return tmp_path / "brain.nii.gz", tmp_path / "labels.nii.gz"
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_attention_writes_everything(case: tuple[Path, Path], tmp_path: Path) -> None:
+    image, truth = case
+    out = tmp_path / "out"
+    command = ["attention", str(image), "--truth", str(truth), "--out", str(out)]
+    assert main([*command, "--checkpoint", "phantom"]) == 0
+    gates = table(out / "gates.csv")
+    alpha = nibabel.load(out / "gate1.nii.gz").get_fdata()
+    assert float(gates[0]["mean"]) == pytest.approx(alpha.mean(), abs=1e-5)
+    assert len(table(out / "profile.csv")) == 3 * (24 + 32 + 28)  # any class, and each of two
+    agreement = table(out / "agreement.csv")
+    assert {row["class"] for row in agreement} >= {"any"}
+    assert any("random weights" in " ".join(row.values()) for row in agreement)
+    assert any("gradient" in " ".join(row.values()) for row in agreement)
+    knockouts = table(out / "knockout.csv")
+    assert len(knockouts) == 3 * 5 * 2  # gates × interventions × classes
+    assert all(0 <= float(row["Dice with the truth before"]) <= 1 for row in knockouts)
+    assert len(table(out / "gradcam.csv")) == 2 * 3
+    assert len(list(out.glob("gradcam_*_level2.nii.gz"))) == 2
+    assert (out / "figure.png").stat().st_size > 20_000
+    assert (out / "prediction.json").is_file()
+
+
+def test_attention_leaves_out_what_is_not_wanted(case: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["attention", str(case[0]), "--out", str(out), "--checkpoint", "phantom"]
+    assert main([*command, "--no-knockout", "--no-gradcam"]) == 0
+    assert not (out / "knockout.csv").exists()
+    assert not list(out.glob("gradcam*"))
+
+
+def test_a_truth_that_holds_no_labels_is_refused(
+    case: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = str(case[0])
+    assert main(["attention", image, "--truth", image, "--out", str(tmp_path / "o")]) == 1
+    assert "holds no labels" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf", "gif"])
+def test_figure_writes_what_the_ending_says(
+    case: tuple[Path, Path], tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"figure.{ending}"
+    command = ["figure", str(case[0]), "--truth", str(case[1]), "--out", str(path)]
+    assert main([*command, "--checkpoint", "phantom", "--axis", "y", "--slices", "9,20"]) == 0
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "gif": b"GIF89a"}[ending]
+    assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out", "f.bmp"], ".png"),
+        (["--out", "f.png", "--slices", "5,99"], "0 to 23"),
+        (["--out", "f.png", "--colormap", "nosuch"], "nosuch"),
+        (["--out", "f.png", "--slices", "five"], "five"),
+    ],
+)
+def test_figure_says_what_is_wrong(
+    case: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["figure", str(case[0]), "--checkpoint", "phantom", *options]) == 1
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.glob("f.*"))
+
+
+def test_a_figure_shows_the_slices_and_proportions_that_were_asked_for(tmp_path: Path) -> None:
+    image = np.zeros((6, 20, 30), np.float32)
+    image[4, 3, 5] = 1
+    mask = np.zeros(image.shape, np.uint8)
+    mask[4, 10:15, 10:20] = 1
+    place = Geometry.from_spacing((3, 2, 1), unit="mm")
+    gate = GateMap(np.full((3, 10, 15), 0.25, np.float32), place.coarsened(2), 1)
+    inspection = Inspection(image, place, [gate], mask, None, ["background", "lobe"])
+    picture = figure.draw(inspection, 0, [2, 4], figure.Style(limits=(0, 1)), "brain")
+    panels = [ax for ax in picture.axes if ax.get_label() != "<colorbar>"]
+    assert [ax.get_title() for ax in panels[:3]] == ["image", "mask", "gate 1"]
+    np.testing.assert_array_equal(panels[3].images[0].get_array(), image[4])
+    assert panels[3].get_aspect() == 2
+    assert "4" in panels[3].get_ylabel()
+    assert "12.0 mm" in panels[3].get_ylabel()
+    figure.save(picture, tmp_path / "f.png")
+    assert matplotlib.image.imread(tmp_path / "f.png").ndim == 3
+    assert figure.busiest(inspection, 0, 3) == [4]
