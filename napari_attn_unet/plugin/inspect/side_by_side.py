@@ -66,6 +66,7 @@ class SideBySide:
             layer.name_overlay.visible = True
         last = next((la for la, _ in reversed(cells) if isinstance(la, Image)), None)
         if last is not None:
+            last.colorbar.position = "bottom_right"  # the name stands above
             last.colorbar.visible = True
         for layer in there:
             if layer not in shown:

@@ -36,7 +36,9 @@ class _Cell(QTableWidgetItem):
 def short(value: Any) -> str:
     """Return a value as a table shows it."""
     if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.4g}"
+        if math.isnan(value):
+            return "–"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"  # noqa: PLR2004
     return "–" if value is None else str(value)
 
 

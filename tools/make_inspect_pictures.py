@@ -1,0 +1,109 @@
+"""Photograph every part of Inspect for the docs: `make pictures`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari._qt import qt_main_window
+from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QApplication
+
+# Private, and for the picture only: the notice about PyQt5 would cover the image.
+qt_main_window.SHOW_QT_WARNING = False
+PLUGIN = "napari-attn-unet"
+out = Path(sys.argv[1])
+
+
+def until(done: Callable[[], bool]) -> None:
+    """Let the window work until something holds, and until it has drawn what follows."""
+    end = None
+    while end is None or time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.01)
+        if end is None and done():
+            end = time.monotonic() + 1.0
+
+
+def photograph(viewer: Any, name: str) -> None:
+    """Save the window."""
+    until(lambda: True)
+    viewer.screenshot(str(out / f"inspect-{name}.png"), canvas_only=False, flash=False)
+
+
+def click(task: Any) -> None:
+    """Press a task's button and wait for its end."""
+    task.button.click()
+    until(lambda: not task.running)
+
+
+def remove(viewer: Any, *words: str) -> None:
+    """Remove the layers whose name holds one of the words."""
+    for layer in list(viewer.layers):
+        if any(word in layer.name for word in words):
+            viewer.layers.remove(layer)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+    viewer = napari.Viewer()
+    viewer.window.resize(1600, 950)
+    viewer.open_sample(PLUGIN, "mni152")
+    _, segment = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
+    segment.checkpoint.value = dict(segment._checkpoint_choices())["hippocampus"]  # noqa: SLF001
+    segment.probabilities.value = True
+    segment.run.native.click()
+    until(lambda: not segment.running)
+    viewer.window.remove_dock_widget(segment.native)
+    _, inspect = viewer.window.add_plugin_dock_widget(PLUGIN, "Inspect")
+    until(lambda: not inspect.state.counting)
+    viewer.reset_view()
+    tabs = {inspect.tabs.tabText(i): i for i in range(inspect.tabs.count())}
+
+    def show(tab: str) -> None:
+        """Turn to a tab."""
+        inspect.tabs.setCurrentIndex(tabs[tab])
+
+    show("Gates")
+    inspect.gates.threshold.setValue(0.5)
+    inspect.gates.contour.setChecked(True)
+    photograph(viewer, "gates")
+    inspect.gates.contour.setChecked(False)
+    show("Profile")
+    photograph(viewer, "profile")
+    inspect.grid.setChecked(True)
+    photograph(viewer, "side-by-side")
+    inspect.grid.setChecked(False)
+    show("Probe")
+    mask = next(layer for layer in viewer.layers if layer.name.endswith("mask"))
+    inside = (mask.data[mask.data.shape[0] // 2] > 0).nonzero()
+    for i in (0, len(inside[0]) // 2, -1):
+        voxel = (mask.data.shape[0] // 2, inside[0][i], inside[1][i])
+        viewer.cursor.position = mask.data_to_world(voxel)
+        for callback in viewer.mouse_move_callbacks:
+            callback(viewer, None)
+        inspect.probe.add(viewer.cursor.position)
+    photograph(viewer, "probe")
+    show("Agreement")
+    click(inspect.agreement.task)
+    photograph(viewer, "agreement")
+    show("Knock-out")
+    click(inspect.knockout.task)
+    photograph(viewer, "knockout")
+    remove(viewer, "Δ", "changed voxels")
+    show("Second")
+    inspect.difference.second.setCurrentIndex(inspect.difference.second.findText("phantom"))
+    click(inspect.difference.task)
+    inspect.difference.next.click()
+    photograph(viewer, "second")
+    remove(viewer, "−")
+    viewer.reset_view()
+    show("Export")
+    inspect.export.slices.setText("18, 23, 28")
+    inspect.export.save_figure(out / "inspect-figure.png")
+    viewer.close()
