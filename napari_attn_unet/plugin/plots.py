@@ -117,7 +117,7 @@ class ProfilePlot(Plot):
             return
         self.restore_region(self._background)
         self._draw_lines()
-        self.blit(self.figure.bbox)
+        self.update()  # not blit(), which paints at once and holds up the viewer's own slice
 
     def _drawn(self, _: Any) -> None:
         self._background = self.copy_from_bbox(self.figure.bbox)
