@@ -1,7 +1,19 @@
-"""How well a mask agrees with a truth: arrays in, numbers out."""
+"""How well a mask agrees with a truth: arrays in, numbers out.
+
+Overlap is counted in voxels. Distances are between surfaces: a structure's surface is its voxels
+with a neighbour (of 6) outside it, where beyond the border of the volume is outside; a surface's
+distance to another is that from each of its voxel centres to the nearest of the other. These are
+the definitions of MONAI (`compute_hausdorff_distance`, `compute_average_surface_distance`,
+`compute_surface_dice`), to which the tests hold them.
+
+Where a structure is in neither array, every number is NaN: there is nothing to agree on. Where it
+is in one only, overlap is 0 and distances are infinite.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,20 +21,212 @@ import numpy.typing as npt
 
 from napari_attn_unet.errors import ShapeError
 
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+NAN = float("nan")
 
-def dice(mask: npt.NDArray[Any], truth: npt.NDArray[Any], label: int) -> float:
-    """Return the Dice coefficient of one label, 2 |A ∩ B| / (|A| + |B|) (Dice 1945).
 
-    NaN where neither array has the label: there is nothing to agree on.
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Voxels of one structure that a mask gets right and wrong.
+
+    Attributes
+    ----------
+    both, mask_only, truth_only
+        True positive, false positive and false negative voxels.
+    """
+
+    both: int
+    mask_only: int
+    truth_only: int
+
+    @property
+    def dice(self) -> float:
+        """2 |A ∩ B| / (|A| + |B|) (Dice 1945)."""
+        return _share(2 * self.both, 2 * self.both + self.mask_only + self.truth_only)
+
+    @property
+    def iou(self) -> float:
+        """|A ∩ B| / |A ∪ B| (Jaccard 1912)."""
+        return _share(self.both, self.both + self.mask_only + self.truth_only)
+
+    @property
+    def precision(self) -> float:
+        """Share of the mask that is true; NaN where the mask has none."""
+        return _share(self.both, self.both + self.mask_only)
+
+    @property
+    def recall(self) -> float:
+        """Share of the truth that the mask finds; NaN where the truth has none."""
+        return _share(self.both, self.both + self.truth_only)
+
+
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """Distances between two surfaces.
+
+    Attributes
+    ----------
+    mask_to_truth, truth_to_mask
+        Distance of every surface voxel of the one to the surface of the other, in the spacing's
+        unit.
+    """
+
+    mask_to_truth: FloatArray
+    truth_to_mask: FloatArray
+
+    def _missing(self) -> float | None:
+        """Return what a number is where a surface is missing: NaN without both, else infinite."""
+        if not len(self.mask_to_truth) and not len(self.truth_to_mask):
+            return NAN
+        if not len(self.mask_to_truth) or not len(self.truth_to_mask):
+            return float("inf")
+        return None
+
+    @property
+    def hd95(self) -> float:
+        """Return the larger of both directions' 95th percentile of the distances."""
+        missing = self._missing()
+        if missing is not None:
+            return missing
+        return float(max(np.percentile(d, 95) for d in (self.mask_to_truth, self.truth_to_mask)))
+
+    @property
+    def assd(self) -> float:
+        """Average symmetric surface distance: the mean over both surfaces' voxels."""
+        missing = self._missing()
+        if missing is not None:
+            return missing
+        return float(np.concatenate([self.mask_to_truth, self.truth_to_mask]).mean())
+
+    def surface_dice(self, tolerance: float) -> float:
+        """Return the share of both surfaces within a tolerance of the other.
+
+        Counted in surface voxels (Nikolov et al. 2018, arXiv:1809.04430).
+        """
+        limit = tolerance * (1 + 1e-9)  # a distance that equals it but for rounding is within
+        near = sum(int((d <= limit).sum()) for d in (self.mask_to_truth, self.truth_to_mask))
+        return _share(near, len(self.mask_to_truth) + len(self.truth_to_mask))
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Connected objects (26-neighbourhood).
+
+    Attributes
+    ----------
+    found, missed
+        Objects of the truth that the mask touches, and that it does not.
+    spurious
+        Objects of the mask that touch none of the truth.
+    """
+
+    found: int
+    missed: int
+    spurious: int
+
+
+def confusion(
+    mask: npt.NDArray[Any], truth: npt.NDArray[Any], classes: int
+) -> npt.NDArray[np.int64]:
+    """Return how many voxels have label i in the truth and j in the mask, at [i, j].
 
     Raises
     ------
     ShapeError
         If the arrays differ in shape.
     """
+    _same_shape(mask, truth)
+    pairs = truth.ravel().astype(np.intp) * classes + mask.ravel()
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def overlap_of(counts: npt.NDArray[np.int64], labels: Sequence[int]) -> Overlap:
+    """Return the overlap of a class, or of several taken as one, from a confusion matrix."""
+    inside = np.zeros(len(counts), bool)
+    inside[list(labels)] = True
+    both = int(counts[np.ix_(inside, inside)].sum())
+    return Overlap(both, int(counts[:, inside].sum()) - both, int(counts[inside].sum()) - both)
+
+
+def overlap(mask: BoolArray, truth: BoolArray) -> Overlap:
+    """Return the overlap of two structures of the same shape."""
+    _same_shape(mask, truth)
+    both = int(np.logical_and(mask, truth).sum())
+    return Overlap(both, int(mask.sum()) - both, int(truth.sum()) - both)
+
+
+def dice(mask: npt.NDArray[Any], truth: npt.NDArray[Any], label: int) -> float:
+    """Return the Dice coefficient of one label."""
+    return overlap(mask == label, truth == label).dice
+
+
+def distances(mask: BoolArray, truth: BoolArray, spacing: Sequence[float]) -> Distances:
+    """Return the distances between the surfaces of two structures.
+
+    Parameters
+    ----------
+    mask, truth
+        (Z, Y, X).
+    spacing
+        Size of a voxel along each axis.
+    """
+    _same_shape(mask, truth)
+    box = box_of(mask | truth)
+    a, b = surface(mask[box]), surface(truth[box])
+    return Distances(nearest(a, b, spacing), nearest(b, a, spacing))
+
+
+def surface(structure: BoolArray) -> BoolArray:
+    """Return the voxels of a structure that have a neighbour (of 6) outside it."""
+    from scipy import ndimage  # noqa: PLC0415  (slow to import)
+
+    padded = np.pad(structure, 1)  # beyond the border is outside
+    result: BoolArray = (padded & ~ndimage.binary_erosion(padded))[1:-1, 1:-1, 1:-1]
+    return result
+
+
+def nearest(here: BoolArray, there: BoolArray, spacing: Sequence[float]) -> FloatArray:
+    """Return how far each voxel of `here` is from the nearest of `there`, in C order."""
+    # A tree asks only the voxels that count; a distance transform would fill the whole volume.
+    from scipy.spatial import cKDTree  # noqa: PLC0415  (slow to import)
+
+    if not there.any() or not here.any():
+        return np.full(int(here.sum()), np.inf)
+    tree = cKDTree(np.argwhere(there) * np.asarray(spacing))
+    found, _ = tree.query(np.argwhere(here) * np.asarray(spacing), workers=-1)
+    return np.asarray(found, dtype=np.float64)
+
+
+def objects(mask: BoolArray, truth: BoolArray) -> Objects:
+    """Return how many objects of the truth are found and missed, and how many are spurious."""
+    from skimage import measure  # noqa: PLC0415  (slow to import)
+
+    _same_shape(mask, truth)
+    box = box_of(mask | truth)
+    mask, truth = mask[box], truth[box]
+    labels, count = measure.label(truth, return_num=True)
+    found = len(np.unique(labels[mask & truth]))
+    others, other_count = measure.label(mask, return_num=True)
+    touching = len(np.unique(others[mask & truth]))
+    return Objects(found, count - found, other_count - touching)
+
+
+def box_of(inside: BoolArray) -> tuple[slice, ...]:
+    """Return the smallest box around what is inside; an empty one if nothing is."""
+    box = []
+    for axis in range(inside.ndim):
+        others = tuple(a for a in range(inside.ndim) if a != axis)
+        found = np.flatnonzero(inside.any(axis=others))
+        box.append(slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0))
+    return tuple(box)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else NAN
+
+
+def _same_shape(mask: npt.NDArray[Any], truth: npt.NDArray[Any]) -> None:
     if mask.shape != truth.shape:
         msg = f"Mask and truth must have one shape, but are {mask.shape} and {truth.shape}."
         raise ShapeError(msg)
-    a, b = mask == label, truth == label
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int(np.logical_and(a, b).sum()) / total if total else float("nan")
