@@ -254,13 +254,15 @@ def test_maps_on_disk_are_those_in_memory(
     store = tmp_path / "maps.zarr"
     prediction = predictor.predict(volume, probabilities=True, store=store)
     on_disk = zarr.open_group(store, mode="r")
-    np.testing.assert_array_equal(on_disk["probabilities"], expected.probabilities)
+    np.testing.assert_array_equal(on_disk["probabilities/0"], expected.probabilities)
+    axes = on_disk["probabilities"].attrs["ome"]["multiscales"][0]["axes"]
+    assert [axis["name"] for axis in axes] == ["c", "z", "y", "x"]
     for gate, of_disk in zip(expected.gates, prediction.gates, strict=True):
         assert isinstance(of_disk.coefficients, zarr.Array)
-        array = on_disk[f"gate{gate.level}"]
-        np.testing.assert_array_equal(array, gate.coefficients)
-        np.testing.assert_allclose(array.attrs["affine_zyx"], gate.geometry.affine)
-        assert array.attrs["unit"] == "mm"
+        image = on_disk[f"gate{gate.level}"]
+        np.testing.assert_array_equal(image["0"], gate.coefficients)
+        np.testing.assert_allclose(image.attrs["affine_zyx"], gate.geometry.affine)
+        assert image.attrs["unit"] == "mm"
     with pytest.raises(ConfigError, match="does not exist yet"):
         predictor.predict(volume, store=store)
 

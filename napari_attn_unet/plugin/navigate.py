@@ -13,6 +13,16 @@ _CLOSEST = 6.0
 """How much nearer than the whole scene a place is shown at most."""
 
 
+def camera(viewer: Any) -> Any:
+    """Return a viewer's camera; napari 0.9 has moved it."""
+    return getattr(viewer, "scene", viewer).camera
+
+
+def grid(viewer: Any) -> Any:
+    """Return a viewer's grid; napari 0.9 has moved it."""
+    return getattr(viewer, "canvas", viewer).grid
+
+
 def go_to(
     viewer: Any, layer: Layer, voxel: Sequence[float], size: Sequence[float] | None = None
 ) -> None:
@@ -41,5 +51,5 @@ def go_to(
         length = np.abs(np.asarray(size) * np.asarray(layer.scale)[-_SPATIAL:])
         wanted = max(length[axis] / extent[axis] for axis in shown) * 4
         viewer.reset_view()
-        viewer.camera.zoom *= float(np.clip(1 / wanted, 1.0, _CLOSEST)) if wanted > 0 else 1.0
-    viewer.camera.center = tuple(world[axis] for axis in shown)
+        camera(viewer).zoom *= float(np.clip(1 / wanted, 1.0, _CLOSEST)) if wanted > 0 else 1.0
+    camera(viewer).center = tuple(world[axis] for axis in shown)

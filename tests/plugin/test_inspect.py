@@ -23,6 +23,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
+from napari_attn_unet.plugin.navigate import camera, grid
 from napari_attn_unet.plugin.segment import SegmentWidget
 
 WAIT = 60_000
@@ -288,8 +289,8 @@ def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
     viewer = inspect._viewer
     before = [(la.name, la.visible) for la in viewer.layers]
     click(qtbot, inspect.grid)
-    assert viewer.grid.enabled
-    assert viewer.grid.stride == 2
+    assert grid(viewer).enabled
+    assert grid(viewer).stride == 2
     cells = list(viewer.layers)[-6:]
     assert [la.name for la in cells[1::2]] == [
         "brain · mask",
@@ -299,7 +300,7 @@ def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
     assert all(la.visible for la in cells)
     assert all(np.shares_memory(la.data, viewer.layers["brain"].data) for la in cells[::2])
     click(qtbot, inspect.grid)
-    assert not viewer.grid.enabled
+    assert not grid(viewer).enabled
     assert [(la.name, la.visible) for la in viewer.layers] == before
 
 
@@ -467,7 +468,7 @@ def test_a_second_checkpoint(
     assert abs(layer.data[first.peak]) >= 0.05
     tab.next.click()
     world = layer.data_to_world(first.peak)
-    np.testing.assert_allclose(viewer.camera.center[-2:], world[-2:])
+    np.testing.assert_allclose(camera(viewer).center[-2:], world[-2:])
     assert abs(viewer.dims.point[0] - world[0]) <= 1  # half a slice
     assert "Region 1 of" in tab.message.text()
     if len(tab.regions) > 1:

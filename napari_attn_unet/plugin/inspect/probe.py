@@ -19,6 +19,7 @@ from napari_attn_unet.inspection import AXES, Row
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.inspect.tables import fill, save
+from napari_attn_unet.plugin.navigate import camera
 
 HINT = "Move the cursor over the image."
 
@@ -111,7 +112,7 @@ class ProbeTab(QWidget):
     def _go_to(self, row: int, _: int) -> None:
         viewer, point = self._state.viewer, self._points[row]
         viewer.dims.point = point
-        viewer.camera.center = tuple(point[a] for a in viewer.dims.displayed)[-3:]
+        camera(viewer).center = tuple(point[a] for a in viewer.dims.displayed)[-3:]
 
     def _clear(self) -> None:
         self.rows, self._points = [], []

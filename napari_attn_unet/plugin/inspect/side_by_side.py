@@ -8,6 +8,7 @@ from napari.layers import Image, Layer
 
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.layers import OUTPUT, transforms
+from napari_attn_unet.plugin.navigate import grid
 
 
 class SideBySide:
@@ -44,7 +45,8 @@ class SideBySide:
             cells.append((state.truth, "truth"))
         if not cells:
             return
-        self._grid = viewer.grid.enabled, viewer.grid.stride, tuple(viewer.grid.shape)
+        cells_of = grid(viewer)
+        self._grid = cells_of.enabled, cells_of.stride, tuple(cells_of.shape)
         self._order = there
         self._before = {
             layer: {
@@ -74,10 +76,10 @@ class SideBySide:
         # Napari fills the grid from the end of the list; the hidden ones come after the cells.
         hidden = [layer for layer in there if layer not in shown]
         self._arrange([*hidden, *shown])
-        viewer.grid.stride = 2
+        cells_of.stride = 2
         rows = 1 if len(cells) <= 3 else 2  # noqa: PLR2004
-        viewer.grid.shape = (rows, -1)
-        viewer.grid.enabled = True
+        cells_of.shape = (rows, -1)
+        cells_of.enabled = True
         viewer.layers.selection = selected & set(viewer.layers)
         viewer.reset_view()
 
@@ -86,8 +88,9 @@ class SideBySide:
         if self._grid is None:
             return
         viewer = self._state.viewer
-        enabled, viewer.grid.stride, viewer.grid.shape = self._grid
-        viewer.grid.enabled = enabled
+        cells_of = grid(viewer)
+        enabled, cells_of.stride, cells_of.shape = self._grid
+        cells_of.enabled = enabled
         for copy in self._copies:
             if copy in viewer.layers:
                 viewer.layers.remove(copy)
