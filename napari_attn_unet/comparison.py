@@ -44,6 +44,13 @@ class Matching:
     truth: Mapping[int, int]
 
 
+def labels_in(array: npt.NDArray[Any]) -> set[int]:
+    """Return the values that occur in a label array."""
+    if array.dtype.kind in "bu" and array.dtype.itemsize == 1:
+        return set(np.flatnonzero(np.bincount(array.ravel(), minlength=1)).tolist())
+    return set(np.unique(array).tolist())
+
+
 def match(mask: Mapping[int, str | None], truth: Mapping[int, str | None]) -> Matching:
     """Match values by name where both sides have names, else by value.
 
@@ -186,31 +193,36 @@ class Comparison:
         self._objects: dict[int, Objects] = {}
 
     # --- what changes ---------------------------------------------------------------------------
-    def update(self, mask: Labels | None = None, truth: Labels | None = None) -> Box | None:
-        """Take over a changed mask or truth; only voxels that differ are counted again.
+    def update(self, mask: Labels, truth: Labels, box: Box | None = None) -> Box | None:
+        """Take over changes; only voxels that differ are counted again.
+
+        Parameters
+        ----------
+        mask, truth
+            Classes, of the whole grid or of a box.
+        box
+            Where they lie.
 
         Returns
         -------
         The box around what changed, or None.
         """
-        new = [self.mask if mask is None else mask, self.truth if truth is None else truth]
-        old = [self.mask, self.truth]
-        flat = [
-            np.flatnonzero(a != b) for a, b in zip(old, new, strict=True) if a is not b and a.size
-        ]
-        where = np.unique(np.concatenate(flat)) if flat else np.zeros(0, np.intp)
-        if not len(where):
+        where = box or (slice(None),) * 3
+        old_mask, old_truth = self.mask[where], self.truth[where]
+        index = np.nonzero((old_mask != mask) | (old_truth != truth))
+        if not len(index[0]):
             return None
-        index = np.unravel_index(where, self.mask.shape)
-        for sign, (m, t) in ((-1, old), (1, new)):
+        start = [s.start or 0 for s in where]
+        for sign, m, t in ((-1, old_mask, old_truth), (1, mask, truth)):
             for axis, counts in enumerate(self.counts):
-                np.add.at(counts, (index[axis], t[index], m[index]), sign)
-        for kept, changed in zip(old, new, strict=True):
-            kept[index] = changed[index]
-        self.errors[index] = self._kinds[self.truth[index], self.mask[index]]
+                np.add.at(counts, (index[axis] + start[axis], t[index], m[index]), sign)
+        old_mask[index], old_truth[index] = mask[index], truth[index]  # views
+        self.errors[where][index] = self._kinds[truth[index], mask[index]]
         self._distances.clear()
         self._objects.clear()
-        z, y, x = (slice(int(i.min()), int(i.max()) + 1) for i in index)
+        z, y, x = (
+            slice(int(i.min()) + s, int(i.max()) + s + 1) for i, s in zip(index, start, strict=True)
+        )
         return z, y, x
 
     def copy(self) -> Comparison:

@@ -120,11 +120,15 @@ def test_a_change_gives_what_counting_afresh_gives(pair: tuple[np.ndarray, np.nd
 def test_an_update_says_where(pair: tuple[np.ndarray, np.ndarray]) -> None:
     mask, truth = pair
     comparison = Comparison(mask.copy(), truth, PLACE, CLASSES)
-    assert comparison.update(mask) is None
+    assert comparison.update(mask, truth) is None
     before = comparison.copy()
     mask[2, 3, 4] = (mask[2, 3, 4] + 1) % 3
     mask[5, 1, 6] = (mask[5, 1, 6] + 1) % 3
-    assert comparison.update(mask) == (slice(2, 6), slice(1, 4), slice(4, 7))
+    box = (slice(1, 8), slice(0, 6), slice(3, 9))
+    changed = comparison.update(mask[box], truth[box], box)
+    assert changed == (slice(2, 6), slice(1, 4), slice(4, 7))
+    np.testing.assert_array_equal(comparison.mask, mask)
+    np.testing.assert_array_equal(comparison.errors, Comparison(mask, truth, PLACE, CLASSES).errors)
     assert (before.mask != mask).sum() == 2
     assert before.counts[0].sum() == comparison.counts[0].sum() == mask.size
 

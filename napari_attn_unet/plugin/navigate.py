@@ -23,6 +23,14 @@ def grid(viewer: Any) -> Any:
     return getattr(viewer, "canvas", viewer).grid
 
 
+def go_to_slice(viewer: Any, layer: Layer, axis: int, index: int) -> None:
+    """Move the slider to a slice of a layer along an axis (of Z, Y, X: 0, 1, 2)."""
+    place = list(layer.world_to_data(viewer.dims.point[-layer.ndim :]))
+    place[axis - _SPATIAL] = index
+    world = layer.data_to_world(place)
+    viewer.dims.set_point(viewer.dims.ndim - _SPATIAL + axis, world[axis - _SPATIAL])
+
+
 def go_to(
     viewer: Any, layer: Layer, voxel: Sequence[float], size: Sequence[float] | None = None
 ) -> None:

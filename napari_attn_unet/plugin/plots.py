@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from napari.utils.theme import get_theme
@@ -15,6 +16,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_attn_unet.attention import Profile
+from napari_attn_unet.comparison import ThresholdCurve
 
 GATE_COLOURS = ("#1f9ede", "#f28e2b", "#59a14f", "#b07aa1", "#edc948", "#ff9da7")
 """One per gate, finest first; readable on dark and on light."""
@@ -24,6 +26,14 @@ def gate_colour(level: int) -> str:
     """Return the colour of a gate's curves and histogram."""
     return GATE_COLOURS[(level - 1) % len(GATE_COLOURS)]
 
+
+_ABOVE: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": 8,
+    "loc": "lower right",
+    "bbox_to_anchor": (1.0, 1.0),
+    "borderaxespad": 0.0,
+}
 
 _Canvas: Any = FigureCanvasQTAgg  # its methods have no types
 
@@ -62,7 +72,7 @@ class Plot(_Canvas):  # type: ignore[misc]  # the same
                 text.set_color(self._text)
 
 
-class ProfilePlot(Plot):
+class SlicePlot(Plot):
     """Curves over slices; a line marks the slice on screen, a click or drag asks for another."""
 
     picked = Signal(int)
@@ -79,29 +89,22 @@ class ProfilePlot(Plot):
         self.mpl_connect("button_press_event", self._pressed)
         self.mpl_connect("motion_notify_event", self._pressed)
 
-    def show_profile(self, profile: Profile, axis_name: str, names: dict[int, str]) -> None:
-        """Draw the curves; `names` of the gates by level."""
-        top, bottom = self.axes
+    def _begin(self, slices: int) -> npt.NDArray[np.intp]:
+        """Forget the curves; return the slices' indices."""
         for ax in self.axes:
             for artist in [*ax.lines, *ax.collections]:
                 if artist not in self._lines:
                     artist.remove()
-        self._slices = len(profile.area)
-        x = np.arange(self._slices)
-        for level, inside in profile.inside.items():
-            colour = gate_colour(level)
-            top.plot(x, inside, color=colour, label=names[level], linewidth=1.6)
-            top.plot(x, profile.outside[level], color=colour, linewidth=1.0, linestyle=":")
-        top.set_ylim(-0.02, 1.02)
-        top.set_ylabel("mean α")
-        above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.0}
-        top.legend(frameon=False, fontsize=8, ncols=len(names), **above)
-        bottom.plot(x, profile.area, color="#e15759", label="mask", linewidth=1.6)
-        if profile.truth_area is not None:
-            bottom.plot(x, profile.truth_area, color=self._text, label="truth", linestyle="--")
+        self._slices = slices
+        return np.arange(slices)
+
+    def _end(self, axis_name: str, columns: int) -> None:
+        """Name the axes and draw."""
+        bottom = self.axes[1]
+        self.axes[0].legend(ncols=columns, **_ABOVE)
         bottom.set_ylabel("area (voxels)")
         bottom.set_xlabel(f"slice along {axis_name}")
-        bottom.legend(frameon=False, fontsize=8, ncols=2, **above)
+        bottom.legend(ncols=3, **_ABOVE)
         bottom.relim(visible_only=True)
         bottom.autoscale_view(scalex=False)
         bottom.set_ylim(bottom=0)
@@ -132,3 +135,59 @@ class ProfilePlot(Plot):
     def _pressed(self, event: Any) -> None:
         if event.button == 1 and event.xdata is not None and self._slices:
             self.picked.emit(int(np.clip(round(event.xdata), 0, self._slices - 1)))
+
+
+class ProfilePlot(SlicePlot):
+    """Mean coefficients of the gates, and the structure's area."""
+
+    def show_profile(self, profile: Profile, axis_name: str, names: dict[int, str]) -> None:
+        """Draw the curves; `names` of the gates by level."""
+        top, bottom = self.axes
+        x = self._begin(len(profile.area))
+        for level, inside in profile.inside.items():
+            colour = gate_colour(level)
+            top.plot(x, inside, color=colour, label=names[level], linewidth=1.6)
+            top.plot(x, profile.outside[level], color=colour, linewidth=1.0, linestyle=":")
+        top.set_ylim(-0.02, 1.02)
+        top.set_ylabel("mean α")
+        bottom.plot(x, profile.area, color="#e15759", label="mask", linewidth=1.6)
+        if profile.truth_area is not None:
+            bottom.plot(x, profile.truth_area, color=self._text, label="truth", linestyle="--")
+        self._end(axis_name, len(names))
+
+
+class ErrorPlot(SlicePlot):
+    """Dice of every slice, areas of mask and truth, and how many voxels are wrong."""
+
+    def show_slices(self, curves: dict[str, npt.NDArray[np.float64]], axis_name: str) -> None:
+        """Draw what `Comparison.slices` returns."""
+        top, bottom = self.axes
+        x = self._begin(len(curves["Dice"]))
+        top.plot(x, curves["Dice"], color="#59a14f", label="Dice", linewidth=1.6, marker=".")
+        top.set_ylim(-0.02, 1.02)
+        top.set_ylabel("Dice")
+        bottom.plot(x, curves["mask"], color="#e15759", label="mask", linewidth=1.6)
+        bottom.plot(x, curves["truth"], color=self._text, label="truth", linestyle="--")
+        bottom.fill_between(x, curves["wrong"], color="#b07aa1", alpha=0.6, label="wrong")
+        self._end(axis_name, 1)
+
+
+class CurvePlot(Plot):
+    """Dice, precision and recall over the threshold of a class's probability."""
+
+    def show_curve(self, curve: ThresholdCurve, threshold: float) -> None:
+        """Draw them, and a line at the threshold."""
+        (ax,) = self.axes
+        for artist in list(ax.lines):
+            artist.remove()
+        for name, colour in (("dice", "#59a14f"), ("precision", "#1f9ede"), ("recall", "#f28e2b")):
+            values = [getattr(overlap, name) for overlap in curve.overlaps]
+            title = name if name != "dice" else "Dice"
+            ax.plot(curve.thresholds, values, color=colour, label=title, linewidth=1.6)
+        ax.axvline(threshold, color=self._text, linewidth=1.2)
+        ax.set_xlim(0, 1)
+        ax.set_ylim(-0.02, 1.02)
+        ax.set_xlabel("threshold")
+        ax.legend(ncols=3, **_ABOVE)
+        self._style(ax)
+        self.draw_idle()

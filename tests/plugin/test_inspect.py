@@ -106,7 +106,7 @@ def test_solo_by_click_and_back(inspect: InspectWidget) -> None:
 
 
 def test_solo_by_keys(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer = inspect._viewer
+    viewer = inspect.viewer
     shown = []
     for key in ("G", "G", "Shift-G", "Alt-G"):
         viewer.keymap.get(key)
@@ -145,7 +145,7 @@ def test_share_of_the_total_is_in_units_of_the_mean(inspect: InspectWidget) -> N
 
 
 def test_contours_follow_threshold_visibility_and_3d(inspect: InspectWidget) -> None:
-    tab, viewer = inspect.gates, inspect._viewer
+    tab, viewer = inspect.gates, inspect.viewer
     values = np.asarray(tab.gates[1].data)
     t = round(float(np.median(values)), 3)
     tab.threshold.setValue(t)
@@ -167,7 +167,7 @@ def test_contours_follow_threshold_visibility_and_3d(inspect: InspectWidget) -> 
 
 
 def test_a_click_in_the_profile_moves_the_viewer(qtbot: QtBot, inspect: InspectWidget) -> None:
-    plot, viewer = inspect.profile.plot, inspect._viewer
+    plot, viewer = inspect.profile.plot, inspect.viewer
     inspect.tabs.setCurrentIndex(1)
     plot.resize(400, 300)
     plot.draw()
@@ -184,7 +184,7 @@ def test_a_click_in_the_profile_moves_the_viewer(qtbot: QtBot, inspect: InspectW
 
 
 def test_the_profile_follows_the_axis_on_screen(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer, plot = inspect._viewer, inspect.profile.plot
+    viewer, plot = inspect.viewer, inspect.profile.plot
     for order, axis, name in (((1, 0, 2), 1, "y"), ((2, 1, 0), 2, "x")):
         viewer.dims.order = order
         qtbot.waitUntil(lambda axis=axis: inspect.profile._axis == axis, timeout=WAIT)
@@ -194,7 +194,7 @@ def test_the_profile_follows_the_axis_on_screen(qtbot: QtBot, inspect: InspectWi
 
 
 def test_peaks_by_button(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer = inspect._viewer
+    viewer = inspect.viewer
     peaks = inspect.state.inspection.profile(0, None).peaks()
     viewer.dims.set_point(0, 0)
     seen = []
@@ -208,7 +208,7 @@ def test_peaks_by_button(qtbot: QtBot, inspect: InspectWidget) -> None:
 
 
 def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) -> None:
-    mask = inspect._viewer.layers["brain · mask"]
+    mask = inspect.viewer.layers["brain · mask"]
     before = inspect.state.inspection
     area = inspect.state.inspection.profile(0, None).area[4]
     mask.data_setitem((np.full(4, 4), np.arange(4), np.zeros(4, int)), 0)
@@ -221,7 +221,7 @@ def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) ->
 
 
 def test_a_truth_on_another_grid_is_brought_over(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer = inspect._viewer
+    viewer = inspect.viewer
     truth = np.zeros((42, 18, 17), np.uint8)  # 1 mm slices
     truth[20:24] = 1
     viewer.add_labels(truth, name="truth", translate=(-0.5, 0, 0))
@@ -235,7 +235,7 @@ def test_labels_that_lie_elsewhere_are_an_error_in_words(
     qtbot: QtBot, inspect: InspectWidget
 ) -> None:
     far = np.ones((5, 5, 5), np.uint8)
-    inspect._viewer.add_labels(far, name="far", translate=(900, 0, 0))
+    inspect.viewer.add_labels(far, name="far", translate=(900, 0, 0))
     inspect.truth_box.setCurrentText("far")
     qtbot.waitUntil(lambda: "do not overlap" in inspect.message.text(), timeout=WAIT)
 
@@ -243,7 +243,7 @@ def test_labels_that_lie_elsewhere_are_an_error_in_words(
 def test_the_probe_reads_every_layer(
     inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    viewer, probe = inspect._viewer, inspect.probe
+    viewer, probe = inspect.viewer, inspect.probe
     row = probe.row((8.0, 5.2, 6.7))
     assert row["intensity"] == pytest.approx(float(viewer.layers["brain"].data[4, 5, 7]))
     assert row["label"] == ("background", "one", "two")[viewer.layers["brain · mask"].data[4, 5, 7]]
@@ -267,7 +267,7 @@ def test_the_probe_reads_every_layer(
 
 
 def test_a_click_pins_only_when_asked(inspect: InspectWidget) -> None:
-    viewer, probe = inspect._viewer, inspect.probe
+    viewer, probe = inspect.viewer, inspect.probe
     viewer.cursor.position = (8.0, 5.0, 7.0)
 
     def press() -> None:
@@ -286,7 +286,7 @@ def test_a_click_pins_only_when_asked(inspect: InspectWidget) -> None:
 
 
 def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer = inspect._viewer
+    viewer = inspect.viewer
     before = [(la.name, la.visible) for la in viewer.layers]
     click(qtbot, inspect.grid)
     assert grid(viewer).enabled
@@ -321,7 +321,7 @@ def test_agreement_fills_the_table_and_saves(
 
 
 def test_knock_out_shows_what_changed(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer, tab = inspect._viewer, inspect.knockout
+    viewer, tab = inspect.viewer, inspect.knockout
     for tick, kind, _ in tab.choices.values():
         tick.setChecked(True)
         kind.setCurrentIndex(kind.findData("zero"))
@@ -376,7 +376,7 @@ def test_grad_cam_is_a_layer(qtbot: QtBot, inspect: InspectWidget) -> None:
     tab.level.setValue(2)
     click(qtbot, tab.cam.button)
     wait(qtbot, tab.cam)
-    cam = inspect._viewer.layers["brain · Grad-CAM of two, level 2"]
+    cam = inspect.viewer.layers["brain · Grad-CAM of two, level 2"]
     gate = inspect.gates.gates[1]
     assert cam.data.shape == gate.data.shape
     np.testing.assert_allclose(cam.extent.world, gate.extent.world)
@@ -447,7 +447,7 @@ def test_rerun_writes_everything(
     wait(qtbot, inspect.export.again)
     assert "attn-unet attention" in inspect.export.message.text()
     mask = nibabel.load(out / "mask.nii.gz").get_fdata().T
-    np.testing.assert_array_equal(mask, inspect._viewer.layers["brain · mask"].data)
+    np.testing.assert_array_equal(mask, inspect.viewer.layers["brain · mask"].data)
     for name in ("gates", "profile", "agreement", "agreement_slices", "gradcam", "knockout"):
         assert (out / f"{name}.csv").is_file()
 
@@ -455,7 +455,7 @@ def test_rerun_writes_everything(
 def test_a_second_checkpoint(
     qtbot: QtBot, widget: SegmentWidget, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    tab, viewer = inspect.difference, inspect._viewer
+    tab, viewer = inspect.difference, inspect.viewer
     assert [tab.second.itemText(i) for i in range(tab.second.count())] == ["hippocampus", "phantom"]
     click(qtbot, tab.task.button)  # hippocampus: no class of that name, gates of another depth
     wait(qtbot, tab.task)
@@ -524,7 +524,7 @@ def test_a_series_is_inspected_at_the_time_on_screen(
 
 
 def test_removed_and_renamed_layers(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer = inspect._viewer
+    viewer = inspect.viewer
     viewer.layers["brain · mask"].name = "my mask"
     assert inspect.mask_box.currentText() == "my mask"
     viewer.layers.remove("my mask")
@@ -539,7 +539,7 @@ def test_removed_and_renamed_layers(qtbot: QtBot, inspect: InspectWidget) -> Non
 
 
 def test_closing_and_opening_again(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer = inspect._viewer
+    viewer = inspect.viewer
     inspect.tabs.setCurrentIndex(4)
     viewer.window.remove_dock_widget(inspect)
     inspect.closed()

@@ -21,8 +21,8 @@ from napari_attn_unet.plugin import workers
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.inspect.tables import fill, save
-from napari_attn_unet.plugin.inspect.task import Task
+from napari_attn_unet.plugin.tables import fill, save
+from napari_attn_unet.plugin.task import Task
 
 
 class AgreementTab(QWidget):

@@ -25,9 +25,9 @@ from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.knockout import DIVERGING
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.inspect.tables import fill, save
-from napari_attn_unet.plugin.inspect.task import Task
 from napari_attn_unet.plugin.navigate import go_to
+from napari_attn_unet.plugin.tables import fill, save
+from napari_attn_unet.plugin.task import Task
 from napari_attn_unet.regions import Region, regions
 
 if TYPE_CHECKING:

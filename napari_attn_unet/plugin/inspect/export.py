@@ -26,8 +26,8 @@ from napari_attn_unet.plugin import layers, workers
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.inspect.task import Task
 from napari_attn_unet.plugin.results import labels_on
+from napari_attn_unet.plugin.task import Task
 
 
 class _Step:

@@ -27,9 +27,9 @@ from napari_attn_unet.plugin import layers, workers
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.inspect.tables import fill, save
-from napari_attn_unet.plugin.inspect.task import Task
 from napari_attn_unet.plugin.results import labels_on
+from napari_attn_unet.plugin.tables import fill, save
+from napari_attn_unet.plugin.task import Task
 
 if TYPE_CHECKING:
     from napari_attn_unet.knockout import Effect

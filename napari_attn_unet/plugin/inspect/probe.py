@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
 from napari_attn_unet.inspection import AXES, Row
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.inspect.tables import fill, save
 from napari_attn_unet.plugin.navigate import camera
+from napari_attn_unet.plugin.tables import fill, save
 
 HINT = "Move the cursor over the image."
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 from napari_attn_unet.inspection import AXES, Inspection
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.layers import plane_on_screen
+from napari_attn_unet.plugin.navigate import go_to_slice
 from napari_attn_unet.plugin.plots import ProfilePlot
 
 VIEWS = ("axial", "coronal", "sagittal")
@@ -101,11 +102,7 @@ class ProfileTab(QWidget):
         looking = self._looking()
         if image is None or looking is None or looking[0] != self._axis:
             return
-        place = list(image.world_to_data(viewer.dims.point[-image.ndim :]))
-        place[image.ndim - 3 + self._axis] = index
-        world = image.data_to_world(place)
-        axis = viewer.dims.ndim - 3 + self._axis
-        viewer.dims.set_point(axis, world[image.ndim - 3 + self._axis])
+        go_to_slice(viewer, image, self._axis, index)
 
     def step(self, by: int) -> None:
         """Go to the next peak of a curve, or the one before."""

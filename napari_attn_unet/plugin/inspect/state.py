@@ -62,6 +62,17 @@ class State:
         truth: Labels | Image | None,
     ) -> None:
         """Look at other layers."""
+        self._watch(image, result, mask, truth)
+        self.chosen.emit()
+        self.count()
+
+    def _watch(
+        self,
+        image: Image | None,
+        result: Result | None,
+        mask: Labels | None,
+        truth: Labels | Image | None,
+    ) -> None:
         for layer in self._watched:
             for event in self._painting(layer):
                 event.disconnect(self._painted)
@@ -70,8 +81,6 @@ class State:
         for layer in self._watched:
             for event in self._painting(layer):
                 event.connect(self._painted)
-        self.chosen.emit()
-        self.count()
 
     @staticmethod
     def _painting(layer: Labels) -> tuple[Any, ...]:
@@ -181,7 +190,7 @@ class State:
         with suppress(RuntimeError):  # at the end of the program Qt may have deleted it first
             self._timer.stop()
         self._again = False
-        self.choose(None, None, None, None)
+        self._watch(None, None, None, None)
         self.viewer.dims.events.point.disconnect(self._time_moved)
         if self._worker is not None:
             self._worker.quit()

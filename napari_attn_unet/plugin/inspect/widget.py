@@ -6,13 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import napari
-from napari.components import ViewerModel
 from napari.layers import Image, Labels
-from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
-    QLabel,
     QPushButton,
     QScrollArea,
     QTabWidget,
@@ -20,7 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin import keys, layers
+from napari_attn_unet.plugin.boxes import combo, offer, pick
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.inspect.agreement import AgreementTab
 from napari_attn_unet.plugin.inspect.difference import DifferenceTab
@@ -30,10 +28,10 @@ from napari_attn_unet.plugin.inspect.knockout import KnockoutTab
 from napari_attn_unet.plugin.inspect.probe import ProbeTab
 from napari_attn_unet.plugin.inspect.profile import ProfileTab
 from napari_attn_unet.plugin.inspect.runs import Runs
-from napari_attn_unet.plugin.inspect.side_by_side import SideBySide
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.results import results
 from napari_attn_unet.plugin.settings import Settings
+from napari_attn_unet.plugin.side_by_side import SideBySide
 
 NONE = "none"
 WIDTH = 530
@@ -47,7 +45,6 @@ KEYS = (
     ("previous_peak", "Shift-N", "go to the peak before"),
     ("side_by_side", "Alt-S", "side by side, and back"),
 )
-_open: list[InspectWidget] = []
 
 
 class InspectWidget(QWidget):
@@ -62,15 +59,15 @@ class InspectWidget(QWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self.setMinimumWidth(WIDTH)
-        self._viewer = napari_viewer
+        self.viewer = napari_viewer
         self._settings = Settings("inspect")
         self._busy = self._closed = False
         self.state = State(napari_viewer)
-        self.side_by_side_view = SideBySide(self.state)
-        self.result_box = self._combo("The run whose gates are inspected.")
-        self.image_box = self._combo("The image that lies under the maps.")
-        self.mask_box = self._combo("The mask whose inside and outside are compared.")
-        self.truth_box = self._combo("Labels to compare with, if there are any.")
+        self.side_by_side_view = SideBySide(napari_viewer)
+        self.result_box = combo("The run whose gates are inspected.")
+        self.image_box = combo("The image that lies under the maps.")
+        self.mask_box = combo("The mask whose inside and outside are compared.")
+        self.truth_box = combo("Labels to compare with, if there are any.")
         self.message = Text()
         self.grid = QPushButton("Side by side")
         self.grid.setCheckable(True)
@@ -114,16 +111,7 @@ class InspectWidget(QWidget):
         self._connect()
         self._layers_changed()
         self._restore()
-        _register_keys()
-        _open.append(self)
-
-    @staticmethod
-    def _combo(tooltip: str) -> QComboBox:
-        combo = QComboBox()
-        combo.setToolTip(tooltip)
-        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        combo.setMinimumContentsLength(12)
-        return combo
+        keys.opened(self, KEYS)
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -131,22 +119,19 @@ class InspectWidget(QWidget):
         form.addRow("image", self.image_box)
         form.addRow("mask", self.mask_box)
         form.addRow("truth", self.truth_box)
-        keys = QLabel(" · ".join(f"{key}: {what}" for _, key, what in KEYS))
-        keys.setWordWrap(True)
-        keys.setToolTip("Change these keys in Preferences → Shortcuts.")
         column = QVBoxLayout(self)
         column.addLayout(form)
         column.addWidget(self.message)
         column.addWidget(self.grid)
         column.addWidget(self.tabs, 1)
-        column.addWidget(keys)
+        column.addWidget(keys.legend(KEYS))
 
     def _connect(self) -> None:
-        events = self._viewer.layers.events
+        events = self.viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._layers_changed)
-        for combo in (self.image_box, self.mask_box, self.truth_box):
-            combo.currentIndexChanged.connect(self._choose)
+        for box in (self.image_box, self.mask_box, self.truth_box):
+            box.currentIndexChanged.connect(self._choose)
         self.result_box.currentIndexChanged.connect(self._result_changed)
         self.grid.toggled.connect(self._grid_toggled)
         self.state.failed.connect(self.message.setText)
@@ -167,25 +152,25 @@ class InspectWidget(QWidget):
         if event is not None and event.type == "inserted":
             event.value.events.name.connect(self._layers_changed)
         self._busy = True
-        found = results(self._viewer)
-        keys = [r.key for r in found]
+        found = results(self.viewer)
+        known = [r.key for r in found]
         kept = self.state.result.key if self.state.result is not None else None
-        newest = bool(keys) and keys[-1] not in self._known(self.result_box)
+        newest = bool(known) and known[-1] not in self._known(self.result_box)
         images = [
             la
-            for la in self._viewer.layers
+            for la in self.viewer.layers
             if isinstance(la, Image) and layers.OUTPUT not in la.metadata and not la.rgb
         ]
-        labels = [la for la in self._viewer.layers if isinstance(la, Labels)]
-        wanted = kept if kept in keys and not newest else keys[-1] if keys else None
-        _offer(self.result_box, [(r.name, r) for r in found], lambda r: r.key == wanted)
-        _offer(self.image_box, [(la.name, la) for la in images], lambda la: la is self.state.image)
-        _offer(
+        labels = [la for la in self.viewer.layers if isinstance(la, Labels)]
+        wanted = kept if kept in known and not newest else known[-1] if known else None
+        offer(self.result_box, [(r.name, r) for r in found], lambda r: r.key == wanted)
+        offer(self.image_box, [(la.name, la) for la in images], lambda la: la is self.state.image)
+        offer(
             self.mask_box,
             [(NONE, None), *((la.name, la) for la in labels)],
             lambda la: la is self.state.mask,
         )
-        _offer(
+        offer(
             self.truth_box,
             [(NONE, None), *((la.name, la) for la in labels if layers.OUTPUT not in la.metadata)],
             lambda la: la is self.state.truth,
@@ -194,7 +179,7 @@ class InspectWidget(QWidget):
         last = self.state.result
         had_no_mask = last is not None and last.mask is None and self.state.mask is None
         if wanted == kept and result is not None and had_no_mask:
-            _pick(self.mask_box, lambda la: la is result.mask)  # it came after the gates
+            pick(self.mask_box, lambda la: la is result.mask)  # it came after the gates
         self._busy = False
         if wanted != kept:
             self._result_changed()
@@ -202,8 +187,8 @@ class InspectWidget(QWidget):
             self._choose()
 
     @staticmethod
-    def _known(combo: QComboBox) -> list[Any]:
-        return [combo.itemData(i).key for i in range(combo.count())]
+    def _known(box: QComboBox) -> list[Any]:
+        return [box.itemData(i).key for i in range(box.count())]
 
     def _result_changed(self, _: Any = None) -> None:
         """Choose the image and mask that belong to the result, and a truth if one is named so."""
@@ -212,10 +197,10 @@ class InspectWidget(QWidget):
         result = self.result_box.currentData()
         self._busy = True
         if result is not None:
-            _pick(self.image_box, lambda la: la.name == result.provenance.get("image"))
-            _pick(self.mask_box, lambda la: la is result.mask)
+            pick(self.image_box, lambda la: la.name == result.provenance.get("image"))
+            pick(self.mask_box, lambda la: la is result.mask)
             if self.truth_box.currentData() is None:
-                _pick(self.truth_box, lambda la: la is not None and "truth" in la.name.lower())
+                pick(self.truth_box, lambda la: la is not None and "truth" in la.name.lower())
         self._busy = False
         self._choose()
 
@@ -243,7 +228,9 @@ class InspectWidget(QWidget):
     def _grid_toggled(self, on: bool) -> None:
         self._busy = True  # the copies are no news
         if on:
-            self.side_by_side_view.turn_on()
+            state = self.state
+            gates = [] if state.result is None else list(state.result.gates.values())
+            self.side_by_side_view.turn_on(state.image, [state.mask, *gates, state.truth])
         else:
             self.side_by_side_view.turn_off()
         self._busy = False
@@ -267,8 +254,7 @@ class InspectWidget(QWidget):
         if self._closed:
             return
         self._closed = True
-        if self in _open:
-            _open.remove(self)
+        keys.closed(self)
         self.probe.close_tab()
         for task in self._tasks:
             task.stop()
@@ -276,38 +262,5 @@ class InspectWidget(QWidget):
         self._runs.forget()
 
 
-def _offer(combo: QComboBox, choices: list[tuple[str, Any]], wanted: Callable[[Any], bool]) -> None:
-    """Fill a combo box; choose what is wanted, if it is there."""
-    combo.blockSignals(True)
-    combo.clear()
-    for name, data in choices:
-        combo.addItem(name, data)
-    _pick(combo, wanted)
-    combo.blockSignals(False)
-
-
-def _pick(combo: QComboBox, wanted: Callable[[Any], bool]) -> None:
-    for i in range(combo.count()):
-        if wanted(combo.itemData(i)):
-            combo.setCurrentIndex(i)
-            return
-
-
 def _same_layers(a: Any, b: Any) -> bool:
     return bool(a.key == b.key and a.gates == b.gates and a.mask is b.mask)
-
-
-def _register_keys() -> None:
-    """Make the keys known to napari, once: they are listed and changed in its preferences."""
-    for name, key, what in KEYS:
-        full = f"napari-attn-unet:{name}"
-        if full in action_manager._actions:  # noqa: SLF001  (there is no public way to ask)
-            continue
-
-        def act(viewer: Any, name: str = name) -> None:
-            for widget in _open:
-                if widget._viewer is viewer or widget._viewer == viewer:  # noqa: SLF001
-                    widget.do(name)
-
-        action_manager.register_action(full, act, f"Attention U-Net: {what}", ViewerModel)
-        action_manager.bind_shortcut(full, key)

@@ -1,12 +1,12 @@
-"""Side by side: image and mask, every gate, and the truth in a linked grid; one click back."""
+"""Side by side: maps over their image in a linked grid; one click back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Image, Layer
 
-from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.layers import OUTPUT, transforms
 from napari_attn_unet.plugin.navigate import grid
 
@@ -16,10 +16,15 @@ class SideBySide:
 
     Every cell shows the image under its map; the images are copies that share the data, and go
     away again.
+
+    Parameters
+    ----------
+    viewer
+        Whose grid it is.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
         self._copies: list[Layer] = []
         self._before: dict[Layer, dict[str, Any]] = {}
         self._order: list[Layer] = []
@@ -30,20 +35,12 @@ class SideBySide:
         """Whether the grid is shown."""
         return self._grid is not None
 
-    def turn_on(self) -> None:
-        """Show the grid."""
-        state = self._state
-        viewer, image, result = state.viewer, state.image, state.result
-        if self.is_on or image is None or result is None:
-            return
+    def turn_on(self, image: Image | None, maps: Sequence[Layer | None]) -> None:
+        """Show the grid: a cell for each map that is in the viewer."""
+        viewer = self._viewer
         there = list(viewer.layers)
-        cells: list[tuple[Layer, str]] = []
-        if state.mask in there and state.mask is not None:
-            cells.append((state.mask, "mask"))
-        cells += [(gate, f"gate {k}") for k, gate in result.gates.items() if gate in there]
-        if state.truth in there and state.truth is not None:
-            cells.append((state.truth, "truth"))
-        if not cells:
+        cells = [layer for layer in maps if layer is not None and layer in there]
+        if self.is_on or not cells:
             return
         cells_of = grid(viewer)
         self._grid = cells_of.enabled, cells_of.stride, tuple(cells_of.shape)
@@ -58,26 +55,26 @@ class SideBySide:
         }
         selected = set(viewer.layers.selection)
         shown: list[Layer] = []
-        for i, (layer, name) in enumerate(cells):
-            under = image if i == 0 else _copy(image, name)
-            if under is not image:
+        for i, layer in enumerate(cells):
+            under = image if i == 0 or image is None else _copy(image, layer.name)
+            if under is not None and under is not image:
                 viewer.add_layer(under)
                 self._copies.append(under)
-            shown += [under, layer]
-            layer.visible = under.visible = True
+            shown += [layer] if under is None else [under, layer]
+            for part in shown[-2:]:
+                part.visible = True
             layer.name_overlay.visible = True
-        last = next((la for la, _ in reversed(cells) if isinstance(la, Image)), None)
+        last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
         if last is not None:
             last.colorbar.position = "bottom_right"  # the name stands above
             last.colorbar.visible = True
         for layer in there:
             if layer not in shown:
                 layer.visible = False
-        # Napari fills the grid from the end of the list; the hidden ones come after the cells.
-        hidden = [layer for layer in there if layer not in shown]
-        self._arrange([*hidden, *shown])
-        cells_of.stride = 2
-        rows = 1 if len(cells) <= 3 else 2  # noqa: PLR2004
+        # napari counts layers off from the bottom; hidden ones above leave the count alone.
+        self._arrange([*shown, *(layer for layer in there if layer not in shown)])
+        cells_of.stride = 1 if image is None else 2
+        rows = 1 if len(cells) <= 2 else 2  # noqa: PLR2004
         cells_of.shape = (rows, -1)
         cells_of.enabled = True
         viewer.layers.selection = selected & set(viewer.layers)
@@ -87,7 +84,7 @@ class SideBySide:
         """Go back to what was."""
         if self._grid is None:
             return
-        viewer = self._state.viewer
+        viewer = self._viewer
         cells_of = grid(viewer)
         enabled, cells_of.stride, cells_of.shape = self._grid
         cells_of.enabled = enabled
@@ -106,7 +103,7 @@ class SideBySide:
 
     def _arrange(self, order: list[Layer]) -> None:
         """Bring the viewer's layers into an order; those that are not named stay on top."""
-        layers = self._state.viewer.layers
+        layers = self._viewer.layers
         for i, layer in enumerate(order):
             where = layers.index(layer)
             if where != i:

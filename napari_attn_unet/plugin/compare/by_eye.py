@@ -1,0 +1,310 @@
+"""By eye: error layer, contours, blink, swipe, side by side, distance on the surface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Layer, Surface
+from napari.utils.colormaps import Colormap, DirectLabelColormap
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSlider, QWidget
+
+from napari_attn_unet.comparison import KINDS
+from napari_attn_unet.plugin import workers
+from napari_attn_unet.plugin.compare.state import State
+from napari_attn_unet.plugin.compare.swipe import Swipe
+from napari_attn_unet.plugin.layers import OUTPUT, transforms
+from napari_attn_unet.plugin.side_by_side import SideBySide
+
+COLOURS = {1: "#b0b0b0", 2: "#e66101", 3: "#2c7bb6", 4: "#c51b7d"}
+"""Of the kinds of `KINDS`: told apart by those who do not tell red from green, too."""
+
+SIGNED = Colormap(
+    [(0.1, 0.45, 1.0, 1.0), (0.85, 0.85, 0.85, 1.0), (1.0, 0.35, 0.05, 1.0)], name="in to out"
+)
+"""Blue inside the truth, orange outside; grey where the surfaces are one."""
+
+
+class ByEye(QWidget):
+    """One click each."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+        self._layer: Labels | None = None
+        self._surface: Surface | None = None
+        self._worker: Any = None
+        self._contours: dict[Labels, tuple[int, Any, float]] = {}
+        self._seen: dict[Layer, bool] = {}
+        self._covered: dict[Layer, bool] = {}
+        self.side_by_side_view = SideBySide(state.viewer)
+        self.swipe_view = Swipe(state)
+        self.errors = _toggle(
+            "Errors", "A layer of right and wrong voxels, which follows the brush."
+        )
+        self.contour = _toggle(
+            "Truth as contour", "The truth's outline over the filled prediction."
+        )
+        self.contours = _toggle("Both as contours", "Outlines of both.")
+        self.blink = QPushButton("Blink (hold)")
+        self.blink.setToolTip("While held, the truth takes the place of the prediction (key K).")
+        self.swipe = _toggle(
+            "Swipe", "Left of a line the prediction, right of it the truth. Drag the line."
+        )
+        self.grid = _toggle(
+            "Side by side", "Prediction, truth and errors beside each other, one camera and slice."
+        )
+        self.distance = _toggle(
+            "Distance in 3D",
+            "The prediction's surface, coloured by its distance from the truth's: orange outside "
+            "the truth, blue inside.",
+        )
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setToolTip("The swipe's line.")
+        self.legend = QLabel(
+            " &nbsp; ".join(
+                f"<span style='color:{COLOURS[k]}'>■</span> {KINDS[k]}" for k in sorted(COLOURS)
+            )
+        )
+        self.legend.setToolTip("Colours of the error layer.")
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        for i, button in enumerate(
+            (self.errors, self.contour, self.contours, self.grid, self.blink, self.swipe)
+        ):
+            grid.addWidget(button, i // 3, i % 3)
+        grid.addWidget(self.distance, 2, 0)
+        grid.addWidget(self.slider, 2, 1, 1, 2)
+        grid.addWidget(self.legend, 3, 0, 1, 3)
+        self.slider.setVisible(False)
+        self.legend.setVisible(False)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.errors.toggled.connect(self._errors_toggled)
+        self.contour.toggled.connect(lambda on: self._contoured(self.contour, on=on))
+        self.contours.toggled.connect(lambda on: self._contoured(self.contours, on=on))
+        self.blink.pressed.connect(self.swap)
+        self.blink.released.connect(self.swap)
+        self.swipe.toggled.connect(self._swipe_toggled)
+        self.slider.valueChanged.connect(self.swipe_view.move)
+        self.swipe_view.moved.connect(self._swiped)
+        self.grid.toggled.connect(self._grid_toggled)
+        self.distance.toggled.connect(self._distance_toggled)
+        self._state.chosen.connect(self._chosen)
+        self._state.changed.connect(self._changed)
+
+    def _chosen(self) -> None:
+        there = self._state.comparison is not None
+        for button in self.findChildren(QPushButton):
+            button.setEnabled(there)
+        if self.swipe.isChecked():
+            self.swipe.setChecked(False)
+        if self.errors.isChecked():
+            self._show_errors()
+        if self.distance.isChecked():
+            self._measure_surface()
+
+    # --- errors ---------------------------------------------------------------------------------
+    def _errors_toggled(self, on: bool) -> None:
+        self.legend.setVisible(on)
+        if on:
+            pair = [la for la in (self._state.mask, self._state.truth) if la is not None]
+            self._covered = {layer: layer.visible for layer in pair}
+            for layer in pair:  # their colours would mix with those of the legend
+                layer.visible = False
+            self._show_errors()
+        else:
+            self._remove(self._layer)
+            self._layer = None
+            for layer, visible in self._covered.items():
+                layer.visible = visible
+            self._covered = {}
+
+    def _show_errors(self) -> None:
+        """Show the errors; the layer's data are the comparison's own."""
+        state = self._state
+        self._remove(self._layer)
+        self._layer = None
+        if state.comparison is None or state.mask is None:
+            return
+        colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+        colours.update(COLOURS.items())
+        self._layer = Labels(
+            state.comparison.errors,
+            name=f"{state.mask.name} · errors",
+            colormap=DirectLabelColormap(color_dict=colours),
+            features={"index": list(range(len(KINDS))), "class": list(KINDS)},
+            opacity=0.8,
+            metadata={OUTPUT: {"effect": "errors"}},
+            **transforms(state.mask, 3),
+        )
+        self._layer.editable = False
+        active = state.viewer.layers.selection.active
+        state.viewer.add_layer(self._layer)
+        state.viewer.layers.selection.active = active  # the brush stays where it was
+
+    def _changed(self, _: Any) -> None:
+        if self._layer is not None:
+            self._layer.refresh(extent=False, thumbnail=False)
+
+    def _remove(self, layer: Layer | None) -> None:
+        if layer is not None and layer in self._state.viewer.layers:
+            self._state.viewer.layers.remove(layer)
+
+    # --- contours and blink ---------------------------------------------------------------------
+    def _pair(self) -> list[Labels]:
+        return [la for la in (self._state.mask, self._state.truth) if isinstance(la, Labels)]
+
+    def _contoured(self, button: QPushButton, *, on: bool) -> None:
+        other = self.contours if button is self.contour else self.contour
+        if on and other.isChecked():
+            other.setChecked(False)
+        for layer in self._pair():
+            if not on:
+                if layer in self._contours:
+                    layer.contour, layer.colormap, layer.opacity = self._contours.pop(layer)
+                continue
+            self._contours.setdefault(layer, (layer.contour, layer.colormap, layer.opacity))
+            is_truth = layer is self._state.truth
+            layer.contour = 1 if is_truth or button is self.contours else 0
+            if is_truth:  # or else it could not be told from the prediction, which has its colours
+                layer.colormap = DirectLabelColormap(color_dict={None: "white", 0: "transparent"})
+                layer.opacity = 1.0
+            layer.visible = True
+        truth = self._state.truth
+        if on and truth in self._state.viewer.layers and self._state.mask is not None:
+            self._above(truth, self._state.mask)
+
+    def _above(self, layer: Layer, other: Layer) -> None:
+        """Bring a layer directly over another, if it lies below."""
+        there = self._state.viewer.layers
+        if there.index(layer) < there.index(other):
+            there.move(there.index(layer), there.index(other) + 1)
+
+    def swap(self) -> None:
+        """Show the truth in place of the prediction, or the prediction again."""
+        state = self._state
+        if state.mask is None or state.truth is None:
+            return
+        if self._seen:
+            for layer, visible in self._seen.items():
+                layer.visible = visible
+            self._seen = {}
+            return
+        self._seen = {state.mask: state.mask.visible, state.truth: state.truth.visible}
+        state.mask.visible, state.truth.visible = False, True
+
+    # --- swipe ----------------------------------------------------------------------------------
+    def _swipe_toggled(self, on: bool) -> None:
+        if on:
+            self.swipe_view.turn_on()
+            if not self.swipe_view.is_on:
+                self.swipe.setChecked(False)
+                self._state.said.emit("Swipe is for the 2D view: press the cube button below.")
+                return
+            self.slider.blockSignals(True)
+            self.slider.setRange(0, self.swipe_view.length)
+            self.slider.setValue(self.swipe_view.position)
+            self.slider.blockSignals(False)
+        else:
+            self.swipe_view.turn_off()
+        self.slider.setVisible(on)
+
+    def _swiped(self, position: int) -> None:
+        if position < 0:
+            self.swipe.setChecked(False)
+            return
+        self.slider.blockSignals(True)
+        self.slider.setValue(position)
+        self.slider.blockSignals(False)
+
+    # --- side by side ---------------------------------------------------------------------------
+    def _grid_toggled(self, on: bool) -> None:
+        if on:
+            state = self._state
+            self.side_by_side_view.turn_on(state.image(), [state.mask, state.truth, self._layer])
+        else:
+            self.side_by_side_view.turn_off()
+
+    # --- distance -------------------------------------------------------------------------------
+    def _distance_toggled(self, on: bool) -> None:
+        viewer = self._state.viewer
+        if on:
+            self._measure_surface()
+        else:
+            self._remove(self._surface)
+            self._surface = None
+            viewer.dims.ndisplay = 2
+
+    def _measure_surface(self) -> None:
+        state = self._state
+        if state.comparison is None or self._worker is not None:
+            return
+        comparison, label = state.comparison.copy(), state.label
+
+        def steps() -> workers.Steps:
+            yield None
+            return comparison.surface(label)
+
+        self._worker = workers.start(
+            steps,
+            yielded=lambda _: None,
+            returned=self._show_surface,
+            errored=lambda error: state.said.emit(str(error)),
+            finished=self._surface_finished,
+        )
+
+    def _surface_finished(self) -> None:
+        self._worker = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a surface is on its way."""
+        return self._worker is not None
+
+    def _show_surface(self, surface: Any) -> None:
+        state = self._state
+        self._remove(self._surface)
+        self._surface = None
+        if not self.distance.isChecked() or state.mask is None:
+            return
+        if surface is None:
+            self.distance.setChecked(False)
+            state.said.emit("A surface distance needs the class in both, prediction and truth.")
+            return
+        limit = max(float(np.abs(surface[2]).max()), 1e-3)
+        unit = "voxels" if state.geometry.unit == "pixel" else state.geometry.unit
+        vertices, faces, values = surface
+        self._surface = Surface(
+            (vertices, faces[:, ::-1], values),  # napari turns (z, y, x) into (x, y, z)
+            shading="smooth",
+            name=f"{state.mask.name} · distance from the truth ({unit})",
+            colormap=SIGNED,
+            contrast_limits=(-limit, limit),
+            metadata={OUTPUT: {"effect": "distance"}},
+            **transforms(state.mask, 3),
+        )
+        self._surface.colorbar.visible = True
+        for layer in (state.mask, state.truth, self._layer):
+            if layer is not None:
+                layer.visible = False
+        state.viewer.add_layer(self._surface)
+        state.viewer.dims.ndisplay = 3
+
+    def close_view(self) -> None:
+        """Take away what was added."""
+        if self._worker is not None:
+            self._worker.quit()
+        self.swipe_view.turn_off()
+        self.side_by_side_view.turn_off()
+        for layer in (self._layer, self._surface):
+            self._remove(layer)
+
+
+def _toggle(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setCheckable(True)
+    button.setToolTip(tooltip)
+    return button

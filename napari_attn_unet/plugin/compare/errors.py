@@ -1,0 +1,152 @@
+"""Where it is wrong: connected errors, sorted; a click goes there; seen ones are ticked off."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTableWidget, QVBoxLayout, QWidget
+
+from napari_attn_unet.comparison import Component
+from napari_attn_unet.inspection import Row
+from napari_attn_unet.plugin.compare.state import State
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.navigate import go_to
+from napari_attn_unet.plugin.tables import cell, fill, save
+
+MOST = 500
+"""Components listed at most; all are saved."""
+SEEN = "seen"
+
+
+class ErrorsTab(QWidget):
+    """The list of error components."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+        self._seen: set[tuple[str, str, tuple[int, int, int]]] = set()
+        self._busy = False
+        self._at = -1
+        self.message = Text()
+        self.table = QTableWidget()
+        self.table.setToolTip(
+            "Connected errors, the largest first. Click one to see it; tick it off once seen; "
+            "click a header to sort."
+        )
+        self.previous = QPushButton("◂ error")
+        self.previous.setToolTip("Go to the error before (Shift-J).")
+        self.next = QPushButton("error ▸")
+        self.next.setToolTip("Go to the next error that is not ticked off (J).")
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save all errors, with what is ticked off, as CSV.")
+        line = QHBoxLayout()
+        for button in (self.previous, self.next, self.save):
+            line.addWidget(button)
+        line.addStretch()
+        column = QVBoxLayout(self)
+        column.addLayout(line)
+        column.addWidget(self.message)
+        column.addWidget(self.table, 1)
+        self.previous.clicked.connect(lambda: self.step(-1))
+        self.next.clicked.connect(lambda: self.step(1))
+        self.save.clicked.connect(self._save)
+        self.table.cellClicked.connect(self._clicked)
+        self.table.itemChanged.connect(self._ticked)
+        state.chosen.connect(self._show)
+        state.changed.connect(lambda _: self._waiting())
+        state.measured.connect(self._show)
+
+    @property
+    def components(self) -> list[Component]:
+        """The errors, the largest first; none while they are being measured."""
+        return self._state.components or []
+
+    def _waiting(self) -> None:
+        self.message.setText("Measuring…")
+
+    def _show(self) -> None:
+        self._busy = True
+        self._at = -1
+        state = self._state
+        rows = self.rows()[:MOST]
+        fill(self.table, [{k: v for k, v in row.items() if k != SEEN} for row in rows])
+        self.table.setSortingEnabled(False)
+        for i, row in enumerate(rows):
+            item = cell(self.table, i, 0)
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(
+                Qt.CheckState.Checked if row[SEEN] == "yes" else Qt.CheckState.Unchecked
+            )
+        self.table.setSortingEnabled(True)
+        self._busy = False
+        if state.comparison is None:
+            self.message.setText("")
+        elif state.components is None:
+            self._waiting()
+        else:
+            wrong = int((state.comparison.errors > 1).sum())
+            more = f" The {MOST} largest are listed." if len(self.components) > MOST else ""
+            self.message.setText(
+                f"{len(self.components):,} errors, {wrong:,} wrong voxels.{more}"
+                if self.components
+                else "No error: mask and truth are the same."
+            )
+
+    def rows(self) -> list[Row]:
+        """Return the errors as a table, with what is ticked off."""
+        if self._state.comparison is None:
+            return []
+        rows = self._state.comparison.component_rows(self.components)
+        return [
+            row | {SEEN: "yes" if _key(c) in self._seen else ""}
+            for row, c in zip(rows, self.components, strict=True)
+        ]
+
+    def _number(self, row: int) -> int:
+        item = self.table.item(row, 0)
+        return int(item.text()) - 1 if item is not None else -1
+
+    def _ticked(self, item: object) -> None:
+        row = getattr(item, "row", lambda: -1)()
+        if self._busy or getattr(item, "column", lambda: -1)() != 0:
+            return
+        number = self._number(row)
+        if not 0 <= number < len(self.components):
+            return
+        key = _key(self.components[number])
+        if cell(self.table, row, 0).checkState() == Qt.CheckState.Checked:
+            self._seen.add(key)
+        else:
+            self._seen.discard(key)
+
+    def _clicked(self, row: int, _: int) -> None:
+        self.go_to(self._number(row))
+
+    def step(self, by: int) -> None:
+        """Go to the next error that is not ticked off, or the one before."""
+        place = self._at + by
+        while 0 <= place < len(self.components):
+            if by < 0 or _key(self.components[place]) not in self._seen:
+                self.go_to(place)
+                return
+            place += by
+
+    def go_to(self, number: int) -> None:
+        """Show an error: its slice, in the middle, near."""
+        mask = self._state.mask
+        if mask is None or not 0 <= number < len(self.components):
+            return
+        self._at = number
+        component = self.components[number]
+        size = [s.stop - s.start for s in component.box]
+        go_to(self._state.viewer, mask, component.voxel, size)
+        self.message.setText(
+            f"Error {number + 1} of {len(self.components)}: {component.kind}, "
+            f"{component.classes}, {component.voxels:,} voxels."
+        )
+
+    def _save(self) -> None:
+        save(self, "errors.csv", self.rows(), self.message.setText)
+
+
+def _key(component: Component) -> tuple[str, str, tuple[int, int, int]]:
+    return component.kind, component.classes, component.voxel

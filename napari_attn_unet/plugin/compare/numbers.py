@@ -1,0 +1,183 @@
+"""The numbers, per class and together; and what the gates say where the mask is right and wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import (
+    QApplication,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_attn_unet import attention
+from napari_attn_unet.inspection import Row
+from napari_attn_unet.plugin import workers
+from napari_attn_unet.plugin.compare.state import State
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.layers import shown_geometry
+from napari_attn_unet.plugin.results import Result, gate_map, results
+from napari_attn_unet.plugin.tables import fill, save, short
+from napari_attn_unet.plugin.task import Task
+
+
+class NumbersTab(QWidget):
+    """A row per class; distances follow once the brush rests."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+        self.tolerance = QDoubleSpinBox()
+        self.tolerance.setRange(0.0, 1000.0)
+        self.tolerance.setSingleStep(0.5)
+        self.tolerance.setValue(state.tolerance)
+        self.tolerance.setToolTip(
+            "Surface Dice: the share of both surfaces that lies within this distance of the other."
+        )
+        self.table = QTableWidget()
+        self.table.setToolTip(
+            "Overlap is counted at once; distances and objects are measured when the brush rests. "
+            "Click a header to sort."
+        )
+        self.copy = QPushButton("Copy as Markdown")
+        self.copy.setToolTip("Copy the table for a text.")
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save the table as CSV.")
+        self.message = Text()
+        self.gates = QTableWidget()
+        self.gates.setToolTip(
+            "Mean coefficient of every gate where the mask is right and where it is wrong."
+        )
+        self.attention = Task(
+            "Gates in the errors",
+            "Mean α of every gate in true positives, false positives and false negatives.",
+            self._prepare,
+            self._show_gates,
+            self.message.setText,
+        )
+        self._arrange()
+        self.tolerance.valueChanged.connect(self._tolerance_changed)
+        self.copy.clicked.connect(self._copy)
+        self.save.clicked.connect(self._save)
+        state.chosen.connect(self._chosen)
+        state.changed.connect(lambda _: self._show())
+        state.measured.connect(self._show)
+
+    def _arrange(self) -> None:
+        form = QFormLayout()
+        self._unit = QLabel("tolerance")
+        form.addRow(self._unit, self.tolerance)
+        line = QHBoxLayout()
+        line.addWidget(self.copy)
+        line.addWidget(self.save)
+        line.addStretch()
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addWidget(self.table, 3)
+        column.addLayout(line)
+        column.addWidget(self.attention)
+        column.addWidget(self.gates, 2)
+        column.addWidget(self.message)
+        self.gates.setVisible(False)
+
+    def rows(self) -> list[Row]:
+        """Return what is known: all, or, while the brush moves, what is counted."""
+        state = self._state
+        if state.comparison is None:
+            return []
+        return state.rows or state.comparison.counted_rows()
+
+    def _chosen(self) -> None:
+        state = self._state
+        unit = "voxels"
+        if state.comparison is not None and state.comparison.geometry.unit != "pixel":
+            unit = state.comparison.geometry.unit
+        self._unit.setText(f"tolerance ({unit})")
+        self.gates.setVisible(False)
+        self.attention.setVisible(self._result() is not None)
+        self._show()
+
+    def _show(self) -> None:
+        rows = self.rows()
+        if rows and self._state.rows is None:  # the columns stay where they are
+            known = [self.table.horizontalHeaderItem(i) for i in range(self.table.columnCount())]
+            later = [item.text() for item in known if item is not None]
+            rows = [row | {c: "…" for c in later if c not in row} for row in rows]
+        fill(self.table, rows)
+
+    def _tolerance_changed(self, value: float) -> None:
+        self._state.tolerance = value
+        self._state.measure()
+
+    def markdown(self) -> str:
+        """Return the table as Markdown."""
+        rows = self.rows()
+        if not rows:
+            return ""
+        lines = [list(rows[0]), ["---"] * len(rows[0])]
+        lines += [[short(value) for value in row.values()] for row in rows]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+    def _copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.markdown())
+        self.message.setText("Copied.")
+
+    def _save(self) -> None:
+        save(self, "comparison.csv", self.rows(), self.message.setText)
+
+    # --- gates ----------------------------------------------------------------------------------
+    def _result(self) -> Result | None:
+        """Return the result that the prediction is the mask of."""
+        state = self._state
+        for result in results(state.viewer):
+            if result.mask is state.mask and result.mask is not None:
+                return result
+        return None
+
+    def _prepare(self) -> Any:
+        state, result = self._state, self._result()
+        assert state.comparison is not None  # noqa: S101  (for the type checker: else hidden)
+        assert state.mask is not None  # noqa: S101
+        assert result is not None  # noqa: S101
+        comparison = state.comparison.copy()
+        geometry = shown_geometry(state.mask)
+        gates = [gate_map(gate, state.viewer) for gate in result.gates.values()]
+
+        def steps() -> workers.Steps:
+            rows: list[Row] = []
+            for gate in gates:
+                yield _Progress(gate.name, len(rows) / (len(gates) * len(comparison.labels())))
+                cover = attention.Cover(gate, geometry, comparison.mask.shape)
+                for label in comparison.labels():
+                    e = attention.in_errors(
+                        cover, comparison.mask == label, comparison.truth == label
+                    )
+                    rows.append(
+                        {
+                            "gate": gate.name,
+                            "class": comparison.name(label),
+                            "α in TP": e.true_positive,
+                            "α in FP": e.false_positive,
+                            "α in FN": e.false_negative,
+                        }
+                    )
+            return rows
+
+        return steps
+
+    def _show_gates(self, rows: list[Row]) -> None:
+        fill(self.gates, rows)
+        self.gates.setVisible(True)
+
+
+class _Progress:
+    def __init__(self, phase: str, done: float) -> None:
+        self.phase, self.done = phase, done

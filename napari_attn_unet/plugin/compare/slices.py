@@ -1,0 +1,132 @@
+"""Slice by slice: curves tied to the viewer, and the worst slices first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_attn_unet.inspection import AXES, Row
+from napari_attn_unet.plugin.compare.state import State
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.layers import plane_on_screen
+from napari_attn_unet.plugin.navigate import go_to_slice
+from napari_attn_unet.plugin.plots import ErrorPlot
+from napari_attn_unet.plugin.tables import save
+
+
+class SlicesTab(QWidget):
+    """Dice, areas and wrong voxels of every slice of the axis on screen."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+        self._axis = 0
+        self.plot = ErrorPlot()
+        self.plot.setToolTip("Click or drag to move the viewer to a slice.")
+        self.previous = QPushButton("◂ less wrong")
+        self.previous.setToolTip("Go to the slice before in the order of wrong voxels (Shift-W).")
+        self.next = QPushButton("next worst ▸")
+        self.next.setToolTip(
+            "Go to the slice with most wrong voxels, then the next (W). Beyond the last it begins "
+            "anew."
+        )
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save the numbers of every slice, along all three axes, as CSV.")
+        self.message = Text()
+        line = QHBoxLayout()
+        for widget in (self.previous, self.next, self.save):
+            line.addWidget(widget)
+        line.addStretch()
+        column = QVBoxLayout(self)
+        column.addLayout(line)
+        column.addWidget(self.message)
+        column.addWidget(self.plot, 1)
+        column.addWidget(QLabel("Wrong: voxels of the slice whose label differs."))
+        self.plot.picked.connect(self.go_to)
+        self.previous.clicked.connect(lambda: self.step(-1))
+        self.next.clicked.connect(lambda: self.step(1))
+        self.save.clicked.connect(self._save)
+        state.chosen.connect(self.refresh)
+        state.changed.connect(lambda _: self.refresh())
+        dims = state.viewer.dims.events
+        dims.current_step.connect(self._moved)
+        dims.order.connect(self._turned)
+        dims.ndisplay.connect(self._turned)
+        state.viewer.events.theme.connect(self._themed)
+        self._themed()
+
+    def _themed(self, _: Any = None) -> None:
+        self.plot.set_theme(self._state.viewer.theme)
+
+    def _turned(self, _: Any = None) -> None:
+        looking = self._looking()
+        if looking is not None and looking[0] != self._axis:
+            self.refresh()
+
+    def _looking(self) -> tuple[int, int] | None:
+        mask = self._state.mask
+        return None if mask is None else plane_on_screen(self._state.viewer, mask)
+
+    def refresh(self) -> None:
+        """Draw the curves of the axis on screen."""
+        comparison, looking = self._state.comparison, self._looking()
+        if comparison is None:
+            return
+        self._axis = looking[0] if looking is not None else self._axis
+        curves = comparison.slices(self._axis, self._state.label)
+        self.plot.show_slices(curves, AXES[self._axis])
+        self._moved()
+
+    def _moved(self, _: Any = None) -> None:
+        looking = self._looking()
+        if looking is not None and looking[0] == self._axis:
+            self.plot.set_slice(looking[1])
+
+    def go_to(self, index: int) -> None:
+        """Move the viewer to a slice along the plot's axis."""
+        mask, looking = self._state.mask, self._looking()
+        if mask is not None and looking is not None and looking[0] == self._axis:
+            go_to_slice(self._state.viewer, mask, self._axis, index)
+
+    def step(self, by: int) -> None:
+        """Go to the next worst slice, or the one before it."""
+        comparison, looking = self._state.comparison, self._looking()
+        if comparison is None:
+            return
+        if looking is None:
+            self.message.setText("Slices are for the 2D view: press the cube button below.")
+            return
+        worst = comparison.worst_slices(looking[0], self._state.label)
+        if not worst:
+            self.message.setText("No slice has a wrong voxel.")
+            return
+        at = worst.index(looking[1]) if looking[1] in worst else -1 if by > 0 else 0
+        place = (at + by) % len(worst)
+        self._axis = looking[0]
+        self.go_to(worst[place])
+        curves = comparison.slices(looking[0], self._state.label)
+        self.message.setText(
+            f"Slice {AXES[looking[0]]} = {worst[place]}, number {place + 1} of {len(worst)}: "
+            f"{curves['wrong'][worst[place]]:,.0f} wrong voxels, "
+            f"Dice {curves['Dice'][worst[place]]:.3f}."
+        )
+
+    def rows(self) -> list[Row]:
+        """Return the numbers of every slice, class and axis."""
+        comparison = self._state.comparison
+        if comparison is None:
+            return []
+        rows: list[Row] = []
+        for axis, name in enumerate(AXES):
+            for label in (None, *comparison.labels()):
+                curves = comparison.slices(axis, label)
+                rows += [
+                    {"axis": name, "slice": i, "class": comparison.name(label)}
+                    | {key: float(values[i]) for key, values in curves.items()}
+                    for i in range(len(curves["Dice"]))
+                ]
+        return rows
+
+    def _save(self) -> None:
+        save(self, "slices.csv", self.rows(), self.message.setText)

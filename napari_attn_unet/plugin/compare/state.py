@@ -1,0 +1,339 @@
+"""What is compared: two layers, what their values mean, and counts that follow every change."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_attn_unet.comparison import (
+    Comparison,
+    Component,
+    Matching,
+    labels_in,
+    match,
+    relabel,
+)
+from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.inspection import Row
+from napari_attn_unet.plugin import layers, workers
+from napari_attn_unet.plugin.results import at_time
+from napari_attn_unet.volume import Box, Geometry, onto_grid
+
+REST_MS = 400
+"""How long a brush must rest before distances and components are measured again."""
+_SPATIAL = 3
+
+
+class State:
+    """The prediction and the truth that all parts of the widget look at.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers they are.
+    """
+
+    chosen = Signal()
+    """Other layers, classes or another time point; `comparison` is new, or None."""
+    changed = Signal(object)
+    """Voxels changed, in this box; counts and the error layer follow."""
+    measured = Signal()
+    """Distances and components are there again."""
+    said = Signal(str)
+    """What is wrong, or worth knowing, in words."""
+
+    def __init__(self, viewer: Any) -> None:
+        self.viewer = viewer
+        self.mask: Labels | Image | None = None
+        self.truth: Labels | Image | None = None
+        self.matching: Matching | None = None
+        self.comparison: Comparison | None = None
+        self.label: int | None = None
+        self.tolerance = 1.0
+        self.rows: list[Row] | None = None
+        self.components: list[Component] | None = None
+        self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None
+        self._moved = False
+        self._worker: Any = None
+        self._again = False
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self._rested)
+        self._whole = self._unsure = False
+        viewer.dims.events.point.connect(self._time_moved)
+
+    # --- choosing -------------------------------------------------------------------------------
+    def choose(self, mask: Labels | Image | None, truth: Labels | Image | None) -> None:
+        """Compare other layers; their values are matched by name or value."""
+        self._listen(mask, truth)
+        self.begin()
+
+    def _listen(self, mask: Labels | Image | None, truth: Labels | Image | None) -> None:
+        for layer, event in self._events():
+            event.disconnect(self._painted if layer is self.mask else self._truth_painted)
+        self.mask, self.truth, self.matching = mask, truth, None
+        for layer, event in self._events():
+            event.connect(self._painted if layer is self.mask else self._truth_painted)
+
+    def _events(self) -> list[tuple[Any, Any]]:
+        return [
+            (layer, event)
+            for layer in (self.mask, self.truth)
+            if layer is not None
+            for event in (
+                (layer.events.paint, layer.events.labels_update, layer.events.set_data)
+                if isinstance(layer, Labels)
+                else (layer.events.data,)
+            )
+        ]
+
+    def begin(self, matching: Matching | None = None) -> None:
+        """Count from the start, with other classes if a matching is given."""
+        self._timer.stop()
+        self.comparison, self.rows, self.components, self._arrays = None, None, None, None
+        if self.mask is not None and self.truth is not None:
+            try:
+                self._read()
+                assert self._arrays is not None  # noqa: S101  (for the type checker: just read)
+                self.matching = matching or match(
+                    values_of(self.mask, self._arrays[0]), values_of(self.truth, self._arrays[1])
+                )
+                pair = relabel(*self._arrays, self.matching)
+                self.comparison = Comparison(*pair, self.geometry, self.matching.classes)
+            except (AttnUNetError, ValueError) as error:
+                self.said.emit(str(error))
+        if self.label is not None and (
+            self.comparison is None or self.label >= len(self.comparison.classes)
+        ):
+            self.label = None
+        self.chosen.emit()
+        self.measure()
+
+    @property
+    def geometry(self) -> Geometry:
+        """Place of the prediction's grid, as the viewer shows it."""
+        assert self.mask is not None  # noqa: S101  (for the type checker)
+        return layers.shown_geometry(self.mask)
+
+    def _read(self) -> None:
+        """Take the arrays from the layers; the truth comes onto the prediction's grid."""
+        assert self.mask is not None  # noqa: S101  (for the type checker)
+        assert self.truth is not None  # noqa: S101
+        mask, truth = whole_numbers(self.mask, self.viewer), whole_numbers(self.truth, self.viewer)
+        there = onto_grid(truth, layers.shown_geometry(self.truth), self.geometry, mask.shape)
+        self._moved = there is not truth
+        self._arrays = mask, there
+        self.said.emit(
+            f"The truth lies on another grid {truth.shape}; it is compared on that of the "
+            f"prediction {mask.shape}, each voxel taking the nearest."
+            if self._moved
+            else ""
+        )
+
+    def image(self) -> Image | None:
+        """Return the image that the prediction was made of, or else the first there is."""
+        images = [
+            la
+            for la in self.viewer.layers
+            if isinstance(la, Image) and layers.OUTPUT not in la.metadata and la is not self.truth
+        ]
+        about = {} if self.mask is None else self.mask.metadata.get(layers.OUTPUT, {})
+        named = [la for la in images if la.name == about.get("image")]
+        return next(iter(named or images), None)
+
+    def colormap(self) -> DirectLabelColormap:
+        """Return the prediction's colours for the classes that are compared."""
+        colours: dict[int | None, Any] = {None: "gray", 0: "transparent"}
+        if self.matching is not None and isinstance(self.mask, Labels):
+            for value, label in self.matching.mask.items():
+                if label > 0 and label not in colours:
+                    colours[label] = self.mask.colormap.map(value)
+        return DirectLabelColormap(color_dict=colours)
+
+    def recount(self) -> None:
+        """Count again after the prediction's data were changed in place."""
+        self._follow(self.mask, None)
+
+    # --- what changes ---------------------------------------------------------------------------
+    def _time_moved(self, _: Any = None) -> None:
+        if any(la is not None and la.ndim > _SPATIAL for la in (self.mask, self.truth)):
+            self._whole = True
+            self._timer.start()
+
+    def _painted(self, event: Any = None) -> None:
+        self._follow(self.mask, event)
+
+    def _truth_painted(self, event: Any = None) -> None:
+        if self._moved:  # brought onto the other grid again once the brush rests
+            if event.type in ("paint", "data"):
+                self._whole = True
+                self._timer.start()
+        else:
+            self._follow(self.truth, event)
+
+    def _follow(self, layer: Any, event: Any) -> None:
+        """Count what a stroke has changed."""
+        if self.comparison is None or self._arrays is None or self.matching is None:
+            return
+        if event is not None and event.type == "set_data":
+            # Comes with every slice, and with an undo: look once all is at rest.
+            self._unsure = True
+            self._timer.start()
+            return
+        box = self._where(layer, event)
+        data = whole_numbers(layer, self.viewer)
+        array = self._arrays[0 if layer is self.mask else 1]
+        if not np.may_share_memory(data, array):
+            self._whole = True  # other data, or a time point of a series
+            self._timer.start()
+            return
+        where = box or (slice(None),) * _SPATIAL
+        if not labels_in(array[where]) <= set(
+            self.matching.mask if layer is self.mask else self.matching.truth
+        ):
+            self._whole = True  # a label that was not there before
+            self._timer.start()
+            return
+        pair = relabel(self._arrays[0][where], self._arrays[1][where], self.matching)
+        changed = self.comparison.update(*pair, box)
+        if changed is not None:
+            self.rows = self.components = None
+            self.changed.emit(changed)
+            self._timer.start()
+
+    def _where(self, layer: Any, event: Any) -> Box | None:
+        """Return the box that an event speaks of; None if it may be anywhere."""
+        if event is None:
+            return None
+        if event.type == "paint":
+            return _stroke(event.value)
+        if event.type == "labels_update":  # what is on screen is drawn anew, in a stroke
+            looking = layers.plane_on_screen(self.viewer, layer)
+            if looking is not None:
+                axis, plane = looking
+                box = [slice(0, n) for n in layer.data.shape[-_SPATIAL:]]
+                box[axis] = slice(plane, plane + 1)
+                return box[0], box[1], box[2]
+        return None
+
+    def _rested(self) -> None:
+        if self._whole:
+            self._whole = self._unsure = False
+            self.begin(self._kept_matching())
+        elif self._unsure:
+            self._unsure = False
+            for layer in (self.mask,) if self._moved else (self.mask, self.truth):
+                self._follow(layer, None)
+            if not self._whole and self.rows is None and not self._timer.isActive():
+                self.measure()
+        else:
+            self.measure()
+
+    def _kept_matching(self) -> Matching | None:
+        """Return the matching, with values that have come since."""
+        if self.mask is None or self.truth is None or self.matching is None:
+            return None
+        sides = []
+        for layer, known in ((self.mask, self.matching.mask), (self.truth, self.matching.truth)):
+            values = values_of(layer, whole_numbers(layer, self.viewer))
+            if not set(values) <= set(known):
+                return None  # matched afresh
+            sides.append(known)
+        return self.matching
+
+    # --- what takes longer ----------------------------------------------------------------------
+    def measure(self) -> None:
+        """Measure distances and components, on a thread."""
+        if self.comparison is None:
+            return
+        if self._worker is not None:
+            self._again = True
+            return
+        counted, comparison = self.comparison, self.comparison.copy()
+        tolerance = self.tolerance
+
+        def steps() -> workers.Steps:
+            yield None
+            rows = comparison.rows(tolerance)
+            yield None
+            return counted, rows, comparison.components()
+
+        self._worker = workers.start(
+            steps,
+            yielded=lambda _: None,
+            returned=self._measured,
+            errored=lambda error: self.said.emit(str(error)),
+            finished=self._finished,
+        )
+
+    def _measured(self, result: tuple[Comparison, list[Row], list[Component]]) -> None:
+        counted, rows, components = result
+        if counted is self.comparison and not self._timer.isActive() and not self._again:
+            self.rows, self.components = rows, components
+            self.measured.emit()
+
+    def _finished(self) -> None:
+        self._worker = None
+        if self._again:
+            self._again = False
+            self.measure()
+
+    @property
+    def busy(self) -> bool:
+        """Whether numbers are on their way."""
+        return self._worker is not None or self._timer.isActive()
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        for signal in (self.chosen, self.changed, self.measured, self.said):
+            signal.disconnect()
+        with suppress(RuntimeError):  # at the end of the program Qt may have deleted it first
+            self._timer.stop()
+        self._again = False
+        self._listen(None, None)
+        self.viewer.dims.events.point.disconnect(self._time_moved)
+        if self._worker is not None:
+            self._worker.quit()
+
+
+def whole_numbers(layer: Labels | Image, viewer: Any) -> npt.NDArray[Any]:
+    """Return a layer's labels (Z, Y, X), at the time on screen."""
+    array = at_time(layer, viewer)
+    if array.dtype.kind not in "bui":
+        array = np.rint(array).astype(np.int32)
+    return array
+
+
+def values_of(layer: Labels | Image, array: npt.NDArray[Any]) -> dict[int, str | None]:
+    """Return the values that a layer has, and their names where it tells them."""
+    found: dict[int, str | None] = dict.fromkeys(labels_in(array))
+    table = layer.features if isinstance(layer, Labels) else None
+    if table is not None and "class" in table:
+        index = table["index"] if "index" in table else range(len(table))
+        for value, name in zip(index, table["class"], strict=False):
+            found[int(value)] = str(name)
+    return {value: name for value, name in found.items() if value >= 0}
+
+
+def _stroke(atoms: Any) -> Box | None:
+    """Return the box around what a brush has painted; None where the event does not tell."""
+    bounds = []
+    try:
+        for axis in range(-_SPATIAL, 0):
+            # napari keeps small edits as indices, large ones as the slices of a box
+            ends = [
+                (p.start, p.stop) if isinstance(p, slice) else (np.min(p), np.max(p) + 1)
+                for p in (atom[0][axis] for atom in atoms)
+            ]
+            bounds.append(slice(int(min(a for a, _ in ends)), int(max(b for _, b in ends))))
+    except (TypeError, IndexError, ValueError):
+        return None
+    return bounds[0], bounds[1], bounds[2]

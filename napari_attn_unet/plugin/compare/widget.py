@@ -1,0 +1,293 @@
+"""The Compare widget: what is compared on top, one click each to look at it, and the numbers."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QTableWidget,
+    QTableWidgetItem,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_attn_unet.comparison import IGNORE, Matching
+from napari_attn_unet.plugin import keys
+from napari_attn_unet.plugin.boxes import combo, offer, pick
+from napari_attn_unet.plugin.compare.by_eye import ByEye
+from napari_attn_unet.plugin.compare.errors import ErrorsTab
+from napari_attn_unet.plugin.compare.numbers import NumbersTab
+from napari_attn_unet.plugin.compare.slices import SlicesTab
+from napari_attn_unet.plugin.compare.state import State, values_of
+from napari_attn_unet.plugin.compare.threshold import ThresholdTab
+from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.results import results
+from napari_attn_unet.plugin.settings import Settings
+from napari_attn_unet.plugin.tables import header
+
+NONE = "none"
+WIDTH = 530
+HINT = "Choose a prediction and a truth: two Labels layers, or images of whole numbers."
+TRUTH_WORDS = ("truth", "label", "gt", "reference", "manual")
+KEYS = (
+    ("next_worst", "W", "go to the slice with most wrong voxels, then the next"),
+    ("previous_worst", "Shift-W", "the slice before"),
+    ("next_error", "J", "go to the next error"),
+    ("previous_error", "Shift-J", "the error before"),
+    ("hold_blink", "K", "while held, the truth in place of the prediction"),
+)
+
+
+class CompareWidget(QWidget):
+    """Compare a mask with the ground truth, by eye and by number.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose layers are compared.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.setMinimumWidth(WIDTH)
+        self.viewer = napari_viewer
+        self._settings = Settings("compare")
+        self._busy = self._closed = False
+        self.state = State(napari_viewer)
+        self.mask_box = combo("The mask to be judged.")
+        self.truth_box = combo("What it is judged by.")
+        self.open = QPushButton("Open…")
+        self.open.setToolTip("Open a truth from a NIfTI file.")
+        self.label_box = combo("The class that slices and the surface are about.")
+        self.message = Text()
+        self.classes = QTableWidget(0, 3)
+        self.classes.setHorizontalHeaderLabels(["layer", "value", "counts as"])
+        self.classes.setToolTip(
+            "What each value means. Give two values one class to merge them; 'ignore' leaves "
+            "voxels out on both sides."
+        )
+        self.fold = QCollapsible("classes")
+        self.by_eye = ByEye(self.state)
+        self.numbers = NumbersTab(self.state)
+        self.slices = SlicesTab(self.state)
+        self.errors = ErrorsTab(self.state)
+        self.threshold = ThresholdTab(self.state)
+        self.tabs = QTabWidget()
+        for tab, name, tip in (
+            (self.numbers, "Numbers", "Overlap, volumes, distances, objects."),
+            (self.slices, "Slices", "Curves over the slices; the worst first."),
+            (self.errors, "Errors", "Connected errors, the largest first."),
+            (self.threshold, "Threshold", "A threshold per class; the mask follows."),
+        ):
+            area = QScrollArea()
+            area.setWidget(tab)
+            area.setWidgetResizable(True)
+            area.setFrameShape(QScrollArea.Shape.NoFrame)
+            self.tabs.setTabToolTip(self.tabs.addTab(area, name), tip)
+        self._arrange()
+        self._connect()
+        self._layers_changed()
+        kept = self._settings.value("tab", 0)
+        if str(kept).isdigit() and int(kept) < self.tabs.count():
+            self.tabs.setCurrentIndex(int(kept))
+        keys.opened(self, KEYS)
+
+    def _arrange(self) -> None:
+        truth = QHBoxLayout()
+        truth.addWidget(self.truth_box, 1)
+        truth.addWidget(self.open)
+        form = QFormLayout()
+        form.addRow("prediction", self.mask_box)
+        form.addRow("truth", truth)
+        form.addRow("class", self.label_box)
+        self.fold.addWidget(self.classes)
+        header(self.classes).setStretchLastSection(True)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addWidget(self.fold)
+        column.addWidget(self.message)
+        column.addWidget(self.by_eye)
+        column.addWidget(self.tabs, 1)
+        column.addWidget(keys.legend(KEYS))
+
+    def _connect(self) -> None:
+        events = self.viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.connect(self._layers_changed)
+        for box in (self.mask_box, self.truth_box):
+            box.currentIndexChanged.connect(self._choose)
+        self.label_box.currentIndexChanged.connect(self._label_changed)
+        self.open.clicked.connect(self._open)
+        self.state.said.connect(self.message.setText)
+        self.state.chosen.connect(self._chosen)
+        self.tabs.currentChanged.connect(lambda i: self._settings.keep("tab", i))
+        # Qt drops connections to methods of the object that is being destroyed.
+        self.destroyed.connect(lambda *_: self.closed())
+
+    # --- what is compared -----------------------------------------------------------------------
+    def _layers_changed(self, event: Any = None) -> None:
+        if self._closed or self._busy:
+            return
+        if event is not None and event.type == "inserted":
+            event.value.events.name.connect(self._layers_changed)
+        there = [la for la in self.viewer.layers if _has_labels(la)]
+        state = self.state
+        mask = state.mask if state.mask in there else self._likely_mask(there)
+        truth = state.truth if state.truth in there else _likely_truth(there, mask)
+        self._busy = True
+        for box, wanted in ((self.mask_box, mask), (self.truth_box, truth)):
+            offer(
+                box,
+                [(NONE, None), *((la.name, la) for la in there)],
+                partial(operator.is_, wanted),
+            )
+        self._busy = False
+        if mask is not state.mask or truth is not state.truth or event is None:
+            self._choose()
+
+    def _likely_mask(self, there: list[Any]) -> Any:
+        """Return the newest result's mask, or a Labels layer that no name calls a truth."""
+        masks = [r.mask for r in results(self.viewer) if r.mask in there]
+        others = [la for la in there if isinstance(la, Labels) and not _is_truth(la)]
+        return (masks or others or [None])[-1]
+
+    def _choose(self, _: Any = None) -> None:
+        if self._busy or self._closed:
+            return
+        mask, truth = self.mask_box.currentData(), self.truth_box.currentData()
+        self.message.setText("")
+        if mask is None or truth is None:
+            self.message.setText(HINT)
+        elif mask is truth:
+            self.message.setText("Prediction and truth are the same layer: choose another.")
+            truth = None
+        self.state.choose(mask, truth)
+
+    def _chosen(self) -> None:
+        comparison, state = self.state.comparison, self.state
+        names = [] if comparison is None else [(comparison.name(i), i) for i in comparison.labels()]
+        offer(self.label_box, [("all classes", None), *names], lambda i: i == state.label)
+        self.fold.setVisible(comparison is not None)
+        self._fill_classes()
+
+    def _fill_classes(self) -> None:
+        state = self.state
+        matching = state.matching
+        self.classes.setRowCount(0)
+        if matching is None or state.mask is None or state.truth is None:
+            return
+        for side, layer, values in (
+            ("mask", state.mask, matching.mask),
+            ("truth", state.truth, matching.truth),
+        ):
+            names = values_of(layer, np.zeros(1, np.uint8))
+            for value, label in sorted(values.items()):
+                row = self.classes.rowCount()
+                self.classes.insertRow(row)
+                title = names.get(value)
+                self.classes.setItem(row, 0, QTableWidgetItem(layer.name))
+                told = str(value) if title is None else f"{value}: {title}"
+                self.classes.setItem(row, 1, QTableWidgetItem(told))
+                box = combo("The class that this value counts as.")
+                offer(
+                    box,
+                    [*((name, i) for i, name in enumerate(matching.classes)), ("ignore", IGNORE)],
+                    partial(operator.eq, label),
+                )
+                box.currentIndexChanged.connect(
+                    lambda _, box=box, side=side, value=value: self._mapped(
+                        side, value, box.currentData()
+                    )
+                )
+                self.classes.setCellWidget(row, 2, box)
+
+    def _mapped(self, side: str, value: int, label: int) -> None:
+        matching = self.state.matching
+        if matching is None:
+            return
+        sides = {"mask": dict(matching.mask), "truth": dict(matching.truth)}
+        sides[side][value] = label
+        self.state.begin(Matching(matching.classes, sides["mask"], sides["truth"]))
+
+    def _label_changed(self, _: Any = None) -> None:
+        self.state.label = self.label_box.currentData()
+        self.slices.refresh()
+
+    def _open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a truth", "", "NIfTI (*.nii *.nii.gz)")
+        if not path:
+            return
+        try:
+            added = self.viewer.open(path, plugin="napari-attn-unet")
+        except Exception as error:
+            self.message.setText(f"{Path(path).name} cannot be opened: {error}")
+            return
+        if not _has_labels(added[0]):
+            self.message.setText(f"{Path(path).name} holds no labels: whole numbers are needed.")
+            return
+        pick(self.truth_box, lambda la: la is added[0])
+
+    # --- keys -----------------------------------------------------------------------------------
+    def do(self, action: str) -> None:
+        """Do what a key stands for."""
+        actions: dict[str, Callable[[], None]] = {
+            "next_worst": lambda: self.slices.step(1),
+            "previous_worst": lambda: self.slices.step(-1),
+            "next_error": lambda: self.errors.step(1),
+            "previous_error": lambda: self.errors.step(-1),
+            "hold_blink": self.by_eye.swap,
+        }
+        actions[action]()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is on its way."""
+        return self.state.busy or self.by_eye.busy or self.threshold.busy
+
+    def closed(self) -> None:
+        """Let go of everything: the dock was closed, or the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        keys.closed(self)
+        self.threshold.close_tab()
+        self.numbers.attention.stop()
+        self.by_eye.close_view()
+        self.state.close()
+
+
+def _has_labels(layer: Any) -> bool:
+    """Whether a layer can be a mask: labels, or an image of whole numbers that is ours not."""
+    if OUTPUT in layer.metadata and layer.metadata[OUTPUT].get("effect"):
+        return False
+    if isinstance(layer, Labels):
+        return bool(layer.ndim > 2)  # noqa: PLR2004
+    whole = isinstance(layer, Image) and not layer.rgb and np.dtype(layer.dtype).kind in "bui"
+    return bool(whole and layer.ndim > 2)  # noqa: PLR2004
+
+
+def _is_truth(layer: Any) -> bool:
+    return OUTPUT not in layer.metadata and any(w in layer.name.lower() for w in TRUTH_WORDS)
+
+
+def _likely_truth(there: list[Any], mask: Any) -> Any:
+    """Return a Labels layer that a name calls so, or else another one that no run has made."""
+    others = [la for la in there if la is not mask and isinstance(la, Labels)]
+    named = [la for la in others if _is_truth(la)]
+    plain = [la for la in others if OUTPUT not in la.metadata]
+    return (named or plain or [None])[-1]

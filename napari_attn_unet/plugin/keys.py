@@ -1,0 +1,76 @@
+"""Keys of the docked widgets: known to napari, which lists them and lets them be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from napari.components import ViewerModel
+from napari.utils.action_manager import action_manager
+from qtpy.QtWidgets import QLabel
+
+Key = tuple[str, str, str]
+"""Name of the action, default key, what it does."""
+HOLD = "hold_"
+"""An action whose name begins so is done while its key is down, and undone after."""
+
+
+class Keyed(Protocol):
+    """A widget that does what keys ask for."""
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer whose keys it listens to."""
+
+    def do(self, action: str) -> None:
+        """Do what a key stands for; of an action that is held, also its end."""
+
+
+_open: list[tuple[Keyed, frozenset[str]]] = []
+
+
+def opened(widget: Keyed, keys: Sequence[Key]) -> None:
+    """Let a widget listen to keys, until it is `closed`."""
+    _open.append((widget, frozenset(name for name, _, _ in keys)))
+    for name, key, what in keys:
+        full = f"napari-attn-unet:{name}"
+        if full in action_manager._actions:  # noqa: SLF001  (there is no public way to ask)
+            continue
+        act = _held(name) if name.startswith(HOLD) else _pressed(name)
+        action_manager.register_action(full, act, f"Attention U-Net: {what}", ViewerModel)
+        action_manager.bind_shortcut(full, key)
+
+
+def closed(widget: Keyed) -> None:
+    """Let it listen no more."""
+    _open[:] = [(other, names) for other, names in _open if other is not widget]
+
+
+def legend(keys: Sequence[Key]) -> QLabel:
+    """Return a line that tells the keys."""
+    line = QLabel(" · ".join(f"{key}: {what}" for _, key, what in keys))
+    line.setWordWrap(True)
+    line.setToolTip("Change these keys in Preferences → Shortcuts.")
+    return line
+
+
+def _do(viewer: Any, name: str) -> None:
+    for widget, names in list(_open):
+        if name in names and (widget.viewer is viewer or widget.viewer == viewer):
+            widget.do(name)
+
+
+def _pressed(name: str) -> Any:
+    def act(viewer: Any) -> None:
+        _do(viewer, name)
+
+    return act
+
+
+def _held(name: str) -> Any:
+    def act(viewer: Any) -> Iterator[None]:
+        _do(viewer, name)
+        yield
+        _do(viewer, name)
+
+    return act
