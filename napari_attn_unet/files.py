@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_attn_unet.errors import FileError
+from napari_attn_unet.errors import FileError, ShapeError
 from napari_attn_unet.volume import (
     MILLIMETRES,
     FloatArray,
@@ -288,6 +288,25 @@ def read_about(path: str | Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return about if isinstance(about, dict) and {"provenance", "classes"} <= set(about) else None
+
+
+def read_labels(path: str | Path) -> tuple[npt.NDArray[np.int32], Geometry]:
+    """Read a volume of labels, and where it lies.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    ShapeError
+        If it holds more than one volume, or values that are no labels.
+    """
+    (volume, *more) = read(path)
+    values = np.asarray(volume.data[0])
+    labels = np.rint(values)
+    if more or not np.array_equal(labels, values) or labels.min() < 0:
+        msg = f"{Path(path).name} holds no labels: whole numbers from 0 are needed, in one volume."
+        raise ShapeError(msg)
+    return labels.astype(np.int32), volume.geometry
 
 
 def looks_like_labels(array: npt.NDArray[Any], name: str) -> bool:

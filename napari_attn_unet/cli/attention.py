@@ -54,19 +54,13 @@ def driven(steps: Generator[Any, Any, Any], name: str) -> Any:
 
 def read_truth(path: Path | None, volume: Any) -> Any:
     """Read labels and bring them onto the grid of a volume; None stays None."""
-    import numpy as np  # noqa: PLC0415  (what starts fast imports nothing slow)
-
-    from napari_attn_unet import files  # noqa: PLC0415
+    from napari_attn_unet import files  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.volume import onto_grid  # noqa: PLC0415
 
     if path is None:
         return None
-    (truth, *more) = files.read(path)
-    labels = np.rint(np.asarray(truth.data[0]))
-    if more or labels.min() < 0 or not np.array_equal(labels, np.asarray(truth.data[0])):
-        msg = f"{path.name} holds no labels: whole numbers from 0, one volume, are needed."
-        raise ShapeError(msg)
-    return onto_grid(labels.astype(np.int32), truth.geometry, volume.geometry, volume.shape)
+    labels, geometry = files.read_labels(path)
+    return onto_grid(labels, geometry, volume.geometry, volume.shape)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,7 +8,17 @@ import sys
 from collections.abc import Sequence
 
 from napari_attn_unet import __version__
-from napari_attn_unet.cli import attention, demo, figure, info, phantom, predict, train
+from napari_attn_unet.cli import (
+    attention,
+    compare_models,
+    demo,
+    evaluate,
+    figure,
+    info,
+    phantom,
+    predict,
+    train,
+)
 from napari_attn_unet.errors import AttnUNetError
 
 INTERRUPTED = 130
@@ -24,7 +34,18 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--version", action="version", version=f"attn-unet {__version__}")
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, predict, attention, figure, info, train, phantom):
+    modules = (
+        demo,
+        predict,
+        attention,
+        figure,
+        evaluate,
+        compare_models,
+        info,
+        train,
+        phantom,
+    )
+    for module in modules:
         module.add_parser(commands)
     return result
 

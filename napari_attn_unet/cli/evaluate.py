@@ -1,0 +1,162 @@
+"""`attn-unet evaluate`: masks against truths, with tables and a report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_attn_unet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from napari_attn_unet.evaluation import Pair, Report
+
+METRICS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "evaluate",
+        help="masks against truths: tables and a report",
+        description=(
+            "Compare masks with truths and write into DIR: cases.csv (a row per case and class), "
+            "summary.csv (mean, sd, median, 95 % bootstrap interval) and report.html, which holds "
+            "plots and the worst slice of each case. A bad pair is listed and does not stop the "
+            "others; the exit code is then 1."
+        ),
+    )
+    command.add_argument(
+        "predictions",
+        type=Path,
+        metavar="PREDICTIONS",
+        help="a mask, or a folder with CASE.nii.gz or CASE/mask.nii.gz (what predict writes)",
+    )
+    command.add_argument(
+        "truths",
+        type=Path,
+        metavar="TRUTHS",
+        help="a file, a folder with CASE.nii.gz, or a dataset.json",
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    command.add_argument(
+        "--images", type=Path, metavar="DIR", help="images of the same names, for the pictures"
+    )
+    add_evaluation_options(command)
+    command.add_argument(
+        "--fail-under",
+        type=parse_bound,
+        action="append",
+        default=[],
+        metavar="METRIC=VALUE",
+        help="exit with 1 if the mean over cases and classes is lower; "
+        f"{', '.join(METRICS)}; such as dice=0.85",
+    )
+    command.set_defaults(run=run)
+
+
+def add_evaluation_options(command: argparse.ArgumentParser) -> None:
+    """Add what every command that evaluates takes."""
+    command.add_argument(
+        "--tolerance",
+        type=float,
+        default=1.0,
+        metavar="MM",
+        help="of the surface Dice, in the unit of the masks (default: 1)",
+    )
+    command.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: one per processor)"
+    )
+    command.add_argument("--no-pictures", action="store_true", help="a smaller report, sooner")
+
+
+def parse_bound(text: str) -> tuple[str, float]:
+    """Return a metric and its bound: "dice=0.85" -> ("Dice", 0.85)."""
+    name, _, value = text.partition("=")
+    try:
+        return METRICS[name.strip().lower()], float(value)
+    except (KeyError, ValueError):
+        msg = f"{text!r} is no bound; write {' or '.join(METRICS)}=VALUE, such as dice=0.85."
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def evaluated(  # noqa: PLR0913  (each is named by its caller)
+    pairs: Sequence[Pair],
+    classes: Sequence[str],
+    options: argparse.Namespace,
+    *,
+    title: str,
+    about: dict[str, str] | None = None,
+    failed: Sequence[Any] = (),
+) -> Report:
+    """Evaluate pairs beside a progress bar."""
+    from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    from napari_attn_unet.evaluation import Report, evaluate  # noqa: PLC0415
+
+    if options.workers is not None and options.workers < 1:
+        msg = f"--workers needs a number from 1, but got {options.workers}."
+        raise ConfigError(msg)
+    steps = evaluate(
+        pairs,
+        classes,
+        options.tolerance,
+        workers=options.workers,
+        pictures=not options.no_pictures,
+    )
+    cases = list(tqdm(steps, total=len(pairs), desc=title))
+    cases.sort(key=lambda case: case.name)
+    return Report((*cases, *failed), title, about or {})
+
+
+def write(report: Report, out: Path, compared: Sequence[Any] = ()) -> None:
+    """Write the tables and the page."""
+    from napari_attn_unet.inspection import write_csv  # noqa: PLC0415
+    from napari_attn_unet.report import to_html  # noqa: PLC0415
+
+    write_csv(out / "cases.csv", report.rows())
+    write_csv(out / "summary.csv", report.summary())
+    (out / "report.html").write_text(to_html(report, compared), encoding="utf-8")
+
+
+def tell(report: Report) -> None:
+    """Print the Dice of every class, the worst cases, and what could not be evaluated."""
+    for row in report.summary():
+        if row["metric"] == "Dice":
+            print(
+                f"{row['class']}: Dice {row['mean']:.4f} (sd {row['sd']:.4f}, median "
+                f"{row['median']:.4f}, 95 % {row['95 % low']:.4f} to {row['95 % high']:.4f}, "
+                f"{row['cases']} cases)"
+            )
+    for case in report.worst(3):
+        print(f"low: {case.name}, mean Dice {case.mean('Dice'):.4f}")
+    for case in report.failed:
+        print(f"{case.name}: {case.error}", file=sys.stderr)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write everything; return 1 if a pair is bad or a bound is not kept."""
+    from napari_attn_unet.evaluation import find_pairs  # noqa: PLC0415  (starts fast)
+
+    pairs, alone, classes = find_pairs(options.predictions, options.truths, options.images)
+    about = {"predictions": str(options.predictions), "truths": str(options.truths)}
+    report = evaluated(pairs, classes, options, title="Evaluation", about=about, failed=alone)
+    if not report.good:
+        msg = f"No pair could be evaluated. The first: {report.failed[0].error}"
+        raise ConfigError(msg)
+    write(report, options.out)
+    tell(report)
+    print(f"{options.out}: cases.csv, summary.csv, report.html")
+    code = 0
+    if report.failed:
+        total = len(report.cases)
+        print(f"{len(report.failed)} of {total} pairs were not evaluated.", file=sys.stderr)
+        code = 1
+    for metric, bound in options.fail_under:
+        mean = report.mean(metric)
+        if not mean >= bound:
+            print(f"Mean {metric} is {mean:.4f}, under {bound:g}.", file=sys.stderr)
+            code = 1
+    return code
