@@ -22,6 +22,7 @@ class SlicesTab(QWidget):
         super().__init__()
         self._state = state
         self._axis = 0
+        self._last: tuple[int, int] | None = None
         self.plot = ErrorPlot()
         self.plot.setToolTip("Click or drag to move the viewer to a slice.")
         self.previous = QPushButton("◂ less wrong")
@@ -101,9 +102,10 @@ class SlicesTab(QWidget):
         if not worst:
             self.message.setText("No slice has a wrong voxel.")
             return
-        at = worst.index(looking[1]) if looking[1] in worst else -1 if by > 0 else 0
+        known = looking == self._last and looking[1] in worst  # else begin with the worst
+        at = worst.index(looking[1]) if known else -1 if by > 0 else 0
         place = (at + by) % len(worst)
-        self._axis = looking[0]
+        self._axis, self._last = looking[0], (looking[0], worst[place])
         self.go_to(worst[place])
         curves = comparison.slices(looking[0], self._state.label)
         self.message.setText(

@@ -129,6 +129,8 @@ class CompareWidget(QWidget):
         events = self.viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._layers_changed)
+        for layer in self.viewer.layers:
+            layer.events.name.connect(self._layers_changed)
         for box in (self.mask_box, self.truth_box):
             box.currentIndexChanged.connect(self._choose)
         self.label_box.currentIndexChanged.connect(self._label_changed)

@@ -130,6 +130,8 @@ class InspectWidget(QWidget):
         events = self.viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._layers_changed)
+        for layer in self.viewer.layers:
+            layer.events.name.connect(self._layers_changed)
         for box in (self.image_box, self.mask_box, self.truth_box):
             box.currentIndexChanged.connect(self._choose)
         self.result_box.currentIndexChanged.connect(self._result_changed)
