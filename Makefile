@@ -32,7 +32,7 @@ format: $(VENV)/.installed-dev
 pictures: $(VENV)/.installed
 	xvfb-run -a -s "-screen 0 1920x1200x24" $(VENV)/bin/python tools/make_pictures.py out/demo
 	cp out/demo/screenshot.png docs/images/segment.png
-	xvfb-run -a -s "-screen 0 1920x1200x24" $(VENV)/bin/python tools/make_inspect_pictures.py docs/images
+	xvfb-run -a -s "-screen 0 1920x1200x24" $(VENV)/bin/python tools/make_dock_pictures.py docs/images
 
 benchmark: $(VENV)/.installed-benchmark
 	$(VENV)/bin/python -m benchmarks --out docs/benchmarks.md

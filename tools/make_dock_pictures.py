@@ -1,4 +1,4 @@
-"""Photograph every part of Inspect for the docs: `make pictures`."""
+"""Photograph every part of Inspect and Compare for the docs: `make pictures`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def until(done: Callable[[], bool]) -> None:
 def photograph(viewer: Any, name: str) -> None:
     """Save the window."""
     until(lambda: True)
-    viewer.screenshot(str(out / f"inspect-{name}.png"), canvas_only=False, flash=False)
+    viewer.screenshot(str(out / f"{name}.png"), canvas_only=False, flash=False)
 
 
 def click(task: Any) -> None:
@@ -49,35 +49,40 @@ def remove(viewer: Any, *words: str) -> None:
             viewer.layers.remove(layer)
 
 
-with tempfile.TemporaryDirectory() as folder:
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+def segmented(sample: str, checkpoint: str) -> Any:
+    """Return a viewer with a sample, segmented."""
     viewer = napari.Viewer()
     viewer.window.resize(1600, 950)
-    viewer.open_sample(PLUGIN, "mni152")
+    viewer.open_sample(PLUGIN, sample)
     _, segment = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
-    segment.checkpoint.value = dict(segment._checkpoint_choices())["hippocampus"]  # noqa: SLF001
+    segment.checkpoint.value = dict(segment._checkpoint_choices())[checkpoint]  # noqa: SLF001
     segment.probabilities.value = True
     segment.run.native.click()
     until(lambda: not segment.running)
     viewer.window.remove_dock_widget(segment.native)
+    return viewer
+
+
+def inspect_pictures() -> None:
+    """Photograph every tab of Inspect."""
+    viewer = segmented("mni152", "hippocampus")
     _, inspect = viewer.window.add_plugin_dock_widget(PLUGIN, "Inspect")
     until(lambda: not inspect.state.counting)
     viewer.reset_view()
     tabs = {inspect.tabs.tabText(i): i for i in range(inspect.tabs.count())}
 
     def show(tab: str) -> None:
-        """Turn to a tab."""
         inspect.tabs.setCurrentIndex(tabs[tab])
 
     show("Gates")
     inspect.gates.threshold.setValue(0.5)
     inspect.gates.contour.setChecked(True)
-    photograph(viewer, "gates")
+    photograph(viewer, "inspect-gates")
     inspect.gates.contour.setChecked(False)
     show("Profile")
-    photograph(viewer, "profile")
+    photograph(viewer, "inspect-profile")
     inspect.grid.setChecked(True)
-    photograph(viewer, "side-by-side")
+    photograph(viewer, "inspect-side-by-side")
     inspect.grid.setChecked(False)
     show("Probe")
     mask = next(layer for layer in viewer.layers if layer.name.endswith("mask"))
@@ -88,22 +93,73 @@ with tempfile.TemporaryDirectory() as folder:
         for callback in viewer.mouse_move_callbacks:
             callback(viewer, None)
         inspect.probe.add(viewer.cursor.position)
-    photograph(viewer, "probe")
+    photograph(viewer, "inspect-probe")
     show("Agreement")
     click(inspect.agreement.task)
-    photograph(viewer, "agreement")
+    photograph(viewer, "inspect-agreement")
     show("Knock-out")
     click(inspect.knockout.task)
-    photograph(viewer, "knockout")
+    photograph(viewer, "inspect-knockout")
     remove(viewer, "Δ", "changed voxels")
     show("Second")
     inspect.difference.second.setCurrentIndex(inspect.difference.second.findText("phantom"))
     click(inspect.difference.task)
     inspect.difference.next.click()
-    photograph(viewer, "second")
+    photograph(viewer, "inspect-second")
     remove(viewer, "−")
     viewer.reset_view()
     show("Export")
     inspect.export.slices.setText("18, 23, 28")
     inspect.export.save_figure(out / "inspect-figure.png")
     viewer.close()
+
+
+def compare_pictures() -> None:
+    """Photograph every view of Compare."""
+    viewer = segmented("phantom", "phantom")
+    for layer in viewer.layers:
+        layer.visible = layer.visible and "gate" not in layer.name
+    _, compare = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare")
+    until(lambda: not compare.busy)
+    viewer.reset_view()
+    by_eye = compare.by_eye
+    compare.numbers.attention.button.click()
+    until(lambda: not compare.numbers.attention.running)
+    by_eye.contour.setChecked(True)
+    compare.slices.step(1)
+    photograph(viewer, "compare-numbers")
+    by_eye.contour.setChecked(False)
+    by_eye.errors.setChecked(True)
+    compare.tabs.setCurrentIndex(1)
+    photograph(viewer, "compare-slices")
+    compare.tabs.setCurrentIndex(2)
+    compare.errors.step(1)
+    photograph(viewer, "compare-errors")
+    viewer.reset_view()
+    by_eye.grid.setChecked(True)
+    compare.tabs.setCurrentIndex(0)
+    photograph(viewer, "compare-side-by-side")
+    by_eye.grid.setChecked(False)
+    by_eye.errors.setChecked(False)
+    compare.tabs.setCurrentIndex(3)
+    compare.threshold.sliders[0].setValue(0.1)
+    until(lambda: not compare.busy)
+    by_eye.contours.setChecked(True)
+    photograph(viewer, "compare-threshold")
+    by_eye.contours.setChecked(False)
+    compare.threshold.reset.click()
+    until(lambda: not compare.busy)
+    by_eye.swipe.setChecked(True)
+    photograph(viewer, "compare-swipe")
+    by_eye.swipe.setChecked(False)
+    by_eye.distance.setChecked(True)
+    until(lambda: not compare.busy)
+    viewer.layers["Phantom image" if "Phantom image" in viewer.layers else 0].visible = False
+    photograph(viewer, "compare-distance")
+    viewer.close()
+
+
+with tempfile.TemporaryDirectory() as folder:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+    inspect_pictures()
+    compare_pictures()
