@@ -1,4 +1,4 @@
-"""Inspect as a person uses it: by mouse and keys, from the sample to the exported table."""
+"""Inspect and Compare as a person uses them: by mouse and keys, from the sample to the table."""
 
 from __future__ import annotations
 
@@ -12,36 +12,44 @@ import pytest
 from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, QSettings, Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QTabWidget
 
 WAIT = 120_000
 
 
-def test_from_the_sample_to_the_table(  # noqa: PLR0915  (one story)
-    qtbot: QtBot, make_napari_viewer: Callable[..., Viewer], tmp_path: Path, monkeypatch: Any
-) -> None:
+@pytest.fixture
+def viewer(qtbot: QtBot, make_napari_viewer: Callable[..., Viewer], tmp_path: Path) -> Viewer:
+    """The program with the phantom sample, segmented by a click."""
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path))
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1500, 950)
     viewer.open_sample("napari-attn-unet", "phantom")
     _, segment = viewer.window.add_plugin_dock_widget("napari-attn-unet", "Segment")
     segment.checkpoint.value = dict(segment._checkpoint_choices())["phantom"]
+    segment.probabilities.value = True
     qtbot.mouseClick(segment.run.native, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
+    return viewer
+
+
+def turn_to(qtbot: QtBot, tabs: QTabWidget, name: str) -> None:
+    """Click on a tab."""
+    bar = tabs.tabBar()
+    (index,) = (i for i in range(bar.count()) if bar.tabText(i) == name)
+    qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=bar.tabRect(index).center())
+    assert tabs.currentIndex() == index
+
+
+def test_inspect_from_the_sample_to_the_table(
+    qtbot: QtBot, viewer: Viewer, tmp_path: Path, monkeypatch: Any
+) -> None:
     dock, inspect = viewer.window.add_plugin_dock_widget("napari-attn-unet", "Inspect")
     dock.raise_()
     qtbot.waitUntil(lambda: inspect.state.inspection is not None, timeout=WAIT)
     assert inspect.truth_box.currentText() != "none"  # the sample's own
 
-    def tab(name: str) -> None:
-        bar = inspect.tabs.tabBar()
-        (index,) = (i for i in range(bar.count()) if bar.tabText(i) == name)
-        place = bar.tabRect(index).center()
-        qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=place)
-        assert inspect.tabs.currentIndex() == index
-
     # a click in the profile moves the viewer
-    tab("Profile")
+    turn_to(qtbot, inspect.tabs, "Profile")
     plot = inspect.profile.plot
     plot.draw()
     ax = plot.axes[0]
@@ -70,7 +78,7 @@ def test_from_the_sample_to_the_table(  # noqa: PLR0915  (one story)
     assert [gate.visible for gate in gates] == [True, False, False]
 
     # knock-out of the finest gate
-    tab("Knock-out")
+    turn_to(qtbot, inspect.tabs, "Knock-out")
     qtbot.mouseClick(inspect.knockout.task.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not inspect.knockout.task.running, timeout=WAIT)
     changed = next(layer for layer in viewer.layers if "changed voxels" in layer.name)
@@ -87,6 +95,52 @@ def test_from_the_sample_to_the_table(  # noqa: PLR0915  (one story)
         assert float(row["Dice with the truth before"]) > 0.85
     figure = tmp_path / "figure.png"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(figure), ""))
-    tab("Export")
+    turn_to(qtbot, inspect.tabs, "Export")
     qtbot.mouseClick(inspect.export.figure, Qt.MouseButton.LeftButton)
     assert figure.stat().st_size > 20_000
+
+
+def test_compare_from_the_sample_to_the_table(
+    qtbot: QtBot, viewer: Viewer, tmp_path: Path, monkeypatch: Any
+) -> None:
+    dock, compare = viewer.window.add_plugin_dock_widget("napari-attn-unet", "Compare")
+    dock.raise_()
+    qtbot.waitUntil(lambda: compare.state.components is not None, timeout=WAIT)
+    assert compare.mask_box.currentText() == "Phantom · mask"
+    assert compare.truth_box.currentText() == "Phantom · truth"
+    front = compare.numbers.rows()[0]
+    assert front["class"] == "front lobe"
+    assert 0.85 < front["Dice"] < 1
+
+    # the worst slice, by key from the canvas
+    turn_to(qtbot, compare.tabs, "Slices")
+    worst = compare.state.comparison.worst_slices(0, None)
+    canvas = viewer.window._qt_viewer.canvas.native
+    qtbot.keyClick(canvas, Qt.Key.Key_W)
+    assert viewer.dims.point[0] == pytest.approx(worst[0])
+    qtbot.keyClick(canvas, Qt.Key.Key_W)
+    assert viewer.dims.point[0] == pytest.approx(worst[1])
+
+    # the first error, by a click in the list
+    qtbot.mouseClick(compare.by_eye.errors, Qt.MouseButton.LeftButton)
+    turn_to(qtbot, compare.tabs, "Errors")
+    table = compare.errors.table
+    place = table.visualItemRect(table.item(0, 1)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    component = compare.state.components[0]
+    np.testing.assert_allclose(viewer.dims.point, component.voxel)
+    errors = viewer.layers["Phantom · mask · errors"]
+    assert errors.data[component.voxel] > 1
+
+    # the tables
+    turn_to(qtbot, compare.tabs, "Numbers")
+    for button, name, rows in (
+        (compare.numbers.save, "numbers.csv", 3),
+        (compare.errors.save, "errors.csv", len(compare.state.components)),
+    ):
+        path = tmp_path / name
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, p=path: (str(p), ""))
+        turn_to(qtbot, compare.tabs, "Errors" if name == "errors.csv" else "Numbers")
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        with path.open(newline="") as file:
+            assert len(list(csv.DictReader(file))) == rows
