@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from napari_attn_unet.errors import CheckpointError, ConfigError
 
 FORMAT_VERSION = 1
+MUCH_LARGER = 1.6
+"""An image this many times larger than what a checkpoint was trained on deserves a word."""
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format
 
 _COLOURS = (
@@ -144,6 +146,22 @@ class Card:
         """Return the card as JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
+    def larger_than_seen(
+        self, shape: Sequence[int], spacing_mm: Sequence[float] | None
+    ) -> str | None:
+        """Return a sentence where an image is far larger than those trained on; else None."""
+        view = self.field_of_view_mm
+        if view is None or spacing_mm is None:
+            return None
+        extent = [n * s for n, s in zip(shape, spacing_mm, strict=True)]
+        if all(e <= MUCH_LARGER * v for e, v in zip(extent, view, strict=True)):
+            return None
+        have, want = (" × ".join(f"{v:.0f}" for v in size) for size in (extent, view))
+        return (
+            f"This image ({have} mm) is much larger than those the checkpoint was trained on "
+            f"({want} mm). It may find structures elsewhere"
+        )
+
     @classmethod
     def from_json(cls, text: str) -> Card:
         """Read a card back.
@@ -221,7 +239,8 @@ def read_card(path: str | Path) -> Card:
 
 def _card_text(path: Path) -> str:
     if not path.is_file():
-        msg = f"There is no checkpoint at {path}. Choose a file that exists."
+        what = "is a folder" if path.is_dir() else "is not there"
+        msg = f"{path} {what}. Choose a checkpoint file that exists."
         raise CheckpointError(msg)
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")

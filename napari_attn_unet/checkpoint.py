@@ -118,8 +118,9 @@ def resolve(source: str | Path) -> Path:
         return ships[str(source)]
     path = Path(source).expanduser()
     if not path.is_file():
+        what = f"{path} is a folder" if path.is_dir() else f"There is no checkpoint at {path}"
         msg = (
-            f"There is no checkpoint at {path}. Give the path of a {' or '.join(SUFFIXES)} file, "
+            f"{what}. Give the path of a {' or '.join(SUFFIXES)} file, "
             f"or one of the checkpoints that ship: {', '.join(ships)}."
         )
         raise CheckpointError(msg)
@@ -129,11 +130,17 @@ def resolve(source: str | Path) -> Path:
 def _read_torch(path: Path) -> tuple[Card, dict[str, Tensor]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except pickle.UnpicklingError as error:
+        # torch's own words advise to open such files all the same
         msg = (
-            f"{path.name} cannot be opened safely ({reason}). Files that run code when they are "
-            "opened are refused. Save the weights as safetensors, with their card."
+            f"{path.name} is refused: it is no file of torch's, or holds Python objects, which may "
+            "run code when they are opened. Save the weights as safetensors, with their card."
+        )
+        raise CheckpointError(msg) from error
+    except (RuntimeError, EOFError, KeyError, ValueError, AttributeError) as error:
+        msg = (
+            f"{path.name} is damaged or incomplete, or no checkpoint at all. Copy or download it "
+            "again and compare its size with the original."
         )
         raise CheckpointError(msg) from error
     if not isinstance(content, dict) or not {"card", "state_dict"} <= set(content):

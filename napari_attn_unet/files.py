@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,8 +93,9 @@ def read(path: str | Path, channels: int = 1) -> list[Volume]:
         array = np.asanyarray(image.dataobj)
     except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
         msg = (
-            f"{path.name} cannot be read as NIfTI: {error}. "
-            "The file is damaged or incomplete; copy or export it again."
+            f"{path.name} cannot be read as NIfTI: {error}. The file is damaged, incomplete or "
+            "something else by a wrong name (a compressed file must end in .nii.gz, another in "
+            ".nii); copy or export it again."
         )
         raise FileError(msg) from error
     except Exception as error:
@@ -117,6 +119,9 @@ def read(path: str | Path, channels: int = 1) -> list[Volume]:
 
 
 def _require_readable(path: Path) -> None:
+    if path.is_dir():
+        msg = f"{path} is a folder. Give the volume files in it."
+        raise FileError(msg)
     if not path.is_file():
         msg = f"There is no file at {path}. Check the path."
         raise FileError(msg)
@@ -137,8 +142,11 @@ def _squeezed(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
         raise FileError(msg)
     while array.ndim > _SPATIAL_AXES and array.shape[-1] == 1:
         array = array[..., 0]
-    while array.ndim < _SPATIAL_AXES:
-        array = array[..., np.newaxis]
+    if array.ndim < _SPATIAL_AXES:
+        msg = (
+            f"{path.name} is a 2D image {array.shape}. Volumes of 3 axes are read: give the stack."
+        )
+        raise FileError(msg)
     if array.ndim > _SERIES_AXES:
         msg = (
             f"{path.name} has {array.ndim} axes {array.shape}; a volume has 3 (x, y, z) "
@@ -241,9 +249,27 @@ def _save(image: Any, path: Path) -> None:
         nibabel.save(image, temporary)
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         msg = f"{path} cannot be written: {error}. Choose another folder or free some space."
         raise FileError(msg) from error
+
+
+def make_folder(path: str | Path) -> Path:
+    """Make a folder if need be, before the work that is to be written there.
+
+    Raises
+    ------
+    FileError
+        If there cannot be one.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{path} cannot be an output folder: {error}. Choose another."
+        raise FileError(msg) from error
+    return path
 
 
 def write_prediction(
@@ -276,7 +302,11 @@ def write_prediction(
         "unit": prediction.geometry.unit,
     }
     written.append(folder / ABOUT)
-    written[-1].write_text(json.dumps(about, indent=1), encoding="utf-8")
+    try:
+        written[-1].write_text(json.dumps(about, indent=1), encoding="utf-8")
+    except OSError as error:
+        msg = f"{written[-1]} cannot be written: {error}. Choose another folder."
+        raise FileError(msg) from error
     return written
 
 

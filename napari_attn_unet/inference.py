@@ -11,7 +11,7 @@ import torch
 from napari_attn_unet import checkpoint
 from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.devices import PRECISIONS, default_limit, pick_device
-from napari_attn_unet.errors import DeviceError, MemoryLimitError
+from napari_attn_unet.errors import ConfigError, DeviceError, MemoryLimitError
 from napari_attn_unet.intervention import Intervention
 from napari_attn_unet.job import Job, Part, Request
 from napari_attn_unet.kernels import fold
@@ -219,6 +219,12 @@ class Predictor:
             If a volume is not what the network takes, before any work on it.
         """
         series = [volumes] if isinstance(volumes, Volume) else list(volumes)
+        if not series or not all(isinstance(volume, Volume) for volume in series):
+            msg = (
+                f"A Volume is needed, but got {type(volumes).__name__}. "
+                "Wrap an array (Z, Y, X) as Volume(array[None])."
+            )
+            raise ConfigError(msg)
         if look_at is not None and axis is None:
             axis = 0
         folder = None if store is None else Path(store)

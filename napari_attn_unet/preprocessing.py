@@ -254,10 +254,11 @@ def statistics(array: Any, channel: int = 0, name: str = "volume") -> tuple[floa
             bad += int(block.size - np.isfinite(block).sum())
     mean = sum(sums) / voxels
     if bad or not np.isfinite(mean):
-        msg = (
-            f"{name!r} has {bad:,} voxels that are NaN or infinite (of {voxels:,}). "
-            "Replace them first, for instance by the image's minimum: "
-            "`numpy.nan_to_num(array, nan=numpy.nanmin(array))`."
+        msg = f"{name!r} has {bad:,} voxels that are NaN or infinite (of {voxels:,}). " + (
+            "There is no image in it: export it again."
+            if bad == voxels
+            else "Replace them first, for instance by the smallest of the others: "
+            "`array[~numpy.isfinite(array)] = array[numpy.isfinite(array)].min()`."
         )
         raise VolumeError(msg)
     # To float64 first: in float16, even the difference to the mean is coarse.

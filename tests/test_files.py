@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from itertools import permutations, product
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from napari_attn_unet import files
 from napari_attn_unet.errors import FileError
+from napari_attn_unet.volume import Geometry
 
 SHAPE = (5, 6, 7)
 TURN = np.array([[0.9, -0.2, 0.1], [0.25, 1.1, -0.1], [-0.05, 0.15, 2.0]])  # oblique and sheared
@@ -71,3 +73,26 @@ def test_labels_are_told_by_name_or_few_values() -> None:
     assert files.looks_like_labels(many % 3, "scan")
     assert not files.looks_like_labels(many, "scan")
     assert not files.looks_like_labels((many % 3).astype(np.float32), "mask")
+
+
+def test_a_folder_a_2d_image_and_a_wrong_ending_are_told(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="is a folder"):
+        files.read(tmp_path)
+    nibabel.save(nibabel.Nifti1Image(np.zeros((5, 6), np.float32), np.eye(4)), tmp_path / "a.nii")
+    with pytest.raises(FileError, match="2D image"):
+        files.read(tmp_path / "a.nii")
+    (tmp_path / "b.nii").write_bytes(gzip.compress((tmp_path / "a.nii").read_bytes()))
+    with pytest.raises(FileError, match=r"compressed file must end in \.nii\.gz"):
+        files.read(tmp_path / "b.nii")
+
+
+def test_an_output_folder_that_is_a_file_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(FileError, match="cannot be an output folder"):
+        files.make_folder(tmp_path / "taken")
+    with pytest.raises(FileError, match="cannot be written"):
+        files.write(
+            tmp_path / "taken" / "a.nii.gz",
+            np.zeros((3, 3, 3), np.uint8),
+            Geometry.from_spacing((1, 1, 1), unit="mm"),
+        )

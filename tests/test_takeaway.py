@@ -126,3 +126,24 @@ def test_a_figure_shows_the_slices_and_proportions_that_were_asked_for(tmp_path:
     figure.save(picture, tmp_path / "f.png")
     assert matplotlib.image.imread(tmp_path / "f.png").ndim == 3
     assert figure.busiest(inspection, 0, 3) == [4]
+
+
+def test_predict_warns_of_a_far_larger_image_and_tells_of_time_points(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    series = np.random.default_rng(0).normal(size=(2, 20, 24, 22)).astype(np.float32)
+    files.write(tmp_path / "series.nii.gz", series, Geometry.from_spacing((9, 9, 9), unit="mm"))
+    command = ["predict", str(tmp_path / "series.nii.gz"), "--out", str(tmp_path / "o")]
+    assert main([*command, "--checkpoint", "phantom"]) == 0
+    told = capsys.readouterr()
+    assert "much larger than those the checkpoint was trained on" in told.err
+    assert "2 time points, together" in told.out
+    assert main(["figure", command[1], "--out", str(tmp_path / "f.png")]) == 1
+    assert "series of 2 volumes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["2", "0", "1KB", "5PB", "."])
+def test_a_memory_limit_that_is_none(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "a.nii.gz", "--out", "o", "--memory-limit", size])
+    assert "2GB" in capsys.readouterr().err

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_attn_unet.cli.predict import add_run_options
+from napari_attn_unet.cli.predict import add_run_options, advise
 from napari_attn_unet.errors import ShapeError
+
+if TYPE_CHECKING:
+    from napari_attn_unet.inference import Predictor
+    from napari_attn_unet.volume import Volume
 
 TABLES = "gates.csv, profile.csv, agreement.csv, agreement_slices.csv, gradcam.csv, knockout.csv"
 
@@ -63,6 +67,18 @@ def read_truth(path: Path | None, volume: Any) -> Any:
     return onto_grid(labels, geometry, volume.geometry, volume.shape)
 
 
+def read_one(path: Path, predictor: Predictor) -> Volume:
+    """Read one volume for a predictor; warn where it is far larger than those trained on."""
+    from napari_attn_unet import files  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    (volume, *more) = files.read(path, predictor.checkpoint.config.in_channels)
+    if more:
+        msg = f"{path.name} is a series of {len(more) + 1} volumes; give one volume."
+        raise ShapeError(msg)
+    advise(predictor.checkpoint.card, volume)
+    return volume
+
+
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 0."""
     from napari_attn_unet import files, takeaway  # noqa: PLC0415  (starts fast)
@@ -71,15 +87,14 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor(
         options.checkpoint, options.device, options.precision, options.memory_limit
     )
-    (volume, *more) = files.read(options.image, predictor.checkpoint.config.in_channels)
-    if more:
-        msg = f"{options.image.name} is a series of {len(more) + 1} volumes; give one volume."
-        raise ShapeError(msg)
+    volume = read_one(options.image, predictor)
+    truth = read_truth(options.truth, volume)
+    files.make_folder(options.out)
     steps = takeaway.write(
         predictor,
         volume,
         options.out,
-        truth=read_truth(options.truth, volume),
+        truth=truth,
         name=files.stem(options.image),
         top=options.top,
         gradcam=not options.no_gradcam,

@@ -51,10 +51,12 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a case failed."""
-    from napari_attn_unet.evaluation import find_pairs, paired  # noqa: PLC0415  (starts fast)
+    from napari_attn_unet import files  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet.evaluation import find_pairs, paired  # noqa: PLC0415
     from napari_attn_unet.inspection import write_csv  # noqa: PLC0415
     from napari_attn_unet.training.dataset import open_dataset  # noqa: PLC0415
 
+    files.make_folder(options.out)
     dataset = open_dataset(options.dataset)
     cases = list(dataset.cases)
     if options.holdout is not None:

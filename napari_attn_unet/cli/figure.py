@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from napari_attn_unet.cli.attention import driven, read_truth
+from napari_attn_unet.cli.attention import driven, read_one, read_truth
 from napari_attn_unet.cli.predict import add_run_options
 from napari_attn_unet.errors import ConfigError
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor(
         options.checkpoint, options.device, options.precision, options.memory_limit
     )
-    volume = files.read(options.image, predictor.checkpoint.config.in_channels)[0]
+    volume = read_one(options.image, predictor)
     axis = "zyx".index(options.axis)
     slices = _slices(options.slices, volume.shape[axis])
     truth = read_truth(options.truth, volume)

@@ -8,9 +8,13 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_attn_unet.errors import AttnUNetError, ConfigError
+
+if TYPE_CHECKING:
+    from napari_attn_unet.card import Card
+    from napari_attn_unet.volume import Volume
 
 _BYTES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 
@@ -60,11 +64,22 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
 
 def parse_bytes(text: str) -> int:
     """Return a size in bytes: "2GB" -> 2_000_000_000."""
-    match = re.fullmatch(r"([\d.]+)\s*([kmgt]?)b?", text.strip().lower())
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([kmgt]?)b?", text.strip().lower())
     if not match:
         msg = f"{text!r} is no size; write it like 2GB or 500MB."
         raise argparse.ArgumentTypeError(msg)
-    return int(float(match[1]) * _BYTES[match[2]])
+    size = int(float(match[1]) * _BYTES[match[2]])
+    if size < _BYTES["m"]:
+        msg = f"{text!r} is {size:,} bytes, too little for any run; write it like 2GB or 500MB."
+        raise argparse.ArgumentTypeError(msg)
+    return size
+
+
+def advise(card: Card, volume: Volume) -> None:
+    """Warn where an image is far larger than those that a checkpoint was trained on."""
+    note = card.larger_than_seen(volume.shape, volume.geometry.spacing_mm)
+    if note is not None:
+        print(f"{volume.name}: {note}: crop it to the region first.", file=sys.stderr)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,11 +100,13 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor(
         options.checkpoint, options.device, options.precision, options.memory_limit
     )
+    files.make_folder(options.out)
     failed = 0
     for path in options.images:
         folder = options.out / files.stem(path)
         try:
             volumes = files.read(path, predictor.checkpoint.config.in_channels)
+            advise(predictor.checkpoint.card, volumes[0])
             steps = predictor.steps(
                 volumes,
                 probabilities=options.probabilities,
@@ -113,11 +130,12 @@ def run(options: argparse.Namespace) -> int:
             failed += 1
             print(f"{path}: {error}", file=sys.stderr)
             continue
+        points = f"{len(volumes)} time points, together " if len(volumes) > 1 else ""
         sizes = ", ".join(
             f"{name} {mm3:,.0f} mm³" if mm3 is not None else f"{name} {count:,} voxels"
             for name, count, mm3 in prediction.class_sizes().values()
         )
-        print(f"{folder}: {sizes}")
+        print(f"{folder}: {points}{sizes}")
     if failed:
         print(f"{failed} of {len(options.images)} images failed.", file=sys.stderr)
     return 1 if failed else 0

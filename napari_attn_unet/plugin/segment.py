@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 WHOLE = "whole image"
 SLICES = "slices on screen"
-MUCH_LARGER = 1.6
-"""An image this many times larger than what a checkpoint was trained on deserves a word."""
 REST_MS = 250
 """How long the slider must rest before a live run starts."""
 _KEPT = (
@@ -234,24 +232,18 @@ class SegmentWidget(SegmentForm):
             self.note.setText("Open a 3D image, or a sample: File → Open Sample → Attention U-Net.")
             return
         self.note.setText("")
-        view = self._card.field_of_view_mm if self._card else None
-        if view is None or self.region.value != WHOLE:
+        card = self._card
+        if card is None or self.region.value != WHOLE:
             return
         try:
-            volumes, _ = layers.to_volumes(image, self._card.in_channels if self._card else 1)
+            volumes, _ = layers.to_volumes(image, card.in_channels)
         except AttnUNetError as error:
             self.note.setText(str(error))
             return
-        spacing = volumes[0].geometry.spacing_mm
-        if spacing is None:
-            return
-        extent = [n * s for n, s in zip(volumes[0].shape, spacing, strict=True)]
-        if any(e > MUCH_LARGER * v for e, v in zip(extent, view, strict=True)):
-            have, want = (" × ".join(f"{v:.0f}" for v in size) for size in (extent, view))
-            self.note.setText(
-                f"This image ({have} mm) is much larger than those the checkpoint was trained on "
-                f"({want} mm). It may find structures elsewhere: draw a box."
-            )
+        volume = volumes[0]
+        note = card.larger_than_seen(volume.shape, volume.geometry.spacing_mm)
+        if note is not None:
+            self.note.setText(f"{note}: draw a box.")
             self.add_box.visible = True
 
     def _add_box_clicked(self) -> None:
