@@ -13,6 +13,7 @@ import torch
 
 from benchmarks import contestants as c
 from benchmarks.measure import Task, in_own_process, interleaved, machine, table
+from benchmarks.metrics import live
 from napari_attn_unet.planning import Plan
 from napari_attn_unet.streaming import evaluate
 
@@ -157,6 +158,7 @@ TABLES = {
     "Overlapping windows": windows,
     "Memory": memory,
     "The slice on screen": first_slice,
+    "Comparing": live,
 }
 INTRODUCTION = """# Benchmarks
 

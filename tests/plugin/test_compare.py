@@ -557,6 +557,15 @@ class TestThreshold:
         click(qtbot, tab.reset)
         np.testing.assert_array_equal(mask.data, original)
         assert tab.sliders[0].value() == 0.5
+        before = tab.curve(0)
+        assert tab.curve(0) is before
+        viewer.layers["truth"].data_setitem(tuple(np.argwhere(p[0] > 0)[:5].T), 1)
+        settle(qtbot, segmented)
+        assert (
+            tab.curve(0).at(0.5).both + tab.curve(0).at(0.5).truth_only
+            == (segmented.state.comparison.truth == 1).sum()
+        )
+        assert tab.curve(0) is not before
         tab.label.setCurrentText("two")
         click(qtbot, tab.best)
         settle(qtbot, segmented)

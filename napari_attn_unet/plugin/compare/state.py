@@ -60,6 +60,8 @@ class State:
         self.rows: list[Row] | None = None
         self.components: list[Component] | None = None
         self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None
+        self.truths = 0
+        """Counts the changes of the truth, for whoever keeps what was made of it."""
         self._moved = False
         self._worker: Any = None
         self._again = False
@@ -205,6 +207,7 @@ class State:
         pair = relabel(self._arrays[0][where], self._arrays[1][where], self.matching)
         changed = self.comparison.update(*pair, box)
         if changed is not None:
+            self.truths += layer is self.truth
             self.rows = self.components = None
             self.changed.emit(changed)
             self._timer.start()

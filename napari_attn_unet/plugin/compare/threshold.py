@@ -32,7 +32,7 @@ class ThresholdTab(QWidget):
         self._state = state
         self._probabilities: list[npt.NDArray[Any]] = []
         self._original: tuple[Labels, npt.NDArray[Any]] | None = None
-        self._curves: dict[int, ThresholdCurve] = {}
+        self._curves: dict[tuple[int, int], ThresholdCurve] = {}
         self._worker: Any = None
         self._again = False
         self.sliders: list[QLabeledDoubleSlider] = []
@@ -67,6 +67,7 @@ class ThresholdTab(QWidget):
         self.reset.clicked.connect(self._reset)
         state.chosen.connect(self.refresh)
         state.changed.connect(lambda _: self._show_numbers())
+        state.measured.connect(self._draw)
         state.viewer.events.theme.connect(self._themed)
         self._themed()
 
@@ -141,11 +142,13 @@ class ThresholdTab(QWidget):
         comparison, label = self._state.comparison, self._class(index)
         if comparison is None or label is None or label < 1:
             return None
-        if index not in self._curves:
-            self._curves[index] = threshold_curve(
+        key = index, self._state.truths
+        if key not in self._curves:
+            self._curves = {k: v for k, v in self._curves.items() if k[1] == key[1]}
+            self._curves[key] = threshold_curve(
                 self._probabilities[index], comparison.truth == label
             )
-        return self._curves[index]
+        return self._curves[key]
 
     def _draw(self, _: Any = None) -> None:
         index = self.label.currentIndex()
