@@ -10,15 +10,12 @@ step() {
     printf '\n== %s\n' "$*"
 }
 
-on_screen() {
-    xvfb-run -a -s "-screen 0 1920x1200x24" "$@"
-}
-
-# pytest-qt and qtpy each choose a Qt binding: tell both.
+# pytest-qt and qtpy each choose a Qt binding: tell both. Two at once look for a free screen from
+# different numbers on.
 with_qt() {
-    local api=$1
-    shift
-    QT_API=$api PYTEST_QT_API=$api on_screen "$@"
+    local api=$1 screen=$2
+    shift 2
+    QT_API=$api PYTEST_QT_API=$api xvfb-run -a -n "$screen" -s "-screen 0 1920x1200x24" "$@"
 }
 
 step "style"
@@ -57,9 +54,17 @@ step "wheel: the manifest and the demo, away from the checkout"
     "$root/build/wheel-env/bin/attn-unet" demo --out "$root/build/wheel-demo"
 )
 
-step "tests, PyQt5"
-with_qt pyqt5 "$bin/python" -m pytest --cov --cov-report=term
+step "tests, PyQt5; beside them those of the plugin, PyQt6"
+with_qt pyqt6 300 "$bin/python" -m pytest tests/plugin -p no:cacheprovider >build/pyqt6.log 2>&1 &
+beside=$!
+trap 'kill $beside 2>/dev/null || true' EXIT
+with_qt pyqt5 99 "$bin/python" -m pytest --cov --cov-report=term
+trap - EXIT
+wait $beside || {
+    cat build/pyqt6.log
+    exit 1
+}
 step "tests of the plugin, PyQt6"
-with_qt pyqt6 "$bin/python" -m pytest tests/plugin
+tail -n 1 build/pyqt6.log
 
 step "all checks passed"
