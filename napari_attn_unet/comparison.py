@@ -65,11 +65,11 @@ def match(mask: Mapping[int, str | None], truth: Mapping[int, str | None]) -> Ma
     maps: list[dict[int, int]] = [{0: 0}, {0: 0}]
     for side, names, others in ((maps[0], mask, truth), (maps[1], truth, mask)):
         for value in sorted(v for v in names if v):
-            name = names[value]
+            name = names[value] or others.get(value)
             key = _plain(name) if both_named and name else value
             if key not in known:
                 known[key] = len(classes)
-                classes.append(name or others.get(value) or f"label {value}")
+                classes.append(name or f"label {value}")
             side[value] = known[key]
     return Matching(tuple(classes), *maps)
 
@@ -88,9 +88,7 @@ def relabel(
     ShapeError
         If there are more classes than a byte holds, or the shapes differ.
     """
-    if mask.shape != truth.shape:
-        msg = f"Mask and truth must have one shape, but are {mask.shape} and {truth.shape}."
-        raise ShapeError(msg)
+    metrics.same_shape(mask, truth)
     if len(matching.classes) > MOST_CLASSES:
         msg = (
             f"There are {len(matching.classes)} classes; at most {MOST_CLASSES} are compared. "
@@ -302,7 +300,7 @@ class Comparison:
         tolerance
             Of the surface Dice, in the geometry's unit.
         """
-        unit = "voxels" if self.geometry.unit == "pixel" else self.geometry.unit
+        unit = self.geometry.length_unit
         rows = self.counted_rows()
         for row, label in zip(rows, [*self.labels(), None], strict=False):
             d, o = self.distances(label), self.objects(label)
@@ -363,12 +361,6 @@ class Comparison:
             found += self._connected(wrong, other, start, KINDS[kind], classes)
         return sorted(found, key=lambda c: (-c.voxels, -c.depth))
 
-    def _distance_to(self, there: metrics.BoolArray) -> FloatArray:
-        from scipy import ndimage  # noqa: PLC0415  (slow to import)
-
-        spacing = self.geometry.spacing
-        return np.asarray(ndimage.distance_transform_edt(~there, sampling=spacing))
-
     def _connected(
         self,
         wrong: metrics.BoolArray,
@@ -386,7 +378,10 @@ class Comparison:
         inside = wrong[crop]
         labels, count = ndimage.label(inside, np.ones((3, 3, 3)))
         numbers = np.arange(1, count + 1)
-        inner = self._distance_to(~np.pad(inside, 1))[1:-1, 1:-1, 1:-1]
+        spacing = self.geometry.spacing
+        inner = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing)[
+            1:-1, 1:-1, 1:-1
+        ]
         middles = ndimage.maximum_position(inner, labels, numbers)
         farthest = ndimage.maximum(away, labels[inside], numbers)
         voxels = np.bincount(labels.ravel(), minlength=count + 1)[1:]
@@ -410,7 +405,7 @@ class Comparison:
     def component_rows(self, components: Sequence[Component]) -> list[Row]:
         """Return components as a table."""
         voxel = self.geometry.voxel_mm3
-        unit = "voxels" if self.geometry.unit == "pixel" else self.geometry.unit
+        unit = self.geometry.length_unit
         rows = []
         for number, c in enumerate(components, 1):
             row: Row = {"#": number, "error": c.kind, "class": c.classes, "voxels": c.voxels}
@@ -428,11 +423,13 @@ class Comparison:
 
         Returns
         -------
-        Vertices (N, 3) in voxels, faces (M, 3), and at every vertex the distance to the truth's
-        border in the geometry's unit: above 0 outside the truth, below 0 inside. None where mask
-        or truth has nothing of the class.
+        Vertices (N, 3) in voxels, faces (M, 3), and at every vertex the distance to the nearest
+        vertex of the truth's surface, in the geometry's unit: above 0 outside the truth, below 0
+        inside. Both surfaces are those of marching cubes (Lorensen & Cline 1987), half-way between
+        voxel centres. None where mask or truth has nothing of the class.
         """
         from scipy import ndimage  # noqa: PLC0415  (slow to import)
+        from scipy.spatial import cKDTree  # noqa: PLC0415
         from skimage import measure  # noqa: PLC0415
 
         mask, truth = self._structures(label)
@@ -440,14 +437,13 @@ class Comparison:
             return None
         box = metrics.box_of(mask | truth)
         start = np.asarray([s.start for s in box])
-        mask, truth = np.pad(mask[box], 1), np.pad(truth[box], 1)
-        vertices, faces, _, _ = measure.marching_cubes(mask.astype(np.float32), 0.5)
-        # The border lies half a voxel from the centres on either side of it.
-        half = 0.5 * min(self.geometry.spacing)
-        outside, inside = self._distance_to(truth), self._distance_to(~truth)
-        signed = np.where(truth, half - inside, outside - half)
-        values = ndimage.map_coordinates(signed, vertices.T, order=1, mode="nearest")
-        return vertices + start - 1, faces.astype(np.int64), values
+        solid, true = (np.pad(a[box], 1).astype(np.float32) for a in (mask, truth))
+        vertices, faces, _, _ = measure.marching_cubes(solid, 0.5)
+        others, _, _, _ = measure.marching_cubes(true, 0.5)
+        spacing = np.asarray(self.geometry.spacing)
+        distance, _ = cKDTree(others * spacing).query(vertices * spacing)
+        inside = ndimage.map_coordinates(true, vertices.T, order=1) > 0.5  # noqa: PLR2004
+        return vertices + start - 1, faces.astype(np.int64), np.where(inside, -distance, distance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -494,14 +490,14 @@ def threshold_curve(
 
 
 def label_by_thresholds(
-    probabilities: Sequence[npt.NDArray[Any]], thresholds: Sequence[float]
+    probabilities: Mapping[int, npt.NDArray[Any]], thresholds: Mapping[int, float]
 ) -> Labels:
     """Return the label of every voxel: of the classes that reach their threshold, the likeliest.
 
     Parameters
     ----------
     probabilities
-        A map (Z, Y, X) for each class but the background.
+        {label: its map (Z, Y, X)}, one at least; without the background.
     thresholds
         One for each.
 
@@ -509,9 +505,9 @@ def label_by_thresholds(
     -------
     (Z, Y, X); 0 where no class reaches its threshold.
     """
-    shape = probabilities[0].shape
+    shape = next(iter(probabilities.values())).shape
     best, labels = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
-    for label, (p, threshold) in enumerate(zip(probabilities, thresholds, strict=True), 1):
-        wins = (p >= threshold) & (p > best)
+    for label, p in probabilities.items():
+        wins = (p >= thresholds[label]) & (p > best)
         best[wins], labels[wins] = p[wins], label
     return labels

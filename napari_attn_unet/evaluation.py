@@ -7,7 +7,8 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -279,14 +280,17 @@ def evaluate_case(
         names: Sequence[str] = [c[0] for c in about["classes"]] if about is not None else classes
         matching = match(_named(mask, names), _named(truth, classes or names))
         comparison = Comparison(*relabel(mask, truth, matching), place, matching.classes)
-        worst = comparison.worst_slices(0, None)
-        drawn = _draw(pair, comparison, worst[0] if worst else None) if picture else b""
+        worst = next(iter(comparison.worst_slices(0, None)), None)
         rows = tuple(comparison.rows(tolerance))
-        return CaseResult(pair.name, rows, worst[0] if worst else None, drawn)
     except AttnUNetError as error:
         return CaseResult(pair.name, error=str(error))
     except Exception as error:
         return CaseResult(pair.name, error=f"{type(error).__name__}: {error}")
+    drawn = b""
+    if picture:
+        with suppress(Exception):  # the numbers stand without it
+            drawn = _draw(pair, comparison, worst)
+    return CaseResult(pair.name, rows, worst, drawn)
 
 
 def _named(labels: np.ndarray[Any, Any], names: Sequence[str]) -> dict[int, str | None]:
@@ -297,11 +301,11 @@ def _named(labels: np.ndarray[Any, Any], names: Sequence[str]) -> dict[int, str 
 
 def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
     """Return the worst slice as PNG; the middle of the truth where nothing is wrong."""
+    image = np.zeros(comparison.mask.shape, np.float32)
     if pair.image is not None:
         volume = files.read(pair.image)[0]
-        image = np.asarray(volume.data[0])
-    if pair.image is None or image.shape != comparison.mask.shape:
-        image = np.zeros(comparison.mask.shape, np.float32)
+        grid, shape = comparison.geometry, comparison.mask.shape
+        image = onto_grid(np.asarray(volume.data[0]), volume.geometry, grid, shape)
     inspection = Inspection(
         image,
         comparison.geometry,
@@ -347,14 +351,18 @@ def evaluate(
         return
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         try:
-            for future in as_completed([pool.submit(one, pair) for pair in pairs]):
-                yield future.result()
+            futures = {pool.submit(one, pair): pair for pair in pairs}
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenExecutor as error:  # a process was killed, for its memory perhaps
+                    yield CaseResult(futures[future].name, error=f"Not finished: {error}")
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def paired(first: Report, second: Report) -> list[Row]:
-    """Compare two sets of masks of the same cases, per class and metric.
+    """Compare two sets of masks of the same cases, per class and metric that both have.
 
     Returns
     -------
@@ -365,7 +373,7 @@ def paired(first: Report, second: Report) -> list[Row]:
 
     rows: list[Row] = []
     for name in first.classes():
-        for metric in first.metrics():
+        for metric in (m for m in first.metrics() if m in second.metrics()):
             a, b = first.values(metric, name), second.values(metric, name)
             both = [c for c in a if c in b and math.isfinite(a[c]) and math.isfinite(b[c])]
             x, y = (np.array([values[case] for case in both]) for values in (a, b))

@@ -6,8 +6,8 @@ distance to another is that from each of its voxel centres to the nearest of the
 the definitions of MONAI (`compute_hausdorff_distance`, `compute_average_surface_distance`,
 `compute_surface_dice`), to which the tests hold them.
 
-Where a structure is in neither array, every number is NaN: there is nothing to agree on. Where it
-is in one only, overlap is 0 and distances are infinite.
+Where a structure is in neither array, there is nothing to agree on: shares and distances are NaN.
+Where it is in one only, Dice, IoU and surface Dice are 0 and distances infinite.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def confusion(
     ShapeError
         If the arrays differ in shape.
     """
-    _same_shape(mask, truth)
+    same_shape(mask, truth)
     pairs = truth.ravel().astype(np.intp) * classes + mask.ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
@@ -151,7 +151,7 @@ def overlap_of(counts: npt.NDArray[np.int64], labels: Sequence[int]) -> Overlap:
 
 def overlap(mask: BoolArray, truth: BoolArray) -> Overlap:
     """Return the overlap of two structures of the same shape."""
-    _same_shape(mask, truth)
+    same_shape(mask, truth)
     both = int(np.logical_and(mask, truth).sum())
     return Overlap(both, int(mask.sum()) - both, int(truth.sum()) - both)
 
@@ -171,7 +171,7 @@ def distances(mask: BoolArray, truth: BoolArray, spacing: Sequence[float]) -> Di
     spacing
         Size of a voxel along each axis.
     """
-    _same_shape(mask, truth)
+    same_shape(mask, truth)
     box = box_of(mask | truth)
     a, b = surface(mask[box]), surface(truth[box])
     return Distances(nearest(a, b, spacing), nearest(b, a, spacing))
@@ -194,7 +194,7 @@ def nearest(here: BoolArray, there: BoolArray, spacing: Sequence[float]) -> Floa
     if not there.any() or not here.any():
         return np.full(int(here.sum()), np.inf)
     tree = cKDTree(np.argwhere(there) * np.asarray(spacing))
-    found, _ = tree.query(np.argwhere(here) * np.asarray(spacing), workers=-1)
+    found, _ = tree.query(np.argwhere(here) * np.asarray(spacing))
     return np.asarray(found, dtype=np.float64)
 
 
@@ -202,7 +202,7 @@ def objects(mask: BoolArray, truth: BoolArray) -> Objects:
     """Return how many objects of the truth are found and missed, and how many are spurious."""
     from skimage import measure  # noqa: PLC0415  (slow to import)
 
-    _same_shape(mask, truth)
+    same_shape(mask, truth)
     box = box_of(mask | truth)
     mask, truth = mask[box], truth[box]
     labels, count = measure.label(truth, return_num=True)
@@ -226,7 +226,8 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else NAN
 
 
-def _same_shape(mask: npt.NDArray[Any], truth: npt.NDArray[Any]) -> None:
+def same_shape(mask: npt.NDArray[Any], truth: npt.NDArray[Any]) -> None:
+    """Raise a `ShapeError` unless both have one shape."""
     if mask.shape != truth.shape:
         msg = f"Mask and truth must have one shape, but are {mask.shape} and {truth.shape}."
         raise ShapeError(msg)

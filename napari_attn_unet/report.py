@@ -64,7 +64,8 @@ def to_html(report: Report, compared: Sequence[Row] = ()) -> str:
             "<p>Interval: 95 % percentile bootstrap of the mean over cases. Infinite distances "
             "(one side has nothing of the class) are counted apart.</p>"
         )
-        parts += ["<h2>Distribution</h2>", _image(_plot(report), "Every dot is a case.")]
+        if report.metrics():
+            parts += ["<h2>Distribution</h2>", _image(_plot(report), "Every dot is a case.")]
         parts += ["<h2>Lowest Dice</h2>", _table(_worst_rows(report))]
         drawn = [case for case in report.worst(len(report.good)) if case.picture]
         if drawn:

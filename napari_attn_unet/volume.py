@@ -112,6 +112,11 @@ class Geometry:
         return z, y, x
 
     @property
+    def length_unit(self) -> str:
+        """What a distance on this grid is in: the unit, or "voxels" where there is none."""
+        return "voxels" if self.unit == "pixel" else self.unit
+
+    @property
     def origin(self) -> tuple[float, float, float]:
         """World coordinates of the centre of voxel (0, 0, 0)."""
         z, y, x = self.affine[:3, 3].tolist()

@@ -58,6 +58,11 @@ class TestMatching:
         if 3 in truth:
             assert got.classes[3] == "label 3"
 
+    def test_a_value_that_one_side_does_not_name_takes_the_other_s(self) -> None:
+        got = match({1: "liver", 2: None}, {1: "liver", 2: "tumour"})
+        assert got.classes == ("background", "liver", "tumour")
+        assert got.mask == got.truth == {0: 0, 1: 1, 2: 2}
+
     @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint16])
     def test_classes_are_merged_and_ignored(self, dtype: type) -> None:
         mask = np.array([[[0, 1, 2, 3]]], dtype)
@@ -194,19 +199,34 @@ def test_nothing_to_compare_with_is_infinitely_far() -> None:
     assert comparison.surface(1) is None
 
 
-def test_the_surface_carries_its_signed_distance() -> None:
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (5, 1, 2)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_surface_carries_its_signed_distance(
+    axis: int, spacing: tuple[float, float, float]
+) -> None:
     truth = np.zeros((20, 20, 20), np.uint8)
     truth[5:15, 5:15, 5:15] = 1
-    mask = np.zeros_like(truth)
-    mask[5:15, 5:15, 3:13] = 1  # 2 voxels to the left
-    place = Geometry.from_spacing((1, 1, 1), unit="mm")
+    mask = np.roll(truth, -2, axis)
+    place = Geometry.from_spacing(spacing, unit="mm")
     vertices, faces, values = Comparison(mask, truth, place, CLASSES[:2]).surface(1)
     assert faces.max() < len(vertices) == len(values)
-    middle = (abs(vertices[:, 0] - 9.5) < 3) & (abs(vertices[:, 1] - 9.5) < 3)
-    left = middle & (vertices[:, 2] < 4)
-    right = middle & (vertices[:, 2] > 12)
-    np.testing.assert_allclose(values[left], 2, atol=0.01)
-    np.testing.assert_allclose(values[right], -2, atol=0.01)
+    middle = np.ones(len(vertices), bool)
+    for other in {0, 1, 2} - {axis}:
+        middle &= abs(vertices[:, other] - 9.5) < 3
+    before = middle & (vertices[:, axis] < 4)
+    behind = middle & (vertices[:, axis] > 12)
+    assert before.any()
+    assert behind.any()
+    np.testing.assert_allclose(values[before], 2 * spacing[axis], atol=0.01)
+    away = values[behind]  # the nearest border may lie across, where voxels are small
+    assert (away < 0).all()
+    assert (-away <= 2 * spacing[axis] + 0.01).all()
+
+
+def test_the_surfaces_of_the_same_are_one() -> None:
+    truth = lobes()
+    _, _, values = Comparison(truth.copy(), truth, PLACE, CLASSES).surface(None)
+    np.testing.assert_array_equal(values, 0)
 
 
 class TestThresholds:
@@ -225,7 +245,7 @@ class TestThresholds:
     def test_the_likeliest_of_those_that_reach_their_threshold(self) -> None:
         front = np.array([[[0.5, 0.4, 0.1, 0.3]]], np.float32)
         back = np.array([[[0.4, 0.5, 0.2, 0.3]]], np.float32)
-        got = label_by_thresholds([front, back], [0.3, 0.55])
+        got = label_by_thresholds({1: front, 2: back}, {1: 0.3, 2: 0.55})
         np.testing.assert_array_equal(got, [[[1, 1, 0, 1]]])
-        got = label_by_thresholds([front, back], [0.3, 0.2])
-        np.testing.assert_array_equal(got, [[[1, 2, 2, 1]]])
+        got = label_by_thresholds({1: front, 7: back}, {1: 0.3, 7: 0.2})
+        np.testing.assert_array_equal(got, [[[1, 7, 7, 1]]])

@@ -236,6 +236,25 @@ def test_the_page_holds_everything_and_escapes_names() -> None:
     assert "<b>&c" not in text
 
 
+def test_a_report_of_nothing_and_of_other_metrics() -> None:
+    nothing = Report((CaseResult("empty"),))
+    assert "Evaluation" in to_html(nothing)
+    voxels = CaseResult("c0", ({"class": "lobe", "Dice": 0.5, "HD95 (voxels)": 2.0},))
+    rows = paired(Report((case("c0", 0.7),)), Report((voxels,)))
+    assert {row["metric"] for row in rows} == {"Dice"}
+
+
+def test_a_picture_that_fails_takes_no_numbers_away(
+    dataset: Path, masks: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "image.nii.gz").write_bytes(b"junk")
+    pair = find_pairs(masks, dataset)[0][1]
+    broken = Pair(pair.name, pair.mask, pair.truth, tmp_path / "image.nii.gz")
+    result = evaluate_case(broken, picture=True)
+    assert (result.picture, result.error) == (b"", "")
+    assert result.rows
+
+
 class TestCommands:
     def test_evaluate(self, dataset: Path, masks: Path, tmp_path: Path, capsys: object) -> None:
         out = tmp_path / "out"

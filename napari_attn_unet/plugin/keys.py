@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from napari.components import ViewerModel
+from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QLabel
 
@@ -38,7 +39,9 @@ def opened(widget: Keyed, keys: Sequence[Key]) -> None:
             continue
         act = _held(name) if name.startswith(HOLD) else _pressed(name)
         action_manager.register_action(full, act, f"Attention U-Net: {what}", ViewerModel)
-        action_manager.bind_shortcut(full, key)
+        saved = get_settings().shortcuts.shortcuts.get(full)  # what the user has made of it
+        for binding in [key] if saved is None else saved:
+            action_manager.bind_shortcut(full, binding)
 
 
 def closed(widget: Keyed) -> None:
@@ -48,10 +51,16 @@ def closed(widget: Keyed) -> None:
 
 def legend(keys: Sequence[Key]) -> QLabel:
     """Return a line that tells the keys."""
-    line = QLabel(" · ".join(f"{key}: {what}" for _, key, what in keys))
+    line = QLabel(" · ".join(f"{_bound(name) or key}: {what}" for name, key, what in keys))
     line.setWordWrap(True)
     line.setToolTip("Change these keys in Preferences → Shortcuts.")
     return line
+
+
+def _bound(name: str) -> str:
+    """Return the keys that an action has now."""
+    bound = action_manager._shortcuts.get(f"napari-attn-unet:{name}", ())  # noqa: SLF001
+    return ", ".join(str(key) for key in bound)
 
 
 def _do(viewer: Any, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,11 @@ def go_to(
     shown = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
     if viewer.dims.ndisplay == 2:  # noqa: PLR2004
         extent = layer.extent.world[1] - layer.extent.world[0]
-        length = np.abs(np.asarray(size) * np.asarray(layer.scale)[-_SPATIAL:])
+        # the box in the world, however the layer is turned
+        corners = np.array(list(product(*((0.0, float(n)) for n in size))))
+        start = [0.0] * (layer.ndim - _SPATIAL)
+        there = np.array([layer.data_to_world([*start, *corner]) for corner in corners])
+        length = np.ptp(there, axis=0)
         wanted = max(length[axis] / extent[axis] for axis in shown) * 4
         viewer.reset_view()
         camera(viewer).zoom *= float(np.clip(1 / wanted, 1.0, _CLOSEST)) if wanted > 0 else 1.0

@@ -62,7 +62,7 @@ def results(viewer: Any) -> list[Result]:
     for result in found.values():
         for level in sorted(result.gates):  # finest first
             result.gates[level] = result.gates.pop(level)
-    return sorted((r for r in found.values() if r.gates), key=lambda r: str(r.key[0]))
+    return sorted(found.values(), key=lambda r: str(r.key[0]))
 
 
 def at_time(layer: Layer, viewer: Any) -> npt.NDArray[Any]:

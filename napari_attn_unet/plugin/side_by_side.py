@@ -8,6 +8,7 @@ from typing import Any
 from napari.layers import Image, Layer
 
 from napari_attn_unet.plugin.layers import OUTPUT, transforms
+from napari_attn_unet.plugin.looks import Looks
 from napari_attn_unet.plugin.navigate import grid
 
 
@@ -26,7 +27,7 @@ class SideBySide:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._copies: list[Layer] = []
-        self._before: dict[Layer, dict[str, Any]] = {}
+        self._looks = Looks()
         self._order: list[Layer] = []
         self._grid: tuple[bool, int, tuple[int, int]] | None = None
 
@@ -45,14 +46,6 @@ class SideBySide:
         cells_of = grid(viewer)
         self._grid = cells_of.enabled, cells_of.stride, tuple(cells_of.shape)
         self._order = there
-        self._before = {
-            layer: {
-                "visible": layer.visible,
-                "name_overlay": layer.name_overlay.visible,
-                "colorbar": isinstance(layer, Image) and layer.colorbar.visible,
-            }
-            for layer in there
-        }
         selected = set(viewer.layers.selection)
         shown: list[Layer] = []
         for i, layer in enumerate(cells):
@@ -62,15 +55,15 @@ class SideBySide:
                 self._copies.append(under)
             shown += [layer] if under is None else [under, layer]
             for part in shown[-2:]:
-                part.visible = True
-            layer.name_overlay.visible = True
+                self._looks.change(part, visible=True)
+            self._looks.change(layer, name_overlay__visible=True)
         last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
         if last is not None:
-            last.colorbar.position = "bottom_right"  # the name stands above
-            last.colorbar.visible = True
+            # the name stands above
+            self._looks.change(last, colorbar__position="bottom_right", colorbar__visible=True)
         for layer in there:
             if layer not in shown:
-                layer.visible = False
+                self._looks.change(layer, visible=False)
         # napari counts layers off from the bottom; hidden ones above leave the count alone.
         self._arrange([*shown, *(layer for layer in there if layer not in shown)])
         cells_of.stride = 1 if image is None else 2
@@ -91,14 +84,9 @@ class SideBySide:
         for copy in self._copies:
             if copy in viewer.layers:
                 viewer.layers.remove(copy)
-        for layer, about in self._before.items():
-            if layer in viewer.layers:
-                layer.visible = about["visible"]
-                layer.name_overlay.visible = about["name_overlay"]
-                if isinstance(layer, Image):
-                    layer.colorbar.visible = about["colorbar"]
+        self._looks.restore()
         self._arrange([layer for layer in self._order if layer in viewer.layers])
-        self._copies, self._before, self._order, self._grid = [], {}, [], None
+        self._copies, self._order, self._grid = [], [], None
         viewer.reset_view()
 
     def _arrange(self, order: list[Layer]) -> None:
@@ -114,7 +102,7 @@ def _copy(image: Image, name: str) -> Layer:
     return Image(
         image.data,
         name=f"{image.name} · under {name}",
-        rgb=False,
+        rgb=image.rgb,
         multiscale=image.multiscale,
         colormap=image.colormap,
         contrast_limits=image.contrast_limits,

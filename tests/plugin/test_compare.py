@@ -206,6 +206,14 @@ class TestChoosing:
         assert left.mask_only == ((mask > 0) & (truth == 0)).sum()
 
 
+def test_a_map_of_thousands_of_numbers_is_refused_at_once(compare: CompareWidget) -> None:
+    many = np.arange(16 * 20 * 18, dtype=np.int32).reshape(16, 20, 18)
+    compare.viewer.add_labels(many, name="numbered", scale=(2, 1, 1), units=("mm",) * 3)
+    compare.truth_box.setCurrentText("numbered")
+    assert "numbered objects" in compare.message.text()
+    assert compare.classes.rowCount() == 0
+
+
 class TestNumbers:
     def test_the_table_is_that_of_the_comparison(
         self, compare: CompareWidget, pair: tuple[np.ndarray, np.ndarray]
@@ -419,6 +427,21 @@ class TestByEye:
         assert not grid(viewer).enabled
         assert [(la.name, la.visible) for la in viewer.layers] == before
 
+    def test_the_layers_are_given_back_when_another_pair_is_chosen(
+        self, compare: CompareWidget
+    ) -> None:
+        truth = compare.viewer.layers["truth"]
+        colours, opacity = truth.colormap, truth.opacity
+        compare.by_eye.contour.click()
+        compare.by_eye.errors.click()
+        compare.viewer.add_labels(lobes(), name="second truth", scale=(2, 1, 1))
+        compare.truth_box.setCurrentText("second truth")
+        assert (truth.contour, truth.opacity, truth.visible) == (0, opacity, True)
+        assert truth.colormap == colours
+        assert not compare.viewer.layers["second truth"].visible  # under the errors
+        compare.by_eye.errors.click()
+        assert compare.viewer.layers["second truth"].visible
+
     def test_distance_in_3d(self, qtbot: QtBot, compare: CompareWidget) -> None:
         compare.by_eye.distance.click()
         settle(qtbot, compare)
@@ -429,9 +452,15 @@ class TestByEye:
         assert -low == high >= abs(surface.vertex_values).max()
         mine = compare.viewer.layers["mine"]
         assert (surface.extent.world[0] >= mine.extent.world[0] - 1e-6).all()
+        compare.label_box.setCurrentText("back")
+        settle(qtbot, compare)
+        (surface,) = (la for la in compare.viewer.layers if isinstance(la, Surface))
+        assert surface.data[0][:, 1].max() == pytest.approx(15.5)
+        assert surface.data[0][:, 1].min() < 12.1  # of that class alone, and its spurious voxel
         compare.by_eye.distance.click()
         assert surface not in compare.viewer.layers
         assert compare.viewer.dims.ndisplay == 2
+        assert mine.visible
 
 
 class TestSlices:
@@ -535,6 +564,37 @@ class TestThreshold:
         settle(qtbot, compare)
         return compare
 
+    def test_classes_are_those_of_the_maps_in_any_order(
+        self, qtbot: QtBot, segmented: CompareWidget
+    ) -> None:
+        viewer = segmented.viewer
+        names = [f"brain · probability of {name}" for name in ("one", "two")]
+        first, second = (viewer.layers.index(name) for name in names)
+        viewer.layers.move(min(first, second), max(first, second) + 1)
+        again = CompareWidget(viewer)
+        viewer.window.add_dock_widget(again, name="again")
+        settle(qtbot, again)
+        p = [viewer.layers[name].data for name in names]
+        level = float(np.quantile(p[0], 0.9))
+        again.threshold.sliders[0].setValue(level)
+        again.threshold.sliders[1].setValue(1.0)
+        settle(qtbot, again)
+        mask = viewer.layers["brain · mask"].data
+        np.testing.assert_array_equal(mask == 1, p[0] >= again.threshold.sliders[0].value())
+        again.closed()
+        viewer.layers.remove(names[0])
+        segmented.threshold.refresh()
+        assert segmented.threshold.sliders == []
+        assert "every class" in segmented.threshold.message.text()
+
+    def test_a_reset_is_not_overtaken(self, qtbot: QtBot, segmented: CompareWidget) -> None:
+        mask = segmented.viewer.layers["brain · mask"]
+        original = mask.data.copy()
+        segmented.threshold.sliders[0].setValue(0.01)
+        click(qtbot, segmented.threshold.reset)  # while the mask is on its way
+        settle(qtbot, segmented)
+        np.testing.assert_array_equal(mask.data, original)
+
     def test_without_probabilities_it_says_how_to_get_them(self, compare: CompareWidget) -> None:
         assert "probabilities" in compare.threshold.message.text()
         assert compare.threshold.sliders == []
@@ -594,6 +654,11 @@ def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer
     viewer.dims.set_current_step(0, 0)
     settle(qtbot, compare)
     assert compare.state.comparison.overlap(None).dice == 1
+    chosen = []
+    compare.state.chosen.connect(lambda: chosen.append(1))
+    viewer.dims.set_current_step(1, 3)
+    settle(qtbot, compare)
+    assert chosen == []  # a slice is no time point
     viewer.dims.set_current_step(0, 1)
     qtbot.waitUntil(lambda: compare.busy, timeout=WAIT)
     settle(qtbot, compare)
@@ -602,12 +667,16 @@ def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer
 
 def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None:
     viewer = compare.viewer
+    truth = viewer.layers["truth"]
+    colours = truth.colormap
+    compare.by_eye.contour.click()
     compare.by_eye.errors.click()
     compare.by_eye.swipe.click()
     compare.tabs.setCurrentIndex(2)
     viewer.window.remove_dock_widget(compare)
     compare.closed()
     assert [la.name for la in viewer.layers] == ["brain", "mine", "truth"]
+    assert (truth.contour, truth.colormap, truth.visible) == (0, colours, True)
     again = CompareWidget(viewer)
     viewer.window.add_dock_widget(again, name="Compare")
     settle(qtbot, again)

@@ -15,6 +15,7 @@ from napari_attn_unet.plugin import workers
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.compare.swipe import Swipe
 from napari_attn_unet.plugin.layers import OUTPUT, transforms
+from napari_attn_unet.plugin.looks import Looks
 from napari_attn_unet.plugin.side_by_side import SideBySide
 
 COLOURS = {1: "#b0b0b0", 2: "#e66101", 3: "#2c7bb6", 4: "#c51b7d"}
@@ -35,9 +36,10 @@ class ByEye(QWidget):
         self._layer: Labels | None = None
         self._surface: Surface | None = None
         self._worker: Any = None
-        self._contours: dict[Labels, tuple[int, Any, float]] = {}
-        self._seen: dict[Layer, bool] = {}
-        self._covered: dict[Layer, bool] = {}
+        self._outlined, self._blinking, self._covered, self._in_3d = (Looks() for _ in range(4))
+        self._pair: list[Any] = []
+        self._ndisplay = 2
+        self._again = False
         self.side_by_side_view = SideBySide(state.viewer)
         self.swipe_view = Swipe(state)
         self.errors = _toggle(
@@ -94,33 +96,42 @@ class ByEye(QWidget):
         self.distance.toggled.connect(self._distance_toggled)
         self._state.chosen.connect(self._chosen)
         self._state.changed.connect(self._changed)
+        self._state.measured.connect(self.refresh_surface)
 
     def _chosen(self) -> None:
         there = self._state.comparison is not None
         for button in self.findChildren(QPushButton):
             button.setEnabled(there)
-        if self.swipe.isChecked():
-            self.swipe.setChecked(False)
+        self.swipe.setChecked(False)
+        pair = [self._state.mask, self._state.truth]
+        if any(a is not b for a, b in zip(pair, self._pair, strict=False)):  # give them back
+            for button in (self.contour, self.contours, self.grid):
+                button.setChecked(False)
+            for looks in (self._blinking, self._covered):
+                looks.restore()
+        self._pair = pair
         if self.errors.isChecked():
+            self._cover()
             self._show_errors()
-        if self.distance.isChecked():
-            self._measure_surface()
+        self.refresh_surface()
 
     # --- errors ---------------------------------------------------------------------------------
     def _errors_toggled(self, on: bool) -> None:
         self.legend.setVisible(on)
         if on:
-            pair = [la for la in (self._state.mask, self._state.truth) if la is not None]
-            self._covered = {layer: layer.visible for layer in pair}
-            for layer in pair:  # their colours would mix with those of the legend
-                layer.visible = False
+            self._cover()
             self._show_errors()
         else:
             self._remove(self._layer)
             self._layer = None
-            for layer, visible in self._covered.items():
-                layer.visible = visible
-            self._covered = {}
+            self._covered.restore()
+
+    def _cover(self) -> None:
+        """Hide both: their colours would mix with those of the legend."""
+        if not self._covered:
+            for layer in (self._state.mask, self._state.truth):
+                if layer is not None:
+                    self._covered.change(layer, visible=False)
 
     def _show_errors(self) -> None:
         """Show the errors; the layer's data are the comparison's own."""
@@ -154,27 +165,24 @@ class ByEye(QWidget):
             self._state.viewer.layers.remove(layer)
 
     # --- contours and blink ---------------------------------------------------------------------
-    def _pair(self) -> list[Labels]:
-        return [la for la in (self._state.mask, self._state.truth) if isinstance(la, Labels)]
-
     def _contoured(self, button: QPushButton, *, on: bool) -> None:
         other = self.contours if button is self.contour else self.contour
         if on and other.isChecked():
             other.setChecked(False)
-        for layer in self._pair():
-            if not on:
-                if layer in self._contours:
-                    layer.contour, layer.colormap, layer.opacity = self._contours.pop(layer)
+        self._outlined.restore()
+        if not on:
+            return
+        white = DirectLabelColormap(color_dict={None: "white", 0: "transparent"})
+        for layer in (self._state.mask, self._state.truth):
+            if not isinstance(layer, Labels):
                 continue
-            self._contours.setdefault(layer, (layer.contour, layer.colormap, layer.opacity))
-            is_truth = layer is self._state.truth
-            layer.contour = 1 if is_truth or button is self.contours else 0
-            if is_truth:  # or else it could not be told from the prediction, which has its colours
-                layer.colormap = DirectLabelColormap(color_dict={None: "white", 0: "transparent"})
-                layer.opacity = 1.0
-            layer.visible = True
+            if layer is self._state.truth:  # it could not be told from what has its colours
+                self._outlined.change(layer, contour=1, colormap=white, opacity=1.0, visible=True)
+            else:
+                outlined = button is self.contours
+                self._outlined.change(layer, contour=int(outlined), visible=True)
         truth = self._state.truth
-        if on and truth in self._state.viewer.layers and self._state.mask is not None:
+        if truth in self._state.viewer.layers and self._state.mask is not None:
             self._above(truth, self._state.mask)
 
     def _above(self, layer: Layer, other: Layer) -> None:
@@ -188,13 +196,11 @@ class ByEye(QWidget):
         state = self._state
         if state.mask is None or state.truth is None:
             return
-        if self._seen:
-            for layer, visible in self._seen.items():
-                layer.visible = visible
-            self._seen = {}
+        if self._blinking:
+            self._blinking.restore()
             return
-        self._seen = {state.mask: state.mask.visible, state.truth: state.truth.visible}
-        state.mask.visible, state.truth.visible = False, True
+        self._blinking.change(state.mask, visible=False)
+        self._blinking.change(state.truth, visible=True)
 
     # --- swipe ----------------------------------------------------------------------------------
     def _swipe_toggled(self, on: bool) -> None:
@@ -225,6 +231,8 @@ class ByEye(QWidget):
         if on:
             state = self._state
             self.side_by_side_view.turn_on(state.image(), [state.mask, state.truth, self._layer])
+            if not self.side_by_side_view.is_on:
+                self.grid.setChecked(False)
         else:
             self.side_by_side_view.turn_off()
 
@@ -232,32 +240,46 @@ class ByEye(QWidget):
     def _distance_toggled(self, on: bool) -> None:
         viewer = self._state.viewer
         if on:
-            self._measure_surface()
-        else:
-            self._remove(self._surface)
-            self._surface = None
-            viewer.dims.ndisplay = 2
-
-    def _measure_surface(self) -> None:
-        state = self._state
-        if state.comparison is None or self._worker is not None:
+            self._ndisplay = viewer.dims.ndisplay
+            self.refresh_surface()
             return
-        comparison, label = state.comparison.copy(), state.label
+        if self._surface is not None:
+            viewer.dims.ndisplay = self._ndisplay
+        self._remove(self._surface)
+        self._surface = None
+        self._in_3d.restore()
+
+    def refresh_surface(self) -> None:
+        """Measure the surface again, if it is shown: another class, other voxels."""
+        state = self._state
+        if not self.distance.isChecked() or state.comparison is None:
+            return
+        if self._worker is not None:
+            self._again = True
+            return
+        counted, comparison, label = state.comparison, state.comparison.copy(), state.label
 
         def steps() -> workers.Steps:
             yield None
             return comparison.surface(label)
 
+        def measured(surface: Any) -> None:
+            if counted is state.comparison and label == state.label:
+                self._show_surface(surface)
+
         self._worker = workers.start(
             steps,
             yielded=lambda _: None,
-            returned=self._show_surface,
+            returned=measured,
             errored=lambda error: state.said.emit(str(error)),
             finished=self._surface_finished,
         )
 
     def _surface_finished(self) -> None:
         self._worker = None
+        if self._again:
+            self._again = False
+            self.refresh_surface()
 
     @property
     def busy(self) -> bool:
@@ -275,7 +297,7 @@ class ByEye(QWidget):
             state.said.emit("A surface distance needs the class in both, prediction and truth.")
             return
         limit = max(float(np.abs(surface[2]).max()), 1e-3)
-        unit = "voxels" if state.geometry.unit == "pixel" else state.geometry.unit
+        unit = state.geometry.length_unit
         vertices, faces, values = surface
         self._surface = Surface(
             (vertices, faces[:, ::-1], values),  # napari turns (z, y, x) into (x, y, z)
@@ -287,20 +309,24 @@ class ByEye(QWidget):
             **transforms(state.mask, 3),
         )
         self._surface.colorbar.visible = True
-        for layer in (state.mask, state.truth, self._layer):
-            if layer is not None:
-                layer.visible = False
+        if not self._in_3d:
+            for layer in (state.mask, state.truth, self._layer):
+                if layer is not None:
+                    self._in_3d.change(layer, visible=False)
         state.viewer.add_layer(self._surface)
         state.viewer.dims.ndisplay = 3
 
     def close_view(self) -> None:
-        """Take away what was added."""
+        """Take away what was added, and give the layers back as they were."""
+        self._again = False
         if self._worker is not None:
             self._worker.quit()
         self.swipe_view.turn_off()
         self.side_by_side_view.turn_off()
         for layer in (self._layer, self._surface):
             self._remove(layer)
+        for looks in (self._in_3d, self._covered, self._blinking, self._outlined):
+            looks.restore()
 
 
 def _toggle(text: str, tooltip: str) -> QPushButton:

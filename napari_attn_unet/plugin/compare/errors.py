@@ -24,6 +24,7 @@ class ErrorsTab(QWidget):
         super().__init__()
         self._state = state
         self._seen: set[tuple[str, str, tuple[int, int, int]]] = set()
+        self._pair: tuple[object, object] = (None, None)
         self._busy = False
         self._at = -1
         self.message = Text()
@@ -67,6 +68,8 @@ class ErrorsTab(QWidget):
         self._busy = True
         self._at = -1
         state = self._state
+        if (state.mask, state.truth) != self._pair:  # what was ticked off is another's
+            self._pair, self._seen = (state.mask, state.truth), set()
         rows = self.rows()[:MOST]
         fill(self.table, [{k: v for k, v in row.items() if k != SEEN} for row in rows])
         self.table.setSortingEnabled(False)

@@ -95,9 +95,7 @@ class NumbersTab(QWidget):
 
     def _chosen(self) -> None:
         state = self._state
-        unit = "voxels"
-        if state.comparison is not None and state.comparison.geometry.unit != "pixel":
-            unit = state.comparison.geometry.unit
+        unit = "voxels" if state.comparison is None else state.comparison.geometry.length_unit
         self._unit.setText(f"tolerance ({unit})")
         self.gates.setVisible(False)
         self.attention.setVisible(self._result() is not None)
@@ -138,7 +136,7 @@ class NumbersTab(QWidget):
         """Return the result that the prediction is the mask of."""
         state = self._state
         for result in results(state.viewer):
-            if result.mask is state.mask and result.mask is not None:
+            if result.mask is state.mask and result.mask is not None and result.gates:
                 return result
         return None
 

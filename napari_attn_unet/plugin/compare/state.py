@@ -70,6 +70,7 @@ class State:
         self._timer.setInterval(REST_MS)
         self._timer.timeout.connect(self._rested)
         self._whole = self._unsure = False
+        self._time = viewer.dims.point[:-_SPATIAL]
         viewer.dims.events.point.connect(self._time_moved)
 
     # --- choosing -------------------------------------------------------------------------------
@@ -105,11 +106,12 @@ class State:
             try:
                 self._read()
                 assert self._arrays is not None  # noqa: S101  (for the type checker: just read)
-                self.matching = matching or match(
+                found = matching or match(
                     values_of(self.mask, self._arrays[0]), values_of(self.truth, self._arrays[1])
                 )
-                pair = relabel(*self._arrays, self.matching)
-                self.comparison = Comparison(*pair, self.geometry, self.matching.classes)
+                pair = relabel(*self._arrays, found)
+                self.comparison = Comparison(*pair, self.geometry, found.classes)
+                self.matching = found
             except (AttnUNetError, ValueError) as error:
                 self.said.emit(str(error))
         if self.label is not None and (
@@ -145,7 +147,10 @@ class State:
         images = [
             la
             for la in self.viewer.layers
-            if isinstance(la, Image) and layers.OUTPUT not in la.metadata and la is not self.truth
+            if isinstance(la, Image)
+            and not la.rgb
+            and layers.OUTPUT not in la.metadata
+            and la is not self.truth
         ]
         about = {} if self.mask is None else self.mask.metadata.get(layers.OUTPUT, {})
         named = [la for la in images if la.name == about.get("image")]
@@ -166,7 +171,9 @@ class State:
 
     # --- what changes ---------------------------------------------------------------------------
     def _time_moved(self, _: Any = None) -> None:
-        if any(la is not None and la.ndim > _SPATIAL for la in (self.mask, self.truth)):
+        time = self.viewer.dims.point[:-_SPATIAL]
+        moved, self._time = time != self._time, time
+        if moved and any(la is not None and la.ndim > _SPATIAL for la in (self.mask, self.truth)):
             self._whole = True
             self._timer.start()
 
@@ -244,12 +251,10 @@ class State:
         """Return the matching, with values that have come since."""
         if self.mask is None or self.truth is None or self.matching is None:
             return None
-        sides = []
         for layer, known in ((self.mask, self.matching.mask), (self.truth, self.matching.truth)):
             values = values_of(layer, whole_numbers(layer, self.viewer))
             if not set(values) <= set(known):
                 return None  # matched afresh
-            sides.append(known)
         return self.matching
 
     # --- what takes longer ----------------------------------------------------------------------

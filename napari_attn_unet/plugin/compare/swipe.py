@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.layers import OUTPUT, transforms
+from napari_attn_unet.plugin.looks import Looks
 from napari_attn_unet.plugin.navigate import camera
 
 NEAR = 12
@@ -28,7 +29,7 @@ class Swipe:
         self._state = state
         self._both: Labels | None = None
         self._line: Shapes | None = None
-        self._hidden: list[tuple[Any, bool]] = []
+        self._looks = Looks()
         self._axis = 2
         self.position = 0
         state.changed.connect(self._changed)
@@ -73,9 +74,9 @@ class Swipe:
             metadata={OUTPUT: {"effect": "swipe"}},
             **place,
         )
-        self._hidden = [(la, la.visible) for la in (mask, state.truth) if la is not None]
-        for layer, _ in self._hidden:
-            layer.visible = False
+        for layer in (mask, state.truth):
+            if layer is not None:
+                self._looks.change(layer, visible=False)
         for layer in (self._both, self._line):
             viewer.add_layer(layer)
         viewer.layers.selection.active = self._both
@@ -97,9 +98,7 @@ class Swipe:
         for layer in (both, line):
             if layer in viewer.layers:
                 viewer.layers.remove(layer)
-        for layer, visible in self._hidden:
-            layer.visible = visible
-        self._hidden = []
+        self._looks.restore()
         self.moved.emit(-1)
 
     def _columns(self, start: int, stop: int) -> tuple[slice, ...]:
@@ -155,7 +154,7 @@ class Swipe:
             place = mask.world_to_data(event.position[-mask.ndim :])
             return float(place[self._axis - _SPATIAL])
 
-        spacing = abs(float(mask.scale[self._axis - _SPATIAL])) or 1.0
+        spacing = self._state.geometry.spacing[self._axis]
         if abs(column() - (self.position - 0.5)) > NEAR / (view.zoom * spacing):
             return
         pans, view.mouse_pan = view.mouse_pan, False

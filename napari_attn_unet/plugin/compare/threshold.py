@@ -13,14 +13,14 @@ from superqt import QLabeledDoubleSlider
 
 from napari_attn_unet.comparison import ThresholdCurve, label_by_thresholds, threshold_curve
 from napari_attn_unet.plugin import workers
-from napari_attn_unet.plugin.compare.state import State
+from napari_attn_unet.plugin.compare.state import State, values_of
 from napari_attn_unet.plugin.form import Text
 from napari_attn_unet.plugin.plots import CurvePlot
 from napari_attn_unet.plugin.results import at_time, results
 
 NONE = (
-    "Thresholds need the probabilities of the prediction: tick 'probabilities' in the Segment "
-    "widget and segment again."
+    "Thresholds need the probability of every class of the prediction: tick 'probabilities' in the "
+    "Segment widget and segment again."
 )
 
 
@@ -30,8 +30,10 @@ class ThresholdTab(QWidget):
     def __init__(self, state: State) -> None:
         super().__init__()
         self._state = state
-        self._probabilities: list[npt.NDArray[Any]] = []
-        self._original: tuple[Labels, npt.NDArray[Any]] | None = None
+        self._probabilities: dict[int, npt.NDArray[Any]] = {}
+        self._names: dict[int, str] = {}
+        self._originals: dict[Labels, npt.NDArray[Any]] = {}
+        self._wish = 0
         self._curves: dict[tuple[int, int], ThresholdCurve] = {}
         self._worker: Any = None
         self._again = False
@@ -77,32 +79,21 @@ class ThresholdTab(QWidget):
     def refresh(self) -> None:
         """Find the probabilities that belong to the prediction."""
         state = self._state
-        result = next(
-            (r for r in results(state.viewer) if r.mask is state.mask and r.probabilities), None
-        )
-        for slider, number in zip(self.sliders, self.numbers, strict=True):
-            for widget in (slider, number):
-                self._grid.removeWidget(widget)
-                widget.deleteLater()
+        self._stop()
         while (item := self._grid.takeAt(0)) is not None:
-            if (left := item.widget()) is not None:
-                left.deleteLater()
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
         self.sliders, self.numbers, self._curves = [], [], {}
-        self._probabilities = []
-        there = result is not None and state.comparison is not None
-        for widget in (self.label, self.best, self.reset, self.plot):
-            widget.setVisible(there)
-        if self._original is not None and self._original[0] is not state.mask:
-            self._original = None
+        self._probabilities = self._found()
+        there = bool(self._probabilities)
+        for control in (self.label, self.best, self.reset, self.plot):
+            control.setVisible(there)
         self.label.blockSignals(True)
         self.label.clear()
         self.label.blockSignals(False)
-        if result is None or state.comparison is None:
-            self.message.setText(NONE if state.comparison is not None else "")
-            return
-        self.message.setText("")
-        for i, (name, layer) in enumerate(result.probabilities.items()):
-            self._probabilities.append(at_time(layer, state.viewer))
+        self.message.setText("" if there or state.comparison is None else NONE)
+        for i, (value, _) in enumerate(self._probabilities.items()):
+            name = self._names[value]
             slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
             slider.setRange(0.0, 1.0)
             slider.setValue(0.5)
@@ -113,17 +104,29 @@ class ThresholdTab(QWidget):
             slider.valueChanged.connect(self._moved)
             self.sliders.append(slider)
             self.numbers.append(QLabel())
-            self._grid.addWidget(QLabel(name), i, 0)
-            self._grid.addWidget(slider, i, 1)
-            self._grid.addWidget(self.numbers[-1], i, 2)
-        self.label.addItems(list(result.probabilities))
+            for column, widget in enumerate((QLabel(name), slider, self.numbers[-1])):
+                self._grid.addWidget(widget, i, column)
+        self.label.addItems([self._names[value] for value in self._probabilities])
         self._show_numbers()
         self._draw()
 
+    def _found(self) -> dict[int, npt.NDArray[Any]]:
+        """Return {value in the mask: probability} if every class has its map, else nothing."""
+        state, mask = self._state, self._state.mask
+        if state.comparison is None or not isinstance(mask, Labels):
+            return {}
+        result = next((r for r in results(state.viewer) if r.mask is mask), None)
+        maps = {} if result is None else result.probabilities
+        named = {v: n for v, n in values_of(mask, np.zeros(1, np.uint8)).items() if v and n}
+        if not maps or set(named.values()) != set(maps):
+            return {}
+        self._names = named
+        return {value: at_time(maps[name], state.viewer) for value, name in named.items()}
+
     def _class(self, index: int) -> int | None:
-        """Return the comparison's class of a probability map."""
+        """Return the comparison's class of a slider."""
         matching = self._state.matching
-        return None if matching is None else matching.mask.get(index + 1)
+        return None if matching is None else matching.mask.get(list(self._probabilities)[index])
 
     def _show_numbers(self) -> None:
         comparison = self._state.comparison
@@ -138,7 +141,7 @@ class ThresholdTab(QWidget):
             number.setText(f"Dice {o.dice:.3f} · P {o.precision:.3f} · R {o.recall:.3f}")
 
     def curve(self, index: int) -> ThresholdCurve | None:
-        """Return the curve of a class; it is counted once."""
+        """Return the curve of a class; it is counted once for each truth."""
         comparison, label = self._state.comparison, self._class(index)
         if comparison is None or label is None or label < 1:
             return None
@@ -146,7 +149,7 @@ class ThresholdTab(QWidget):
         if key not in self._curves:
             self._curves = {k: v for k, v in self._curves.items() if k[1] == key[1]}
             self._curves[key] = threshold_curve(
-                self._probabilities[index], comparison.truth == label
+                list(self._probabilities.values())[index], comparison.truth == label
             )
         return self._curves[key]
 
@@ -159,21 +162,37 @@ class ThresholdTab(QWidget):
             self.plot.show_curve(curve, self.sliders[index].value())
 
     def _moved(self, _: Any = None) -> None:
+        """Give the mask the labels that the sliders ask for; the last wish counts."""
         self._draw()
+        mask = self._state.mask
         if self._worker is not None:
             self._again = True
             return
-        probabilities = list(self._probabilities)
-        thresholds = [slider.value() for slider in self.sliders]
+        if not isinstance(mask, Labels):
+            return
+        probabilities = dict(self._probabilities)
+        thresholds = {
+            value: slider.value() for value, slider in zip(probabilities, self.sliders, strict=True)
+        }
+        there, wish = at_time(mask, self._state.viewer), self._wish
 
         def steps() -> workers.Steps:
             yield None
             return label_by_thresholds(probabilities, thresholds)
 
+        def labelled(labels: npt.NDArray[np.uint8]) -> None:
+            # Another mask, another time point or a reset may have come meanwhile.
+            if wish != self._wish or there.shape != labels.shape:
+                return
+            self._originals.setdefault(mask, np.array(mask.data))
+            there[...] = labels
+            mask.refresh()
+            self._state.recount()
+
         self._worker = workers.start(
             steps,
             yielded=lambda _: None,
-            returned=self._labelled,
+            returned=labelled,
             errored=lambda error: self.message.setText(str(error)),
             finished=self._finished,
         )
@@ -189,18 +208,10 @@ class ThresholdTab(QWidget):
             self._again = False
             self._moved()
 
-    def _labelled(self, labels: npt.NDArray[np.uint8]) -> None:
-        mask = self._state.mask
-        if not isinstance(mask, Labels) or len(self.sliders) != len(self._probabilities):
-            return
-        there = at_time(mask, self._state.viewer)
-        if there.shape != labels.shape:
-            return
-        if self._original is None:
-            self._original = mask, np.array(mask.data)
-        there[...] = labels
-        mask.refresh()
-        self._state.recount()
+    def _stop(self) -> None:
+        """Let nothing that is on its way reach a mask."""
+        self._wish += 1
+        self._again = False
 
     def _best(self) -> None:
         for i, slider in enumerate(self.sliders):
@@ -209,21 +220,20 @@ class ThresholdTab(QWidget):
                 slider.setValue(curve.best)
 
     def _reset(self) -> None:
-        if self._original is None:
-            return
-        mask, data = self._original
-        mask.data[...] = data
-        self._original = None
+        mask = self._state.mask
+        self._stop()
         for slider in self.sliders:
             slider.blockSignals(True)
             slider.setValue(0.5)
             slider.blockSignals(False)
-        mask.refresh()
         self._draw()
-        self._state.recount()
+        if isinstance(mask, Labels) and mask in self._originals:
+            np.asarray(mask.data)[...] = self._originals.pop(mask)
+            mask.refresh()
+            self._state.recount()
 
     def close_tab(self) -> None:
         """Stop what runs."""
-        self._again = False
+        self._stop()
         if self._worker is not None:
             self._worker.quit()

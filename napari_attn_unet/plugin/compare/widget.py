@@ -99,13 +99,13 @@ class CompareWidget(QWidget):
             area.setWidgetResizable(True)
             area.setFrameShape(QScrollArea.Shape.NoFrame)
             self.tabs.setTabToolTip(self.tabs.addTab(area, name), tip)
+        keys.opened(self, KEYS)
         self._arrange()
         self._connect()
         self._layers_changed()
         kept = self._settings.value("tab", 0)
         if str(kept).isdigit() and int(kept) < self.tabs.count():
             self.tabs.setCurrentIndex(int(kept))
-        keys.opened(self, KEYS)
 
     def _arrange(self) -> None:
         truth = QHBoxLayout()
@@ -191,8 +191,10 @@ class CompareWidget(QWidget):
         state = self.state
         matching = state.matching
         self.classes.setRowCount(0)
-        if matching is None or state.mask is None or state.truth is None:
+        if state.comparison is None or matching is None:
             return
+        assert state.mask is not None  # noqa: S101  (for the type checker: they are compared)
+        assert state.truth is not None  # noqa: S101
         for side, layer, values in (
             ("mask", state.mask, matching.mask),
             ("truth", state.truth, matching.truth),
@@ -229,6 +231,7 @@ class CompareWidget(QWidget):
     def _label_changed(self, _: Any = None) -> None:
         self.state.label = self.label_box.currentData()
         self.slices.refresh()
+        self.by_eye.refresh_surface()
 
     def _open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a truth", "", "NIfTI (*.nii *.nii.gz)")

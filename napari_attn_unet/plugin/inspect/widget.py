@@ -107,11 +107,11 @@ class InspectWidget(QWidget):
             area.setWidgetResizable(True)
             area.setFrameShape(QScrollArea.Shape.NoFrame)
             self.tabs.setTabToolTip(self.tabs.addTab(area, name), tip)
+        keys.opened(self, KEYS)
         self._arrange()
         self._connect()
         self._layers_changed()
         self._restore()
-        keys.opened(self, KEYS)
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -154,7 +154,7 @@ class InspectWidget(QWidget):
         if event is not None and event.type == "inserted":
             event.value.events.name.connect(self._layers_changed)
         self._busy = True
-        found = results(self.viewer)
+        found = [result for result in results(self.viewer) if result.gates]
         known = [r.key for r in found]
         kept = self.state.result.key if self.state.result is not None else None
         newest = bool(known) and known[-1] not in self._known(self.result_box)
