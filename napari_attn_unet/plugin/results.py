@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,10 @@ class Result:
 
     @property
     def name(self) -> str:
-        """Name of the image and of the checkpoint."""
-        return f"{self.provenance.get('image')} · {self.provenance.get('checkpoint')}"
+        """Name of the image and of the checkpoint, with its file where that is called otherwise."""
+        checkpoint, file = self.provenance.get("checkpoint"), self.provenance.get("checkpoint_file")
+        other = "" if file is None or Path(file).stem == checkpoint else f" ({file})"
+        return f"{self.provenance.get('image')} · {checkpoint}{other}"
 
 
 def results(viewer: Any) -> list[Result]:

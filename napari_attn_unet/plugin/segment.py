@@ -166,6 +166,8 @@ class SegmentWidget(SegmentForm):
 
     def _checkpoint_changed(self, _: Any = None) -> None:
         self._card = None
+        if not self.running:
+            self.result.setText("")  # what stood there was of another network
         classes: tuple[str, ...] = ()
         try:
             if self.checkpoint.value is None:

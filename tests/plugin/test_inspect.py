@@ -78,6 +78,23 @@ def test_a_result_is_taken_up_with_its_layers(inspect: InspectWidget) -> None:
     assert inspect.message.text() == ""
 
 
+def test_a_checkpoint_by_another_name_is_told_apart(
+    qtbot: QtBot, widget: SegmentWidget, inspect: InspectWidget, tiny_checkpoint_path: Path
+) -> None:
+    assert "cpu" in widget.result.text()
+    other = tiny_checkpoint_path.with_name("copy.safetensors")
+    other.write_bytes(tiny_checkpoint_path.read_bytes())
+    widget.use_checkpoint(other)
+    assert widget.result.text() == ""  # it was of another network
+    click(qtbot, widget.run.native)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    named = "brain · tiny (copy.safetensors)"
+    qtbot.waitUntil(lambda: inspect.result_box.currentText() == named, timeout=WAIT)
+    settle(qtbot, inspect)
+    assert inspect.result_box.count() == 1  # the layers are the same
+    assert inspect.state.result.provenance["checkpoint_file"] == "copy.safetensors"
+
+
 def test_every_gate_has_a_row_with_its_statistics(inspect: InspectWidget) -> None:
     table = inspect.gates.table
     assert [table.item(i, 1).text() for i in range(2)] == ["gate 1", "gate 2"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import napari
 from napari.layers import Image, Labels
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -62,6 +63,10 @@ class InspectWidget(QWidget):
         self.viewer = napari_viewer
         self._settings = Settings("inspect")
         self._busy = self._closed = False
+        self._later = QTimer(self)  # the provenance is set after the data
+        self._later.setSingleShot(True)
+        self._later.setInterval(50)
+        self._later.timeout.connect(self._layers_changed)
         self.state = State(napari_viewer)
         self.side_by_side_view = SideBySide(napari_viewer)
         self.result_box = combo("The run whose gates are inspected.")
@@ -131,7 +136,7 @@ class InspectWidget(QWidget):
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._layers_changed)
         for layer in self.viewer.layers:
-            layer.events.name.connect(self._layers_changed)
+            self._listen(layer)
         for box in (self.image_box, self.mask_box, self.truth_box):
             box.currentIndexChanged.connect(self._choose)
         self.result_box.currentIndexChanged.connect(self._result_changed)
@@ -141,6 +146,16 @@ class InspectWidget(QWidget):
         self.tabs.currentChanged.connect(lambda i: self._settings.keep("tab", i))
         # Qt drops connections to methods of the object that is being destroyed.
         self.destroyed.connect(lambda *_: self.closed())
+
+    def _listen(self, layer: Any) -> None:
+        """Hear of another name, and of a rerun, which gives layers new data in place."""
+        layer.events.name.connect(self._layers_changed)
+        if isinstance(layer, Image | Labels):
+            layer.events.data.connect(self._data_set)
+
+    def _data_set(self, _: Any = None) -> None:
+        if not self._closed:
+            self._later.start()
 
     def _restore(self) -> None:
         kept = self._settings.value("tab", 0)
@@ -152,7 +167,7 @@ class InspectWidget(QWidget):
         if self._closed or self._busy:
             return
         if event is not None and event.type == "inserted":
-            event.value.events.name.connect(self._layers_changed)
+            self._listen(event.value)
         self._busy = True
         found = [result for result in results(self.viewer) if result.gates]
         known = [r.key for r in found]
