@@ -202,7 +202,11 @@ def find_pairs(
     elif masks.is_file():
         labels = {files.stem(masks): truths}
     else:
-        msg = f"{truths} is neither a folder nor a dataset.json, but {masks} is a folder of masks."
+        what = "is one file" if truths.exists() else "does not exist"
+        msg = f"{truths} {what}. A folder of truths or a dataset.json is needed for these masks."
+        raise ConfigError(msg)
+    if not labels:
+        msg = f"{truths} holds no truths: CASE.nii.gz is needed."
         raise ConfigError(msg)
     found = {files.stem(masks): masks} if masks.is_file() else _by_name(masks)
     if masks.is_file() and len(found) == 1 and next(iter(found)) not in labels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -253,9 +254,6 @@ def film(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         iio.imwrite(path, np.stack(frames), **options)
-    except ImportError as error:
-        msg = "MP4 needs an encoder: pip install imageio-ffmpeg. Or write a .gif."
-        raise FileError(msg) from error
     except OSError as error:
         msg = f"The film could not be written to {path}: {error}. Choose another place."
         raise FileError(msg) from error
@@ -263,7 +261,10 @@ def film(
 
 
 def check_ending(path: Path, known: Sequence[str]) -> None:
-    """Raise a `FileError` that names the endings that can be written."""
+    """Raise a `FileError` unless a file of this ending can be written here."""
     if path.suffix.lower() not in known:
         msg = f"{path.name!r} must end in {', '.join(known)}."
+        raise FileError(msg)
+    if path.suffix.lower() == ".mp4" and find_spec("imageio_ffmpeg") is None:
+        msg = "MP4 needs an encoder: pip install imageio-ffmpeg. Or write a .gif."
         raise FileError(msg)

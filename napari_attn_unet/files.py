@@ -143,9 +143,7 @@ def _squeezed(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     while array.ndim > _SPATIAL_AXES and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim < _SPATIAL_AXES:
-        msg = (
-            f"{path.name} is a 2D image {array.shape}. Volumes of 3 axes are read: give the stack."
-        )
+        msg = f"{path.name} is a 2D image {array.shape}. A volume, a stack of slices, is needed."
         raise FileError(msg)
     if array.ndim > _SERIES_AXES:
         msg = (
@@ -336,7 +334,16 @@ def read_labels(path: str | Path) -> tuple[npt.NDArray[np.int32], Geometry]:
     if more or not np.array_equal(labels, values) or labels.min() < 0:
         msg = f"{Path(path).name} holds no labels: whole numbers from 0 are needed, in one volume."
         raise ShapeError(msg)
-    return labels.astype(np.int32), volume.geometry
+    labels = labels.astype(np.int32)
+    near = "/".join(Path(path).resolve().parts[-2:])  # labelsTr/case.nii.gz tells it, too
+    if not looks_like_labels(labels, near):
+        msg = (
+            f"{Path(path).name} looks like an image: it has {len(np.unique(labels))} different "
+            "values. If they are labels, say so in the name of the file or its folder (label, seg, "
+            "mask)."
+        )
+        raise ShapeError(msg)
+    return labels, volume.geometry
 
 
 def looks_like_labels(array: npt.NDArray[Any], name: str) -> bool:

@@ -107,6 +107,10 @@ class TestPairs:
         files.write(tmp_path / "t" / "x.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
         with pytest.raises(ConfigError, match=r"called case_1, case_2, case_3"):
             find_pairs(masks, tmp_path / "t")
+        with pytest.raises(ConfigError, match="holds no truths"):
+            find_pairs(masks, tmp_path / "empty")
+        with pytest.raises(ConfigError, match="does not exist"):
+            find_pairs(masks, tmp_path / "nowhere")
         (dataset / "dataset.json").write_text("{}")
         with pytest.raises(DatasetError, match="training"):
             find_pairs(masks, dataset)
@@ -289,6 +293,20 @@ class TestCommands:
         with pytest.raises(SystemExit):
             main(["evaluate", "a", "b", "--out", "c", "--fail-under", "hd95=3"])
         assert "dice=0.85" in capsys.readouterr().err
+        with pytest.raises(SystemExit):
+            main(["evaluate", "a", "b", "--out", "c", "--fail-under", "dice=90"])
+
+    def test_compare_models_asks_for_both_before_the_work(
+        self, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command = ["compare-models", "phantom", "nosuch", str(dataset), "--out"]
+        assert main([*command, str(tmp_path / "out")]) == 1
+        told = capsys.readouterr().err
+        assert "nosuch is no folder of masks" in told
+        assert "%" not in told
+        assert not list((tmp_path / "out").iterdir())
+        assert main([*command, str(dataset)]) == 1
+        assert "not empty" in capsys.readouterr().err
 
     def test_compare_models(
         self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

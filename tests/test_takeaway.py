@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib.image
@@ -80,7 +81,8 @@ def test_figure_writes_what_the_ending_says(
 ) -> None:
     path = tmp_path / f"figure.{ending}"
     command = ["figure", str(case[0]), "--truth", str(case[1]), "--out", str(path)]
-    assert main([*command, "--checkpoint", "phantom", "--axis", "y", "--slices", "9,20"]) == 0
+    which = [] if ending == "gif" else ["--slices", "9,20"]
+    assert main([*command, "--checkpoint", "phantom", "--axis", "y", *which]) == 0
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "gif": b"GIF89a"}[ending]
     assert path.read_bytes().startswith(start)
 
@@ -92,6 +94,7 @@ def test_figure_writes_what_the_ending_says(
         (["--out", "f.png", "--slices", "5,99"], "0 to 23"),
         (["--out", "f.png", "--colormap", "nosuch"], "nosuch"),
         (["--out", "f.png", "--slices", "five"], "five"),
+        (["--out", "f.gif", "--slices", "5"], "for pictures"),
     ],
 )
 def test_figure_says_what_is_wrong(
@@ -147,3 +150,45 @@ def test_a_memory_limit_that_is_none(size: str, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         main(["predict", "a.nii.gz", "--out", "o", "--memory-limit", size])
     assert "2GB" in capsys.readouterr().err
+
+
+def test_mp4_without_its_encoder_is_told_before_the_work(
+    case: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if find_spec("imageio_ffmpeg") is not None:
+        pytest.skip("the encoder is there")
+    assert main(["figure", str(case[0]), "--out", str(tmp_path / "f.mp4")]) == 1
+    told = capsys.readouterr().err
+    assert "imageio-ffmpeg" in told
+    assert "%" not in told  # nothing has run
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["figure", "a.nii.gz", "--out", "f.png", "--opacity", "7"],
+        ["attention", "a.nii.gz", "--out", "o", "--top", "0"],
+        ["attention", "a.nii.gz", "--out", "o", "--top", "150"],
+        ["evaluate", "a", "b", "--out", "o", "--tolerance", "-1"],
+    ],
+)
+def test_numbers_out_of_range_are_refused(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(options)
+    assert "is needed, not" in capsys.readouterr().err
+
+
+def test_a_truth_on_another_grid_is_told_and_an_image_refused(
+    case: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, truth = case
+    command = ["figure", str(image), "--out", str(tmp_path / "f.png"), "--checkpoint", "phantom"]
+    assert main([*command, "--truth", str(truth)]) == 0
+    assert "lies on another grid (48, 64, 56)" in capsys.readouterr().err
+    grey = np.arange(24 * 32 * 28, dtype=np.int16).reshape(24, 32, 28) % 200
+    scan = tmp_path / "images" / "scan.nii.gz"
+    files.write(scan, grey, Geometry.from_spacing((1.5, 1, 1), unit="mm"))
+    assert main([*command, "--truth", str(scan)]) == 1
+    assert "looks like an image: it has 200 different values" in capsys.readouterr().err

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_attn_unet.cli.predict import add_run_options, advise
+from napari_attn_unet.cli.predict import add_run_options, advise, number_in
 from napari_attn_unet.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -32,7 +33,11 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     add_run_options(command)
     command.add_argument(
-        "--top", type=float, default=5.0, metavar="PERCENT", help="of agreement (default: 5)"
+        "--top",
+        type=number_in(0, 100, above=True),
+        default=5.0,
+        metavar="PERCENT",
+        help="of agreement (default: 5)",
     )
     command.add_argument("--no-knockout", action="store_true", help="leave out knockout.csv")
     command.add_argument(
@@ -64,7 +69,14 @@ def read_truth(path: Path | None, volume: Any) -> Any:
     if path is None:
         return None
     labels, geometry = files.read_labels(path)
-    return onto_grid(labels, geometry, volume.geometry, volume.shape)
+    there = onto_grid(labels, geometry, volume.geometry, volume.shape)
+    if there is not labels:
+        print(
+            f"{path.name} lies on another grid {labels.shape} than {volume.name} {volume.shape}: "
+            "each voxel takes the nearest label.",
+            file=sys.stderr,
+        )
+    return there
 
 
 def read_one(path: Path, predictor: Predictor) -> Volume:

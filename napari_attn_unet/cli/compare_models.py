@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_attn_unet.cli.attention import driven
 from napari_attn_unet.cli.evaluate import add_evaluation_options, evaluated, write
-from napari_attn_unet.cli.predict import parse_bytes
-from napari_attn_unet.errors import AttnUNetError, ConfigError
+from napari_attn_unet.cli.predict import number_in, parse_bytes
+from napari_attn_unet.errors import AttnUNetError, CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from napari_attn_unet.training.dataset import CasePaths
@@ -37,7 +38,7 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     command.add_argument(
         "--holdout",
-        type=float,
+        type=number_in(0, 1, above=True),
         metavar="SHARE",
         help="only the cases that `train --holdout SHARE --seed SEED` leaves out of training",
     )
@@ -57,12 +58,14 @@ def run(options: argparse.Namespace) -> int:
     from napari_attn_unet.training.dataset import open_dataset  # noqa: PLC0415
 
     files.make_folder(options.out)
+    if any(options.out.iterdir()):
+        msg = f"{options.out} is not empty; name a new folder, so that no older result mixes in."
+        raise ConfigError(msg)
+    for source in (options.first, options.second):
+        _require(source)
     dataset = open_dataset(options.dataset)
     cases = list(dataset.cases)
     if options.holdout is not None:
-        if not 0 < options.holdout < 1:
-            msg = f"--holdout needs a share between 0 and 1, but got {options.holdout:g}."
-            raise ConfigError(msg)
         cases = dataset.split(options.holdout, options.seed)[1]
     wanted = {case.name for case in cases}
     reports = []
@@ -85,9 +88,10 @@ def run(options: argparse.Namespace) -> int:
     for row in rows:
         if row["metric"].startswith(("Dice", "HD95", "ASSD", "surface Dice")):
             print(
-                f"| {row['class']} | {row['metric']} | {row['first']:.4f} | {row['second']:.4f} "
-                f"| {row['difference']:+.4f} ({row['95 % low']:+.4f} to {row['95 % high']:+.4f}) "
-                f"| {row['Wilcoxon p']:.3g} | {row['cases']} |"
+                f"| {row['class']} | {row['metric']} | {_number(row['first'])} "
+                f"| {_number(row['second'])} | {_number(row['difference'], '+.4f')} "
+                f"({_number(row['95 % low'], '+.4f')} to {_number(row['95 % high'], '+.4f')}) "
+                f"| {_number(row['Wilcoxon p'], '.3g')} | {row['cases']} |"
             )
     print(f"{options.out}: paired.csv, first/report.html, second/report.html")
     done = min(len(report.good) for report in reports)
@@ -95,6 +99,22 @@ def run(options: argparse.Namespace) -> int:
         print(f"{len(wanted) - done} of {len(wanted)} cases lack a result.", file=sys.stderr)
         return 1
     return 0
+
+
+def _require(source: str) -> None:
+    """Raise a `ConfigError` unless it is a folder or a checkpoint, before any work."""
+    from napari_attn_unet.checkpoint import load  # noqa: PLC0415  (what starts fast: no torch)
+
+    if not Path(source).is_dir():
+        try:
+            load(source)
+        except CheckpointError as error:
+            msg = f"{source} is no folder of masks. {error}"
+            raise ConfigError(msg) from error
+
+
+def _number(value: float, form: str = ".4f") -> str:
+    return "–" if math.isnan(value) else format(value, form)
 
 
 def _predicted(

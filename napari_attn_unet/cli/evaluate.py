@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_attn_unet.cli.predict import number_in
 from napari_attn_unet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def add_evaluation_options(command: argparse.ArgumentParser) -> None:
     """Add what every command that evaluates takes."""
     command.add_argument(
         "--tolerance",
-        type=float,
+        type=number_in(0, math.inf),
         default=1.0,
         metavar="MM",
         help="of the surface Dice, in the unit of the masks (default: 1)",
@@ -76,10 +78,16 @@ def parse_bound(text: str) -> tuple[str, float]:
     """Return a metric and its bound: "dice=0.85" -> ("Dice", 0.85)."""
     name, _, value = text.partition("=")
     try:
-        return METRICS[name.strip().lower()], float(value)
+        metric, bound = METRICS[name.strip().lower()], float(value)
     except (KeyError, ValueError):
-        msg = f"{text!r} is no bound; write {' or '.join(METRICS)}=VALUE, such as dice=0.85."
-        raise argparse.ArgumentTypeError(msg) from None
+        metric, bound = "", math.nan
+    if not 0 <= bound <= 1:
+        msg = (
+            f"{text!r} is no bound; write METRIC=VALUE, such as dice=0.85: the metric one of "
+            f"{', '.join(METRICS)}, the value from 0 to 1."
+        )
+        raise argparse.ArgumentTypeError(msg)
+    return metric, bound
 
 
 def evaluated(  # noqa: PLR0913  (each is named by its caller)
@@ -125,13 +133,15 @@ def tell(report: Report) -> None:
     """Print the Dice of every class, the worst cases, and what could not be evaluated."""
     for row in report.summary():
         if row["metric"] == "Dice":
-            print(
-                f"{row['class']}: Dice {row['mean']:.4f} (sd {row['sd']:.4f}, median "
-                f"{row['median']:.4f}, 95 % {row['95 % low']:.4f} to {row['95 % high']:.4f}, "
-                f"{row['cases']} cases)"
+            spread = (
+                f"sd {row['sd']:.4f}, median {row['median']:.4f}, 95 % {row['95 % low']:.4f} to "
+                f"{row['95 % high']:.4f}, {row['cases']} cases"
+                if row["cases"] > 1
+                else "one case, so no interval"
             )
+            print(f"{row['class']}: Dice {row['mean']:.4f} ({spread})")
     for case in report.worst(3):
-        print(f"low: {case.name}, mean Dice {case.mean('Dice'):.4f}")
+        print(f"lowest: {case.name}, mean Dice {case.mean('Dice'):.4f}")
     for case in report.failed:
         print(f"{case.name}: {case.error}", file=sys.stderr)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_attn_unet.cli.attention import driven, read_one, read_truth
-from napari_attn_unet.cli.predict import add_run_options
+from napari_attn_unet.cli.predict import add_run_options, number_in
 from napari_attn_unet.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
         description=(
             "Segment a NIfTI volume and draw slices of the image, the mask, every gate and, if "
             "given, the truth. The ending of FILE says what is written: .png, .svg, .pdf; or "
-            ".gif, .mp4, a film through all slices."
+            ".gif or (with the package imageio-ffmpeg) .mp4, a film through all slices."
         ),
     )
     command.add_argument("image", type=Path, metavar="IMAGE", help=".nii or .nii.gz")
@@ -34,7 +34,12 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--colormap", default="inferno", help="matplotlib's name (default: inferno)"
     )
-    command.add_argument("--opacity", type=float, default=0.6, help="of the gates (default: 0.6)")
+    command.add_argument(
+        "--opacity",
+        type=number_in(0, 1),
+        default=0.6,
+        help="of the gates, 0 to 1 (default: 0.6)",
+    )
     add_run_options(command)
     command.set_defaults(run=run)
 
@@ -52,6 +57,9 @@ def run(options: argparse.Namespace) -> int:
     figure.check_ending(options.out, (*figure.FIGURES, *figure.FILMS))
     if options.colormap not in colormaps:
         msg = f"matplotlib has no colormap {options.colormap!r}; try inferno, viridis or magma."
+        raise ConfigError(msg)
+    if options.slices is not None and options.out.suffix.lower() in figure.FILMS:
+        msg = "--slices is for pictures; a film goes through all slices."
         raise ConfigError(msg)
     predictor = Predictor(
         options.checkpoint, options.device, options.precision, options.memory_limit

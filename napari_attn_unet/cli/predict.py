@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +75,23 @@ def parse_bytes(text: str) -> int:
         msg = f"{text!r} is {size:,} bytes, too little for any run; write it like 2GB or 500MB."
         raise argparse.ArgumentTypeError(msg)
     return size
+
+
+def number_in(low: float, high: float, *, above: bool = False) -> Callable[[str], float]:
+    """Return a reader of a number between two bounds; `above` leaves the lower one out."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or (above and value == low):
+            bounds = f"from {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+            msg = f"a number {bounds} is needed, not {text!r}."
+            raise argparse.ArgumentTypeError(msg)
+        return value
+
+    return read
 
 
 def advise(card: Card, volume: Volume) -> None:
