@@ -8,7 +8,7 @@ from functools import partial
 
 from benchmarks import contestants as c
 from benchmarks.measure import peak_of
-from napari_attn_unet.planning import Plan, choose_plan, estimate_bytes
+from napari_attn_unet.engine.planning import Plan, choose_plan, estimate_bytes
 
 
 def main(  # noqa: PLR0913  (a command line)

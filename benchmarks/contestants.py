@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_attn_unet.kernels import fold
-from napari_attn_unet.model import AttentionUNet, ModelConfig
-from napari_attn_unet.planning import Plan
-from napari_attn_unet.streaming import evaluate
+from napari_attn_unet.engine.kernels import fold
+from napari_attn_unet.engine.planning import Plan
+from napari_attn_unet.engine.streaming import evaluate
+from napari_attn_unet.network.model import AttentionUNet, ModelConfig
 
 CPU = torch.device("cpu")
 Size = tuple[int, int, int]

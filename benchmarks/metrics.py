@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.measure import Task, interleaved, table
-from napari_attn_unet import metrics
-from napari_attn_unet.comparison import Comparison, relabel
-from napari_attn_unet.comparison import match as matched
+from napari_attn_unet.scores import metrics
+from napari_attn_unet.scores.comparison import Comparison, relabel
+from napari_attn_unet.scores.comparison import match as matched
 from napari_attn_unet.volume import Geometry
 
 Labels = npt.NDArray[np.uint8]

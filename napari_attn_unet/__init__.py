@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from napari_attn_unet.card import Card
-    from napari_attn_unet.checkpoint import Checkpoint
-    from napari_attn_unet.inference import Predictor, Progress
-    from napari_attn_unet.model import AttentionUNet, ModelConfig
+    from napari_attn_unet.engine.predictor import Predictor, Progress
+    from napari_attn_unet.network.card import Card
+    from napari_attn_unet.network.checkpoint import Checkpoint
+    from napari_attn_unet.network.model import AttentionUNet, ModelConfig
     from napari_attn_unet.prediction import GateMap, Prediction
     from napari_attn_unet.volume import Geometry, Volume
 
 _HOMES = {
-    "AttentionUNet": "model",
-    "Card": "card",
-    "Checkpoint": "checkpoint",
+    "AttentionUNet": "network.model",
+    "Card": "network.card",
+    "Checkpoint": "network.checkpoint",
     "GateMap": "prediction",
     "Geometry": "volume",
-    "ModelConfig": "model",
+    "ModelConfig": "network.model",
     "Prediction": "prediction",
-    "Predictor": "inference",
-    "Progress": "inference",
+    "Predictor": "engine.predictor",
+    "Progress": "engine.predictor",
     "Volume": "volume",
 }
 

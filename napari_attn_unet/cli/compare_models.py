@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_attn_unet.cli.attention import driven
 from napari_attn_unet.cli.evaluate import add_evaluation_options, evaluated, write
+from napari_attn_unet.cli.inspect import driven
 from napari_attn_unet.cli.predict import number_in, parse_bytes
 from napari_attn_unet.errors import AttnUNetError, CheckpointError, ConfigError
 
 if TYPE_CHECKING:
-    from napari_attn_unet.training.dataset import CasePaths
+    from napari_attn_unet.training.data import CasePaths
 
 
 def add_parser(commands: Any) -> None:
@@ -52,12 +52,12 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a case failed."""
-    from napari_attn_unet import files  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.evaluation import find_pairs, paired  # noqa: PLC0415
-    from napari_attn_unet.inspection import write_csv  # noqa: PLC0415
-    from napari_attn_unet.training.dataset import open_dataset  # noqa: PLC0415
+    from napari_attn_unet.gates.inspection import write_csv  # noqa: PLC0415
+    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet.report.cases import find_pairs, paired  # noqa: PLC0415
+    from napari_attn_unet.training.data import open_dataset  # noqa: PLC0415
 
-    files.make_folder(options.out)
+    nifti.make_folder(options.out)
     if any(options.out.iterdir()):
         msg = f"{options.out} is not empty; name a new folder, so that no older result mixes in."
         raise ConfigError(msg)
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _require(source: str) -> None:
     """Raise a `ConfigError` unless it is a folder or a checkpoint, before any work."""
-    from napari_attn_unet.checkpoint import load  # noqa: PLC0415  (what starts fast: no torch)
+    from napari_attn_unet.network.checkpoint import load  # noqa: PLC0415  (what starts fast: no torch)
 
     if not Path(source).is_dir():
         try:
@@ -121,17 +121,17 @@ def _predicted(
     checkpoint: str, cases: list[CasePaths], out: Path, options: argparse.Namespace
 ) -> Path:
     """Segment the cases with a checkpoint; return the folder of the masks."""
-    from napari_attn_unet import files  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.inference import Predictor  # noqa: PLC0415
+    from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
+    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports nothing slow)
 
     predictor = Predictor(checkpoint, options.device, options.precision, options.memory_limit)
     channels = predictor.checkpoint.config.in_channels
     for i, case in enumerate(cases, 1):
         try:
-            volume = files.read(case.image, channels)[0]
+            volume = nifti.read(case.image, channels)[0]
             steps = predictor.steps(volume)
             prediction = driven(steps, f"{checkpoint} {i}/{len(cases)} {case.name}")
-            files.write_prediction(prediction, out / "masks" / case.name, gates=False)
+            nifti.write_prediction(prediction, out / "masks" / case.name, gates=False)
         except AttnUNetError as error:
             print(f"{case.name}: {error}", file=sys.stderr)
     return out / "masks"

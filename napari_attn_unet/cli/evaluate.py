@@ -13,7 +13,7 @@ from napari_attn_unet.cli.predict import number_in
 from napari_attn_unet.errors import ConfigError
 
 if TYPE_CHECKING:
-    from napari_attn_unet.evaluation import Pair, Report
+    from napari_attn_unet.report.cases import Pair, Report
 
 METRICS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 
@@ -102,7 +102,7 @@ def evaluated(  # noqa: PLR0913  (each is named by its caller)
     """Evaluate pairs beside a progress bar."""
     from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
 
-    from napari_attn_unet.evaluation import Report, evaluate  # noqa: PLC0415
+    from napari_attn_unet.report.cases import Report, evaluate  # noqa: PLC0415
 
     if options.workers is not None and options.workers < 1:
         msg = f"--workers needs a number from 1, but got {options.workers}."
@@ -121,8 +121,8 @@ def evaluated(  # noqa: PLR0913  (each is named by its caller)
 
 def write(report: Report, out: Path, compared: Sequence[Any] = ()) -> None:
     """Write the tables and the page."""
-    from napari_attn_unet.inspection import write_csv  # noqa: PLC0415
-    from napari_attn_unet.report import to_html  # noqa: PLC0415
+    from napari_attn_unet.gates.inspection import write_csv  # noqa: PLC0415
+    from napari_attn_unet.report.html import to_html  # noqa: PLC0415
 
     write_csv(out / "cases.csv", report.rows())
     write_csv(out / "summary.csv", report.summary())
@@ -148,10 +148,10 @@ def tell(report: Report) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a pair is bad or a bound is not kept."""
-    from napari_attn_unet import files  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.evaluation import find_pairs  # noqa: PLC0415
+    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet.report.cases import find_pairs  # noqa: PLC0415
 
-    files.make_folder(options.out)
+    nifti.make_folder(options.out)
     pairs, alone, classes = find_pairs(options.predictions, options.truths, options.images)
     about = {"predictions": str(options.predictions), "truths": str(options.truths)}
     report = evaluated(pairs, classes, options, title="Evaluation", about=about, failed=alone)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from napari_attn_unet.cli.attention import driven, read_one, read_truth
+from napari_attn_unet.cli.inspect import driven, read_one, read_truth
 from napari_attn_unet.cli.predict import add_run_options, number_in
 from napari_attn_unet.errors import ConfigError
 
@@ -50,9 +50,10 @@ def run(options: argparse.Namespace) -> int:
     from matplotlib import colormaps  # noqa: PLC0415
     from tqdm import tqdm  # noqa: PLC0415
 
-    from napari_attn_unet import figure, files  # noqa: PLC0415
-    from napari_attn_unet.inference import Predictor  # noqa: PLC0415
-    from napari_attn_unet.inspection import Inspection  # noqa: PLC0415
+    from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
+    from napari_attn_unet.gates.inspection import Inspection  # noqa: PLC0415
+    from napari_attn_unet.io import nifti  # noqa: PLC0415
+    from napari_attn_unet.report import figure  # noqa: PLC0415
 
     figure.check_ending(options.out, (*figure.FIGURES, *figure.FILMS))
     if options.colormap not in colormaps:
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
                 bar.update(round(100 * done) - bar.n)
     else:
         chosen = slices or figure.busiest(inspection, axis, 4)
-        picture = figure.draw(inspection, axis, chosen, style, files.stem(options.image))
+        picture = figure.draw(inspection, axis, chosen, style, nifti.stem(options.image))
         figure.save(picture, options.out)
     print(options.out)
     return 0

@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load the checkpoint, which checks it, and print its card."""
-    from napari_attn_unet import checkpoint  # noqa: PLC0415  (what starts fast imports no torch)
+    from napari_attn_unet.network import checkpoint  # noqa: PLC0415  (what starts fast imports no torch)
 
     loaded = checkpoint.load(options.checkpoint)
     print(loaded.card.describe())

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from napari_attn_unet import __version__
 from napari_attn_unet.cli import (
-    attention,
     compare_models,
     demo,
     evaluate,
     figure,
     info,
+    inspect,
     phantom,
     predict,
     train,
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     modules = (
         demo,
         predict,
-        attention,
+        inspect,
         figure,
         evaluate,
         compare_models,

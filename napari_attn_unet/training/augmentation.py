@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812  (the field's name for it)
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from napari_attn_unet.training.dataset import Case
+    from napari_attn_unet.training.data import Case
 
 MAX_ANGLE = 15.0
 """Largest rotation about each axis, degrees."""

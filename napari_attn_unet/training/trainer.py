@@ -19,14 +19,14 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_attn_unet import __version__
-from napari_attn_unet.card import Card, ClassInfo, PreprocessingSpec
-from napari_attn_unet.checkpoint import Checkpoint
 from napari_attn_unet.errors import DatasetError
-from napari_attn_unet.metrics import dice
-from napari_attn_unet.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.card import Card, ClassInfo, PreprocessingSpec
+from napari_attn_unet.network.checkpoint import Checkpoint
+from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.scores.metrics import dice
 from napari_attn_unet.training.augmentation import augment, random_patch
 from napari_attn_unet.training.config import TrainingConfig
-from napari_attn_unet.training.dataset import Case, Dataset, load_cases
+from napari_attn_unet.training.data import Case, Dataset, load_cases
 from napari_attn_unet.training.losses import dice_cross_entropy
 
 WEIGHT_DECAY = 0.05

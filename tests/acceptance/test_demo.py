@@ -15,11 +15,12 @@ from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings, Qt
 
-from napari_attn_unet import files, metrics
+import napari_attn_unet
 from napari_attn_unet.cli.main import main
-from napari_attn_unet.training.dataset import open_dataset
+from napari_attn_unet.scores import metrics
+from napari_attn_unet.training.data import open_dataset
 
-SAMPLES = Path(files.__file__).parent / "samples"
+SAMPLES = Path(napari_attn_unet.__file__).parent / "samples"
 
 
 def test_sample_segment_screenshot(

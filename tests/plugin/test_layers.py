@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from napari.layers import Image, Layer
 
+from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.errors import ShapeError
-from napari_attn_unet.inference import Predictor
 from napari_attn_unet.plugin import layers
 
 SHAPE = (21, 18, 15)

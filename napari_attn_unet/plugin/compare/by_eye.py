@@ -10,13 +10,13 @@ from napari.utils.colormaps import Colormap, DirectLabelColormap
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSlider, QWidget
 
-from napari_attn_unet.comparison import KINDS
-from napari_attn_unet.plugin import workers
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.compare.swipe import Swipe
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.looks import Looks
+from napari_attn_unet.plugin.kit.side_by_side import SideBySide
 from napari_attn_unet.plugin.layers import OUTPUT, transforms
-from napari_attn_unet.plugin.looks import Looks
-from napari_attn_unet.plugin.side_by_side import SideBySide
+from napari_attn_unet.scores.comparison import KINDS
 
 COLOURS = {1: "#b0b0b0", 2: "#e66101", 3: "#2c7bb6", 4: "#c51b7d"}
 """Of the kinds of `KINDS`: told apart by those who do not tell red from green, too."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTableWidget, QVBoxLayout, QWidget
 
-from napari_attn_unet.comparison import Component
-from napari_attn_unet.inspection import Row
+from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin.compare.state import State
-from napari_attn_unet.plugin.form import Text
-from napari_attn_unet.plugin.navigate import go_to
-from napari_attn_unet.plugin.tables import cell, fill, save
+from napari_attn_unet.plugin.kit.navigate import go_to
+from napari_attn_unet.plugin.kit.tables import cell, fill, save
+from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.scores.comparison import Component
 
 MOST = 500
 """Components listed at most; all are saved."""

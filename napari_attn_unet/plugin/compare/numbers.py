@@ -16,15 +16,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet import attention
-from napari_attn_unet.inspection import Row
-from napari_attn_unet.plugin import workers
+from napari_attn_unet.gates import statistics
+from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin.compare.state import State
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.tables import fill, save, short
+from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.layers import shown_geometry
 from napari_attn_unet.plugin.results import Result, gate_map, results
-from napari_attn_unet.plugin.tables import fill, save, short
-from napari_attn_unet.plugin.task import Task
+from napari_attn_unet.plugin.segment.form import Text
 
 
 class NumbersTab(QWidget):
@@ -153,9 +153,9 @@ class NumbersTab(QWidget):
             rows: list[Row] = []
             for gate in gates:
                 yield _Progress(gate.name, len(rows) / (len(gates) * len(comparison.labels())))
-                cover = attention.Cover(gate, geometry, comparison.mask.shape)
+                cover = statistics.Cover(gate, geometry, comparison.mask.shape)
                 for label in comparison.labels():
-                    e = attention.in_errors(
+                    e = statistics.in_errors(
                         cover, comparison.mask == label, comparison.truth == label
                     )
                     rows.append(

@@ -6,13 +6,13 @@ from typing import Any
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_attn_unet.inspection import AXES, Row
+from napari_attn_unet.gates.inspection import AXES, Row
 from napari_attn_unet.plugin.compare.state import State
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.kit.navigate import go_to_slice
+from napari_attn_unet.plugin.kit.plots import ErrorPlot
+from napari_attn_unet.plugin.kit.tables import save
 from napari_attn_unet.plugin.layers import plane_on_screen
-from napari_attn_unet.plugin.navigate import go_to_slice
-from napari_attn_unet.plugin.plots import ErrorPlot
-from napari_attn_unet.plugin.tables import save
+from napari_attn_unet.plugin.segment.form import Text
 
 
 class SlicesTab(QWidget):

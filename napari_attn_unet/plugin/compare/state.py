@@ -12,7 +12,12 @@ from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_attn_unet.comparison import (
+from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.gates.inspection import Row
+from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.results import at_time
+from napari_attn_unet.scores.comparison import (
     Comparison,
     Component,
     Matching,
@@ -20,10 +25,6 @@ from napari_attn_unet.comparison import (
     match,
     relabel,
 )
-from napari_attn_unet.errors import AttnUNetError
-from napari_attn_unet.inspection import Row
-from napari_attn_unet.plugin import layers, workers
-from napari_attn_unet.plugin.results import at_time
 from napari_attn_unet.volume import Box, Geometry, onto_grid
 
 REST_MS = 400

@@ -10,9 +10,9 @@ from napari.layers import Labels, Shapes
 from psygnal import Signal
 
 from napari_attn_unet.plugin.compare.state import State
+from napari_attn_unet.plugin.kit.looks import Looks
+from napari_attn_unet.plugin.kit.navigate import camera
 from napari_attn_unet.plugin.layers import OUTPUT, transforms
-from napari_attn_unet.plugin.looks import Looks
-from napari_attn_unet.plugin.navigate import camera
 
 NEAR = 12
 """How many pixels from the line a press still takes it."""

@@ -11,12 +11,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
-from napari_attn_unet.comparison import ThresholdCurve, label_by_thresholds, threshold_curve
-from napari_attn_unet.plugin import workers
 from napari_attn_unet.plugin.compare.state import State, values_of
-from napari_attn_unet.plugin.form import Text
-from napari_attn_unet.plugin.plots import CurvePlot
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.plots import CurvePlot
 from napari_attn_unet.plugin.results import at_time, results
+from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.scores.comparison import ThresholdCurve, label_by_thresholds, threshold_curve
 
 NONE = (
     "Thresholds need the probability of every class of the prediction: tick 'probabilities' in the "

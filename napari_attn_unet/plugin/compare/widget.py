@@ -25,20 +25,20 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_attn_unet.comparison import IGNORE, Matching
-from napari_attn_unet.plugin import keys
-from napari_attn_unet.plugin.boxes import combo, offer, pick
 from napari_attn_unet.plugin.compare.by_eye import ByEye
 from napari_attn_unet.plugin.compare.errors import ErrorsTab
 from napari_attn_unet.plugin.compare.numbers import NumbersTab
 from napari_attn_unet.plugin.compare.slices import SlicesTab
 from napari_attn_unet.plugin.compare.state import State, values_of
 from napari_attn_unet.plugin.compare.threshold import ThresholdTab
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin.kit import keys
+from napari_attn_unet.plugin.kit.choices import combo, offer, pick
+from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.kit.tables import header
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.results import results
-from napari_attn_unet.plugin.settings import Settings
-from napari_attn_unet.plugin.tables import header
+from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.scores.comparison import IGNORE, Matching
 
 NONE = "none"
 WIDTH = 530

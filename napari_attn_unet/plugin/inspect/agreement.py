@@ -16,13 +16,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.errors import RunError
-from napari_attn_unet.inspection import Row, write_csv
-from napari_attn_unet.plugin import workers
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.gates.inspection import Row, write_csv
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.tables import fill, save
-from napari_attn_unet.plugin.task import Task
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.tables import fill, save
+from napari_attn_unet.plugin.kit.task import Task
+from napari_attn_unet.plugin.segment.form import Text
 
 
 class AgreementTab(QWidget):
@@ -79,8 +79,8 @@ class AgreementTab(QWidget):
         top = self.top.value()
 
         def steps() -> workers.Steps:
-            from napari_attn_unet import knockout  # noqa: PLC0415  (torch)
-            from napari_attn_unet.inference import Progress  # noqa: PLC0415
+            from napari_attn_unet.engine.predictor import Progress  # noqa: PLC0415
+            from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             gates: Any = ()
             if run is not None:

@@ -19,19 +19,20 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.errors import RunError
-from napari_attn_unet.inspection import Row
-from napari_attn_unet.plugin import layers, workers
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.gates.inspection import Row
+from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.knockout import DIVERGING
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.navigate import go_to
-from napari_attn_unet.plugin.tables import fill, save
-from napari_attn_unet.plugin.task import Task
-from napari_attn_unet.regions import Region, regions
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.navigate import go_to
+from napari_attn_unet.plugin.kit.tables import fill, save
+from napari_attn_unet.plugin.kit.task import Task
+from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.scores.components import Region, regions
 
 if TYPE_CHECKING:
-    from napari_attn_unet.difference import Difference
+    from napari_attn_unet.gates.difference import Difference
 
 MOST = 200
 """Regions listed at most."""
@@ -132,8 +133,8 @@ class DifferenceTab(QWidget):
             raise RunError(msg)
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.difference import compare  # noqa: PLC0415  (torch)
-            from napari_attn_unet.inference import Predictor, Progress  # noqa: PLC0415
+            from napari_attn_unet.engine.predictor import Predictor, Progress  # noqa: PLC0415
+            from napari_attn_unet.gates.difference import compare  # noqa: PLC0415  (torch)
 
             yield Progress("loading the networks", 0.0)
             first = self._runs.predictor(run)

@@ -19,15 +19,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet import figure, files, store
 from napari_attn_unet.errors import AttnUNetError, ConfigError, RunError
-from napari_attn_unet.inspection import Inspection, write_csv
-from napari_attn_unet.plugin import layers, workers
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.gates.inspection import Inspection, write_csv
+from napari_attn_unet.io import nifti, ome_zarr
+from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.results import labels_on
-from napari_attn_unet.plugin.task import Task
+from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.report import figure
 
 
 class _Step:
@@ -193,7 +195,7 @@ class ExportTab(QWidget):
         """Write mask and gate maps as NIfTI."""
         for name, layer in self._outputs().items():
             path = Path(folder) / f"{name}.nii.gz"
-            files.write(path, layer.data, layers.geometry_of(layer), layer.metadata)
+            nifti.write(path, layer.data, layers.geometry_of(layer), layer.metadata)
 
     def _maps(self) -> None:
         self._do(QFileDialog.getExistingDirectory(self, "Save maps into"), self.save_maps)
@@ -201,11 +203,13 @@ class ExportTab(QWidget):
     def save_zarr(self, path: str | Path) -> None:
         """Write mask and gate maps as OME-Zarr images in a new group."""
         outputs = self._outputs()
-        group = store.open_store(Path(path))
+        group = ome_zarr.open_store(Path(path))
         for name, layer in outputs.items():
             data = np.asarray(layer.data)
             geometry = layers.geometry_of(layer)
-            array = store.create_array(group, name, data.shape, geometry, data.dtype.name, "tzyx")
+            array = ome_zarr.create_array(
+                group, name, data.shape, geometry, data.dtype.name, "tzyx"
+            )
             array[...] = data
 
     def _zarr(self) -> None:
@@ -234,10 +238,10 @@ class ExportTab(QWidget):
             raise RunError(msg)
 
         def steps() -> workers.Steps:
-            from napari_attn_unet import takeaway  # noqa: PLC0415  (torch)
+            from napari_attn_unet.report import export  # noqa: PLC0415  (torch)
 
             predictor, out = self._runs.predictor(run), Path(folder)
-            yield from takeaway.write(predictor, run.volume, out, truth=truth, name=name)
+            yield from export.write(predictor, run.volume, out, truth=truth, name=name)
             return out
 
         return steps

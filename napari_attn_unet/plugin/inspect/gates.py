@@ -24,12 +24,12 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
 
-from napari_attn_unet.inspection import Inspection
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit.plots import gate_colour
+from napari_attn_unet.plugin.kit.tables import cell, header
 from napari_attn_unet.plugin.layers import OUTPUT, transforms
-from napari_attn_unet.plugin.plots import gate_colour
-from napari_attn_unet.plugin.tables import cell, header
+from napari_attn_unet.plugin.segment.form import Text
 
 COLUMNS = ("", "gate", "grid", "mean ± sd", "shut, open", "entropy", "histogram")
 ROW = 30

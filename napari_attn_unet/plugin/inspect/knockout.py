@@ -20,19 +20,20 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_attn_unet.engine.intervention import KINDS, Intervention
 from napari_attn_unet.errors import RunError
-from napari_attn_unet.inspection import Row
-from napari_attn_unet.intervention import KINDS, Intervention
-from napari_attn_unet.plugin import layers, workers
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.gates.inspection import Row
+from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.tables import fill, save
+from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.results import labels_on
-from napari_attn_unet.plugin.tables import fill, save
-from napari_attn_unet.plugin.task import Task
+from napari_attn_unet.plugin.segment.form import Text
 
 if TYPE_CHECKING:
-    from napari_attn_unet.knockout import Effect
+    from napari_attn_unet.gates.knockout import Effect
     from napari_attn_unet.prediction import GateMap, Prediction
 
 DIVERGING = Colormap(
@@ -181,8 +182,8 @@ class KnockoutTab(QWidget):
         axis, plane = looking or (None, None)
 
         def steps() -> workers.Steps:
-            from napari_attn_unet import knockout  # noqa: PLC0415  (torch)
-            from napari_attn_unet.inference import Progress  # noqa: PLC0415
+            from napari_attn_unet.engine.predictor import Progress  # noqa: PLC0415
+            from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
             effects = yield from knockout.knock_out(
@@ -214,8 +215,8 @@ class KnockoutTab(QWidget):
         truth = self._truth()
 
         def steps() -> workers.Steps:
-            from napari_attn_unet import knockout  # noqa: PLC0415  (torch)
-            from napari_attn_unet.inference import Progress  # noqa: PLC0415
+            from napari_attn_unet.engine.predictor import Progress  # noqa: PLC0415
+            from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
             return (yield from knockout.table(self._runs.predictor(run), run.volume, truth))
@@ -234,9 +235,9 @@ class KnockoutTab(QWidget):
         gate = None if inspection is None else inspection.gates.get(level - 1)
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.attention import rank_correlation  # noqa: PLC0415
-            from napari_attn_unet.gradcam import seg_grad_cam  # noqa: PLC0415  (torch)
-            from napari_attn_unet.inference import Progress  # noqa: PLC0415
+            from napari_attn_unet.engine.predictor import Progress  # noqa: PLC0415
+            from napari_attn_unet.gates.gradcam import seg_grad_cam  # noqa: PLC0415  (torch)
+            from napari_attn_unet.gates.statistics import rank_correlation  # noqa: PLC0415
 
             yield Progress("Grad-CAM", 0.0)
             checkpoint = self._runs.predictor(run).checkpoint

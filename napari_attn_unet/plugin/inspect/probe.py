@@ -15,11 +15,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet.inspection import AXES, Row
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.gates.inspection import AXES, Row
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.navigate import camera
-from napari_attn_unet.plugin.tables import fill, save
+from napari_attn_unet.plugin.kit.navigate import camera
+from napari_attn_unet.plugin.kit.tables import fill, save
+from napari_attn_unet.plugin.segment.form import Text
 
 HINT = "Move the cursor over the image."
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_attn_unet.inspection import AXES, Inspection
+from napari_attn_unet.gates.inspection import AXES, Inspection
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit.navigate import go_to_slice
+from napari_attn_unet.plugin.kit.plots import ProfilePlot
 from napari_attn_unet.plugin.layers import plane_on_screen
-from napari_attn_unet.plugin.navigate import go_to_slice
-from napari_attn_unet.plugin.plots import ProfilePlot
 
 VIEWS = ("axial", "coronal", "sagittal")
 ANY = "any class"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_attn_unet.card import read_card
 from napari_attn_unet.errors import RunError
+from napari_attn_unet.network.card import read_card
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.results import at_time
 from napari_attn_unet.volume import Volume
 
 if TYPE_CHECKING:
-    from napari_attn_unet.inference import Predictor
+    from napari_attn_unet.engine.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +108,7 @@ class Runs:
 
     def predictor(self, run: Run) -> Predictor:
         """Return the predictor of a run; torch is loaded here, so call it on a thread."""
-        from napari_attn_unet.inference import Predictor  # noqa: PLC0415  (torch)
+        from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415  (torch)
 
         if self._predictor is None or self._predictor[0] is not run:
             self._predictor = None

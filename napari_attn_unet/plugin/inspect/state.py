@@ -11,8 +11,9 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_attn_unet.errors import AttnUNetError
-from napari_attn_unet.inspection import Inspection
-from napari_attn_unet.plugin import layers, workers
+from napari_attn_unet.gates.inspection import Inspection
+from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.results import Result, at_time, gate_map, labels_on
 
 REST_MS = 300

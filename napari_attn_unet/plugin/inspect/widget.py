@@ -18,9 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet.plugin import keys, layers
-from napari_attn_unet.plugin.boxes import combo, offer, pick
-from napari_attn_unet.plugin.form import Text
+from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.agreement import AgreementTab
 from napari_attn_unet.plugin.inspect.difference import DifferenceTab
 from napari_attn_unet.plugin.inspect.export import ExportTab
@@ -30,9 +28,12 @@ from napari_attn_unet.plugin.inspect.probe import ProbeTab
 from napari_attn_unet.plugin.inspect.profile import ProfileTab
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit import keys
+from napari_attn_unet.plugin.kit.choices import combo, offer, pick
+from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.kit.side_by_side import SideBySide
 from napari_attn_unet.plugin.results import results
-from napari_attn_unet.plugin.settings import Settings
-from napari_attn_unet.plugin.side_by_side import SideBySide
+from napari_attn_unet.plugin.segment.form import Text
 
 NONE = "none"
 WIDTH = 530

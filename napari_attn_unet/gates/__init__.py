@@ -1,0 +1,1 @@
+"""What the gates say, and whether it matters."""

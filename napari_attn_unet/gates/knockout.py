@@ -1,0 +1,209 @@
+"""Knock-out: force gates to something else and see what the mask does."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_attn_unet.engine.intervention import KINDS, Intervention
+from napari_attn_unet.engine.predictor import Predictor, Progress
+from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.network.checkpoint import Checkpoint
+from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.prediction import GateMap, Prediction
+from napari_attn_unet.scores import metrics
+from napari_attn_unet.volume import Volume
+
+Row = dict[str, Any]
+
+
+def standard() -> tuple[Intervention, ...]:
+    """Return what a table tries on every gate: one of each kind, scaling by a half."""
+    return tuple(Intervention(kind, 0.5 if kind == "scaled" else 1.0) for kind in KINDS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Effect:
+    """What a change of gates did to a prediction.
+
+    Attributes
+    ----------
+    changes
+        {gate's level: what was done}.
+    base, changed
+        The predictions without and with it, both with probabilities.
+    """
+
+    changes: Mapping[int, Intervention]
+    base: Prediction
+    changed: Prediction
+
+    @property
+    def name(self) -> str:
+        """What was done: "gate 1: zero, gate 2: mean"."""
+        return ", ".join(f"gate {level}: {change}" for level, change in self.changes.items())
+
+    def delta(self, label: int) -> npt.NDArray[np.float32]:
+        """Return the change of a class's probability, (Z, Y, X), in [-1, 1]."""
+        before, after = self.base.probabilities, self.changed.probabilities
+        assert before is not None  # noqa: S101  (for the type checker: they are asked for)
+        assert after is not None  # noqa: S101
+        change: npt.NDArray[np.float32] = np.asarray(after[label]) - np.asarray(before[label])
+        return change
+
+    @property
+    def changed_voxels(self) -> npt.NDArray[np.uint8]:
+        """Where the mask changed: the new label plus 1 (1: it is background now); 0 elsewhere."""
+        different = self.base.mask != self.changed.mask
+        return np.where(different, self.changed.mask + 1, 0).astype(np.uint8)
+
+    def rows(self, truth: npt.NDArray[Any] | None = None) -> list[Row]:
+        """Return a row per class: volumes, overlap with the base mask and, if given, a truth."""
+        rows = []
+        before, after = self.base.class_sizes(), self.changed.class_sizes()
+        voxel = self.base.geometry.voxel_mm3
+        for label, (name, voxels, _) in before.items():
+            now = after[label][1]
+            row: Row = {
+                "gate": ", ".join(f"gate {level}" for level in self.changes),
+                "intervention": ", ".join(map(str, self.changes.values())),
+                "class": name,
+                "change of volume (%)": 100 * (now - voxels) / voxels if voxels else float("nan"),
+                "Dice with the mask before": metrics.dice(self.changed.mask, self.base.mask, label),
+                "mean |Δ probability| in the mask": self._mean_change(label),
+                "voxels before": voxels,
+                "voxels after": now,
+            }
+            if voxel is not None:
+                row["mm³ before"], row["mm³ after"] = voxels * voxel, now * voxel
+            if truth is not None:
+                row["Dice with the truth before"] = metrics.dice(self.base.mask, truth, label)
+                row["Dice with the truth after"] = metrics.dice(self.changed.mask, truth, label)
+                row["change of Dice"] = (
+                    row["Dice with the truth after"] - row["Dice with the truth before"]
+                )
+            rows.append(row)
+        return rows
+
+    def _mean_change(self, label: int) -> float:
+        inside = self.base.mask == label
+        return float(np.abs(self.delta(label)[inside]).mean()) if inside.any() else float("nan")
+
+
+def knock_out(  # noqa: PLR0913  (each is named by its caller)
+    predictor: Predictor,
+    volume: Volume,
+    changes: Sequence[Mapping[int, Intervention]],
+    *,
+    base: Prediction | None = None,
+    look_at: int | None = None,
+    axis: int | None = None,
+) -> Generator[Progress, int | None, list[Effect]]:
+    """Run the network as it is, then with each change; yield progress, return the effects.
+
+    What the changes do not reach is computed once and kept, if memory allows.
+
+    Parameters
+    ----------
+    predictor
+        It keeps what further calls with the same volume and axis need.
+    volume
+        The image.
+    changes
+        Each {gate's level: what is done to it}, all at once.
+    base
+        The prediction without any change, with probabilities, if there is one.
+    look_at, axis
+        The plane to begin with; see `Predictor.steps`.
+    """
+    for change in changes:
+        if not change:
+            msg = "A knock-out needs at least one gate to change, but got none."
+            raise ConfigError(msg)
+    options: dict[str, Any] = {
+        "probabilities": True,
+        "look_at": look_at,
+        "axis": axis,
+        "keep": "gates",
+    }
+    wanted: list[Mapping[int, Intervention]] = list(changes)
+    if base is None or base.probabilities is None or not predictor.has_kept_of(volume):
+        wanted.insert(0, {})
+    effects = []
+    for i, change in enumerate(wanted):
+        what = Effect(change, base, base).name if change and base is not None else "as it is"
+        steps = predictor.steps(volume, interventions=change, **options)
+        wish: int | None = None
+        while True:
+            try:
+                progress = steps.send(wish)
+            except StopIteration as stop:
+                result: Prediction = stop.value
+                break
+            wish = yield replace(
+                progress, phase=f"{what} · {progress.phase}", done=(i + progress.done) / len(wanted)
+            )
+        if not change:
+            base = result
+        else:
+            assert base is not None  # noqa: S101  (for the type checker: made first)
+            effects.append(Effect(change, base, result))
+    return effects
+
+
+def table(
+    predictor: Predictor,
+    volume: Volume,
+    truth: npt.NDArray[Any] | None = None,
+    interventions: Sequence[Intervention] | None = None,
+) -> Generator[Progress, int | None, list[Row]]:
+    """Try interventions, the `standard` ones by default, on every gate; return a row per class."""
+    levels = [level for level, gated in enumerate(predictor.checkpoint.config.gates, 1) if gated]
+    kinds = standard() if interventions is None else interventions
+    changes = [{level: change} for level in levels for change in kinds]
+    rows: list[Row] = []
+    base: Prediction | None = None
+    for i, change in enumerate(changes):  # one at a time: only one result is held
+        steps = knock_out(predictor, volume, [change], base=base)
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                effect: Effect = stop.value[0]
+                break
+            yield replace(progress, done=(i + progress.done) / len(changes))
+        base = effect.base
+        rows += effect.rows(truth)
+    return rows
+
+
+def randomised(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
+    """Return the same network with random weights.
+
+    A map that says as much with random weights as with trained ones says nothing of what was
+    learnt (Adebayo et al. 2018, arXiv:1810.03292).
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        state = AttentionUNet(checkpoint.config).state_dict()
+    card = replace(checkpoint.card, name=f"{checkpoint.card.name}, random weights")
+    return Checkpoint(card, state)
+
+
+def random_gates(
+    predictor: Predictor, volume: Volume, seed: int = 0
+) -> Generator[Progress, int | None, tuple[GateMap, ...]]:
+    """Return the gate maps of `randomised` on a volume."""
+    other = Predictor(
+        randomised(predictor.checkpoint, seed),
+        str(predictor.device),
+        predictor.precision,
+        predictor.memory_limit,
+    )
+    prediction = yield from other.steps(volume)
+    return prediction.gates

@@ -1,0 +1,1 @@
+"""Volumes, masks and maps from and to files."""

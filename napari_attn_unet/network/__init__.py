@@ -1,0 +1,1 @@
+"""The network, its card, and the file that holds both."""

@@ -1,0 +1,68 @@
+"""What a widget remembers from one session to the next."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import CheckBox, FloatSpinBox, SpinBox
+from qtpy.QtCore import QSettings
+
+REMEMBERED = 8
+"""Checkpoint files of the user's own that are offered again."""
+
+
+class Settings:
+    """Values of controls, by name, and the checkpoint files that were opened.
+
+    Parameters
+    ----------
+    widget
+        Name of the widget; each has a file of its own.
+    """
+
+    def __init__(self, widget: str) -> None:
+        self._file = QSettings(
+            QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-attn-unet", widget
+        )
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """Return a kept value, as text where it came from the file."""
+        return self._file.value(name, default)
+
+    def follow(self, controls: dict[str, Any]) -> None:
+        """Give every magicgui control its kept value, if that is still on offer; keep changes."""
+        for name, control in controls.items():
+            control.changed.connect(partial(self.keep, name))
+            value = self._file.value(name)
+            if value is None:
+                continue
+            if isinstance(control, CheckBox):
+                control.value = value in (True, "true")
+            elif isinstance(control, SpinBox):
+                control.value = int(value)
+            elif isinstance(control, FloatSpinBox):
+                control.value = float(value)
+            elif value in control.choices:
+                control.value = value
+
+    def keep(self, name: str, value: Any) -> None:
+        """Remember a value; None is not worth it."""
+        if value is not None:
+            self._file.setValue(name, value)
+
+    def checkpoints(self) -> list[tuple[str, str]]:
+        """Return (name, path) of the checkpoints that ship and of those opened before."""
+        folder = Path(__file__).parents[2] / "checkpoints"
+        ships = [(path.stem, str(path)) for path in sorted(folder.glob("*.safetensors"))]
+        return ships + [(Path(p).name, p) for p in self._opened() if Path(p).is_file()]
+
+    def opened(self, path: str) -> None:
+        """Remember a checkpoint file."""
+        others = [p for p in self._opened() if p != path]
+        self._file.setValue("seen", [path, *others][:REMEMBERED])
+
+    def _opened(self) -> list[str]:
+        seen = self._file.value("seen", [])
+        return [seen] if isinstance(seen, str) else list(seen or [])

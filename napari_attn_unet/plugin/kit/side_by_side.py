@@ -1,0 +1,112 @@
+"""Side by side: maps over their image in a linked grid; one click back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari.layers import Image, Layer
+
+from napari_attn_unet.plugin.kit.looks import Looks
+from napari_attn_unet.plugin.kit.navigate import grid
+from napari_attn_unet.plugin.layers import OUTPUT, transforms
+
+
+class SideBySide:
+    """Turns napari's grid on with one cell per map, and back to what was.
+
+    Every cell shows the image under its map; the images are copies that share the data, and go
+    away again.
+
+    Parameters
+    ----------
+    viewer
+        Whose grid it is.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._copies: list[Layer] = []
+        self._looks = Looks()
+        self._order: list[Layer] = []
+        self._grid: tuple[bool, int, tuple[int, int]] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the grid is shown."""
+        return self._grid is not None
+
+    def turn_on(self, image: Image | None, maps: Sequence[Layer | None]) -> None:
+        """Show the grid: a cell for each map that is in the viewer."""
+        viewer = self._viewer
+        there = list(viewer.layers)
+        cells = [layer for layer in maps if layer is not None and layer in there]
+        if self.is_on or not cells:
+            return
+        cells_of = grid(viewer)
+        self._grid = cells_of.enabled, cells_of.stride, tuple(cells_of.shape)
+        self._order = there
+        selected = set(viewer.layers.selection)
+        shown: list[Layer] = []
+        for i, layer in enumerate(cells):
+            under = image if i == 0 or image is None else _copy(image, layer.name)
+            if under is not None and under is not image:
+                viewer.add_layer(under)
+                self._copies.append(under)
+            shown += [layer] if under is None else [under, layer]
+            for part in shown[-2:]:
+                self._looks.change(part, visible=True)
+            self._looks.change(layer, name_overlay__visible=True)
+        last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
+        if last is not None:
+            # the name stands above
+            self._looks.change(last, colorbar__position="bottom_right", colorbar__visible=True)
+        for layer in there:
+            if layer not in shown:
+                self._looks.change(layer, visible=False)
+        # napari counts layers off from the bottom; hidden ones above leave the count alone.
+        self._arrange([*shown, *(layer for layer in there if layer not in shown)])
+        cells_of.stride = 1 if image is None else 2
+        rows = 1 if len(cells) <= 2 else 2  # noqa: PLR2004
+        cells_of.shape = (rows, -1)
+        cells_of.enabled = True
+        viewer.layers.selection = selected & set(viewer.layers)
+        viewer.reset_view()
+
+    def turn_off(self) -> None:
+        """Go back to what was."""
+        if self._grid is None:
+            return
+        viewer = self._viewer
+        cells_of = grid(viewer)
+        enabled, cells_of.stride, cells_of.shape = self._grid
+        cells_of.enabled = enabled
+        for copy in self._copies:
+            if copy in viewer.layers:
+                viewer.layers.remove(copy)
+        self._looks.restore()
+        self._arrange([layer for layer in self._order if layer in viewer.layers])
+        self._copies, self._order, self._grid = [], [], None
+        viewer.reset_view()
+
+    def _arrange(self, order: list[Layer]) -> None:
+        """Bring the viewer's layers into an order; those that are not named stay on top."""
+        layers = self._viewer.layers
+        for i, layer in enumerate(order):
+            where = layers.index(layer)
+            if where != i:
+                layers.move(where, i)
+
+
+def _copy(image: Image, name: str) -> Layer:
+    return Image(
+        image.data,
+        name=f"{image.name} · under {name}",
+        rgb=image.rgb,
+        multiscale=image.multiscale,
+        colormap=image.colormap,
+        contrast_limits=image.contrast_limits,
+        gamma=image.gamma,
+        metadata={OUTPUT: {"effect": "side by side"}},
+        **transforms(image),
+    )

@@ -1,0 +1,1 @@
+"""Figures, tables of many cases, pages, folders: what is taken away."""

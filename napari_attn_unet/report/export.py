@@ -1,0 +1,132 @@
+"""Everything that Inspect shows of an image, written into a folder, without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_attn_unet.engine.predictor import Predictor, Progress
+from napari_attn_unet.gates import knockout
+from napari_attn_unet.gates.gradcam import seg_grad_cam
+from napari_attn_unet.gates.inspection import Inspection, Row, write_csv
+from napari_attn_unet.gates.statistics import rank_correlation
+from napari_attn_unet.io import nifti
+from napari_attn_unet.prediction import Prediction
+from napari_attn_unet.report import figure
+from napari_attn_unet.volume import Volume
+
+TABLES = ("gates", "profile", "agreement", "agreement_slices")
+STAGES = ("segment", "random weights", "Grad-CAM", "knock-out")
+Steps = Generator[Progress, int | None, Any]
+
+
+def write(  # noqa: PLR0913  (each is named by its caller)
+    predictor: Predictor,
+    volume: Volume,
+    out: Path,
+    *,
+    truth: npt.NDArray[Any] | None = None,
+    name: str = "",
+    top: float = 5.0,
+    gradcam: bool = True,
+    knockouts: bool = True,
+) -> Generator[Progress, int | None, Inspection]:
+    """Segment a volume and write mask, gates' maps, tables and a figure; yield progress.
+
+    Parameters
+    ----------
+    predictor, volume
+        What is run, on what.
+    out
+        A folder; made if need be.
+    truth
+        Labels on the volume's grid (Z, Y, X).
+    name
+        Of the image, for the figure.
+    top
+        Share of the voxels, in percent, whose overlap with the structure is counted.
+    gradcam, knockouts
+        Whether to write gradcam.csv with its maps, and knockout.csv.
+    """
+    stages = [s for s, on in zip(STAGES, (True, True, gradcam, knockouts), strict=True) if on]
+    prediction: Prediction = yield from _stage(
+        stages, "segment", predictor.steps(volume, probabilities=True, keep="gates")
+    )
+    nifti.write_prediction(prediction, out, gates=True)
+    inspection = Inspection(
+        np.asarray(volume.data[0]),
+        volume.geometry,
+        prediction.gates,
+        prediction.mask,
+        truth,
+        [title for title, _ in prediction.classes],
+    )
+    random = yield from _stage(stages, "random weights", knockout.random_gates(predictor, volume))
+    classes: list[int | None] = [None, *inspection.labels()]
+    tables: dict[str, list[Row]] = {
+        "gates": inspection.statistics_rows(),
+        "profile": [r for c in classes for a in range(3) for r in inspection.profile_rows(a, c)],
+        "agreement": [r for c in classes for r in inspection.agreement_rows(c, top, random)],
+        "agreement_slices": [
+            r for c in classes for a in range(3) for r in inspection.agreement_slice_rows(a, c)
+        ],
+    }
+    if gradcam:
+        tables["gradcam"] = yield from _stage(
+            stages, "Grad-CAM", _gradcam(predictor, volume, prediction, out)
+        )
+    if knockouts:
+        tables["knockout"] = yield from _stage(
+            stages, "knock-out", knockout.table(predictor, volume, truth)
+        )
+    for title, rows in tables.items():
+        write_csv(out / f"{title}.csv", rows)
+    style = figure.Style(colours=[colour for _, colour in prediction.classes])
+    picture = figure.draw(inspection, 0, figure.busiest(inspection, 0, 4), style, name)
+    figure.save(picture, out / "figure.png")
+    return inspection
+
+
+def _stage(stages: Sequence[str], stage: str, steps: Steps) -> Steps:
+    """Drive one stage; its progress is a part of the whole."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        done = (stages.index(stage) + progress.done) / len(stages)
+        yield replace(progress, phase=f"{stage} · {progress.phase}", done=done)
+
+
+def _gradcam(predictor: Predictor, volume: Volume, prediction: Prediction, out: Path) -> Steps:
+    """Write the Grad-CAM maps of every class and level; return their correlation with the gates."""
+    rows: list[Row] = []
+    classes = list(enumerate(prediction.classes))[1:]
+    for label, (name, _) in classes:
+        for gate in prediction.gates:
+            yield Progress(name, len(rows) / (len(classes) * len(prediction.gates)))
+            level = gate.level + 1  # the features on the gate's own grid
+            cam = seg_grad_cam(
+                predictor.checkpoint,
+                volume,
+                label,
+                level,
+                str(predictor.device),
+                predictor.memory_limit,
+            )
+            path = out / f"gradcam_{name.replace(' ', '_')}_level{level}.nii.gz"
+            nifti.write(path, cam.coefficients, cam.geometry, prediction.metadata)
+            rows.append(
+                {
+                    "class": name,
+                    "level": level,
+                    "gate": gate.name,
+                    "rank correlation": rank_correlation(cam.coefficients, gate.coefficients),
+                }
+            )
+    return rows

@@ -1,0 +1,159 @@
+"""A report as one HTML file: everything is in it, nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_attn_unet.gates.inspection import Row
+from napari_attn_unet.report.cases import CaseResult, Report
+from napari_attn_unet.scores.comparison import TOGETHER
+
+SHOWN = ("Dice", "HD95", "surface Dice")
+"""Metrics that are plotted, by the beginning of their names."""
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
+  color: #222; background: #fff; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: 13px; display: block;
+  overflow-x: auto; max-height: 32rem; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right;
+  white-space: nowrap; }
+th { position: sticky; top: 0; background: #f4f4f4; }
+th:first-child, td:first-child, td.text, th.text { text-align: left; }
+img { max-width: 100%; } figure { margin: 0 0 1.5rem; }
+figcaption { font-size: 13px; color: #444; }
+.cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)); gap: 1rem; }
+.bad { color: #a40000; }
+"""
+
+
+def to_html(report: Report, compared: Sequence[Row] = ()) -> str:
+    """Return the report as a page.
+
+    Parameters
+    ----------
+    report
+        All cases.
+    compared
+        Rows of `paired`, for a section of their own.
+    """
+    parts = [f"<h1>{html.escape(report.title or 'Evaluation')}</h1>"]
+    told = [f"<b>{html.escape(k)}</b> {html.escape(v)}" for k, v in report.about.items()]
+    parts.append(f"<p>{' · '.join([f'{len(report.good)} cases', *told])}</p>")
+    if report.failed:
+        bad = "".join(
+            f"<li><b>{html.escape(c.name)}</b>: {html.escape(c.error)}</li>" for c in report.failed
+        )
+        parts.append(f"<h2 class='bad'>{len(report.failed)} not evaluated</h2><ul>{bad}</ul>")
+    if compared:
+        parts += ["<h2>Second against first</h2>", _table(compared)]
+        parts.append(
+            "<p>Difference: second minus first, with the 95 % bootstrap interval of its mean. "
+            "p: Wilcoxon signed-rank test, two-sided, not corrected for the number of tests.</p>"
+        )
+    if report.good:
+        parts += ["<h2>Summary</h2>", _table(report.summary())]
+        parts.append(
+            "<p>Interval: 95 % percentile bootstrap of the mean over cases. Infinite distances "
+            "(one side has nothing of the class) are counted apart.</p>"
+        )
+        if report.metrics():
+            parts += ["<h2>Distribution</h2>", _image(_plot(report), "Every dot is a case.")]
+        parts += ["<h2>Lowest Dice</h2>", _table(_worst_rows(report))]
+        drawn = [case for case in report.worst(len(report.good)) if case.picture]
+        if drawn:
+            parts += ["<h2>Worst slice of each case</h2>", "<div class='cases'>"]
+            parts += [_case(case) for case in drawn]
+            parts.append("</div>")
+        parts += ["<h2>Every case</h2>", _table(report.rows())]
+    page = "\n".join(parts)
+    title = html.escape(report.title or "Evaluation")
+    return (
+        f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>{title}</title>"
+        f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
+        f"<body>\n{page}\n</body></html>\n"
+    )
+
+
+def _worst_rows(report: Report) -> list[Row]:
+    return [
+        {"case": c.name, "mean Dice": c.mean("Dice")}
+        | {f"Dice, {r['class']}": r["Dice"] for r in c.rows if r["class"] != TOGETHER}
+        for c in report.worst(10)
+    ]
+
+
+def _case(case: CaseResult) -> str:
+    where = "nothing is wrong" if case.slice_ is None else f"slice z = {case.slice_}"
+    caption = f"{case.name}: mean Dice {case.mean('Dice'):.3f}, {where}"
+    return _image(case.picture, caption)
+
+
+def _image(png: bytes, caption: str) -> str:
+    data = base64.b64encode(png).decode("ascii")
+    text = html.escape(caption)
+    return (
+        f"<figure><img alt='{html.escape(caption, quote=True)}' "
+        f"src='data:image/png;base64,{data}'><figcaption>{text}</figcaption></figure>"
+    )
+
+
+def _table(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "<p>Nothing.</p>"
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    words = {c for c in columns if any(isinstance(row.get(c), str) for row in rows)}
+    head = "".join(
+        f"<th{' class=text' if c in words else ''}>{html.escape(c)}</th>" for c in columns
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{' class=text' if c in words else ''}>{html.escape(_short(row.get(c)))}</td>"
+            for c in columns
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "–"
+        if math.isinf(value):
+            return "∞"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"  # noqa: PLR2004
+    return "–" if value is None else str(value)
+
+
+def _plot(report: Report) -> bytes:
+    """Return a box and a dot per case for every class, for the metrics that matter most."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
+
+    metrics = [m for start in SHOWN for m in report.metrics() if m.startswith(start)]
+    figure = Figure(figsize=(4 * len(metrics), 3.4), layout="constrained")
+    rng = np.random.default_rng(0)
+    classes = [name for name in report.classes() if name != TOGETHER]
+    for ax, metric in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
+        groups = [
+            [v for v in report.values(metric, name).values() if math.isfinite(v)]
+            for name in classes
+        ]
+        ax.boxplot(groups, showfliers=False, widths=0.5, tick_labels=classes)
+        for i, values in enumerate(groups, 1):
+            x = i + rng.uniform(-0.15, 0.15, len(values))
+            ax.plot(x, values, ".", color="#1f77b4", alpha=0.5, markersize=5)
+        ax.set_title(metric, fontsize=10)
+        ax.tick_params(labelsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,196 @@
+"""The commands `attention` and `figure`, run as a person runs them."""
+
+from __future__ import annotations
+
+import csv
+from importlib.util import find_spec
+from pathlib import Path
+
+import matplotlib.image
+import nibabel
+import numpy as np
+import pytest
+
+from napari_attn_unet import phantom
+from napari_attn_unet.cli.main import main
+from napari_attn_unet.gates.inspection import Inspection
+from napari_attn_unet.io import nifti
+from napari_attn_unet.prediction import GateMap
+from napari_attn_unet.report import figure
+from napari_attn_unet.volume import Geometry
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> tuple[Path, Path]:
+    """An image and its truth as files, the truth on a grid twice as fine."""
+    image, truth = phantom.make((24, 32, 28), seed=3)
+    place = Geometry.from_spacing((1.5, 1, 1), (4, 5, 6), "mm")
+    nifti.write(tmp_path / "brain.nii.gz", image.data[0], place)
+    finer = place.regridded((0.5, 0.5, 0.5), (-0.25, -0.25, -0.25))
+    for axis in range(3):
+        truth = truth.repeat(2, axis)
+    nifti.write(tmp_path / "labels.nii.gz", truth, finer)
+    return tmp_path / "brain.nii.gz", tmp_path / "labels.nii.gz"
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_attention_writes_everything(case: tuple[Path, Path], tmp_path: Path) -> None:
+    image, truth = case
+    out = tmp_path / "out"
+    command = ["attention", str(image), "--truth", str(truth), "--out", str(out)]
+    assert main([*command, "--checkpoint", "phantom"]) == 0
+    gates = table(out / "gates.csv")
+    alpha = nibabel.load(out / "gate1.nii.gz").get_fdata()
+    assert float(gates[0]["mean"]) == pytest.approx(alpha.mean(), abs=1e-5)
+    assert len(table(out / "profile.csv")) == 3 * (24 + 32 + 28)  # any class, and each of two
+    agreement = table(out / "agreement.csv")
+    assert {row["class"] for row in agreement} >= {"any"}
+    assert any("random weights" in " ".join(row.values()) for row in agreement)
+    assert any("gradient" in " ".join(row.values()) for row in agreement)
+    knockouts = table(out / "knockout.csv")
+    assert len(knockouts) == 3 * 5 * 2  # gates × interventions × classes
+    assert all(0 <= float(row["Dice with the truth before"]) <= 1 for row in knockouts)
+    assert len(table(out / "gradcam.csv")) == 2 * 3
+    assert len(list(out.glob("gradcam_*_level2.nii.gz"))) == 2
+    assert (out / "figure.png").stat().st_size > 20_000
+    assert (out / "prediction.json").is_file()
+
+
+def test_attention_leaves_out_what_is_not_wanted(case: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["attention", str(case[0]), "--out", str(out), "--checkpoint", "phantom"]
+    assert main([*command, "--no-knockout", "--no-gradcam"]) == 0
+    assert not (out / "knockout.csv").exists()
+    assert not list(out.glob("gradcam*"))
+
+
+def test_a_truth_that_holds_no_labels_is_refused(
+    case: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = str(case[0])
+    assert main(["attention", image, "--truth", image, "--out", str(tmp_path / "o")]) == 1
+    assert "holds no labels" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf", "gif"])
+def test_figure_writes_what_the_ending_says(
+    case: tuple[Path, Path], tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"figure.{ending}"
+    command = ["figure", str(case[0]), "--truth", str(case[1]), "--out", str(path)]
+    which = [] if ending == "gif" else ["--slices", "9,20"]
+    assert main([*command, "--checkpoint", "phantom", "--axis", "y", *which]) == 0
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "gif": b"GIF89a"}[ending]
+    assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out", "f.bmp"], ".png"),
+        (["--out", "f.png", "--slices", "5,99"], "0 to 23"),
+        (["--out", "f.png", "--colormap", "nosuch"], "nosuch"),
+        (["--out", "f.png", "--slices", "five"], "five"),
+        (["--out", "f.gif", "--slices", "5"], "for pictures"),
+    ],
+)
+def test_figure_says_what_is_wrong(
+    case: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["figure", str(case[0]), "--checkpoint", "phantom", *options]) == 1
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.glob("f.*"))
+
+
+def test_a_figure_shows_the_slices_and_proportions_that_were_asked_for(tmp_path: Path) -> None:
+    image = np.zeros((6, 20, 30), np.float32)
+    image[4, 3, 5] = 1
+    mask = np.zeros(image.shape, np.uint8)
+    mask[4, 10:15, 10:20] = 1
+    place = Geometry.from_spacing((3, 2, 1), unit="mm")
+    gate = GateMap(np.full((3, 10, 15), 0.25, np.float32), place.coarsened(2), 1)
+    inspection = Inspection(image, place, [gate], mask, None, ["background", "lobe"])
+    picture = figure.draw(inspection, 0, [2, 4], figure.Style(limits=(0, 1)), "brain")
+    panels = [ax for ax in picture.axes if ax.get_label() != "<colorbar>"]
+    assert [ax.get_title() for ax in panels[:3]] == ["image", "mask", "gate 1"]
+    np.testing.assert_array_equal(panels[3].images[0].get_array(), image[4])
+    assert panels[3].get_aspect() == 2
+    assert "4" in panels[3].get_ylabel()
+    assert "12.0 mm" in panels[3].get_ylabel()
+    figure.save(picture, tmp_path / "f.png")
+    assert matplotlib.image.imread(tmp_path / "f.png").ndim == 3
+    assert figure.busiest(inspection, 0, 3) == [4]
+
+
+def test_predict_warns_of_a_far_larger_image_and_tells_of_time_points(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    series = np.random.default_rng(0).normal(size=(2, 20, 24, 22)).astype(np.float32)
+    nifti.write(tmp_path / "series.nii.gz", series, Geometry.from_spacing((9, 9, 9), unit="mm"))
+    command = ["predict", str(tmp_path / "series.nii.gz"), "--out", str(tmp_path / "o")]
+    assert main([*command, "--checkpoint", "phantom"]) == 0
+    told = capsys.readouterr()
+    assert "much larger than those the checkpoint was trained on" in told.err
+    assert "2 time points, together" in told.out
+    assert main(["figure", command[1], "--out", str(tmp_path / "f.png")]) == 1
+    assert "series of 2 volumes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["2", "0", "1KB", "5PB", "."])
+def test_a_memory_limit_that_is_none(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "a.nii.gz", "--out", "o", "--memory-limit", size])
+    assert "2GB" in capsys.readouterr().err
+
+
+def test_mp4_without_its_encoder_is_told_before_the_work(
+    case: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if find_spec("imageio_ffmpeg") is not None:
+        pytest.skip("the encoder is there")
+    assert main(["figure", str(case[0]), "--out", str(tmp_path / "f.mp4")]) == 1
+    told = capsys.readouterr().err
+    assert "imageio-ffmpeg" in told
+    assert "%" not in told  # nothing has run
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["figure", "a.nii.gz", "--out", "f.png", "--opacity", "7"],
+        ["attention", "a.nii.gz", "--out", "o", "--top", "0"],
+        ["attention", "a.nii.gz", "--out", "o", "--top", "150"],
+        ["evaluate", "a", "b", "--out", "o", "--tolerance", "-1"],
+    ],
+)
+def test_numbers_out_of_range_are_refused(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(options)
+    assert "is needed, not" in capsys.readouterr().err
+
+
+def test_a_truth_on_another_grid_is_told_and_an_image_refused(
+    case: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, truth = case
+    command = ["figure", str(image), "--out", str(tmp_path / "f.png"), "--checkpoint", "phantom"]
+    assert main([*command, "--truth", str(truth)]) == 0
+    assert "lies on another grid (48, 64, 56)" in capsys.readouterr().err
+    grey = np.arange(24 * 32 * 28, dtype=np.int16).reshape(24, 32, 28) % 200
+    scan = tmp_path / "images" / "scan.nii.gz"
+    nifti.write(scan, grey, Geometry.from_spacing((1.5, 1, 1), unit="mm"))
+    assert main([*command, "--truth", str(scan)]) == 1
+    assert "looks like an image: it has 200 different values" in capsys.readouterr().err

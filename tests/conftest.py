@@ -1,0 +1,67 @@
+"""Real widgets in a real viewer; nothing of a test outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from napari import Viewer
+from napari.qt.threading import WorkerBase
+from qtpy.QtCore import QSettings
+
+from napari_attn_unet.network.card import Card, ClassInfo
+from napari_attn_unet.network.checkpoint import Checkpoint
+from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.plugin.segment.widget import SegmentWidget
+
+
+@pytest.fixture(autouse=True)
+def settings_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def workers_end_with_the_test() -> Iterator[None]:
+    yield
+    WorkerBase.await_workers(msecs=20_000)
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(21, 18, 17)).astype(np.float32)
+
+
+@pytest.fixture
+def widget(
+    make_napari_viewer: Callable[[], Viewer], tiny_checkpoint_path: Path, image: np.ndarray
+) -> SegmentWidget:
+    """The docked widget over one image layer, a tiny checkpoint chosen."""
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="brain", scale=(2, 1, 1), units=("mm",) * 3)
+    segment = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(segment, name="Segment")
+    segment.use_checkpoint(tiny_checkpoint_path)
+    return segment
+
+
+@pytest.fixture
+def tiny_checkpoint_path(tmp_path: Path) -> Path:
+    """Three levels, three classes, random weights: not one constant output."""
+    torch.manual_seed(0)
+    config = ModelConfig(classes=3, channels=(4, 8, 16))
+    card = Card(
+        "tiny",
+        config.to_dict(),
+        tuple(ClassInfo.numbered(i, n) for i, n in enumerate(("background", "one", "two"))),
+        field_of_view_mm=(40.0, 20.0, 20.0),
+    )
+    path = tmp_path / "tiny.safetensors"
+    state = AttentionUNet(config).state_dict()
+    for gate in range(2):  # maps that select something
+        state[f"gate.{gate}.psi.weight"] *= 30
+        state[f"gate.{gate}.psi.bias"] *= 0
+    Checkpoint(card, state).save(path)
+    return path

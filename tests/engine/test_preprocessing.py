@@ -1,0 +1,84 @@
+"""What goes in comes back to its own grid."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+
+from napari_attn_unet.engine.preprocessing import prepare
+from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.network.card import PreprocessingSpec
+from napari_attn_unet.volume import Geometry, Volume
+
+SPEC = PreprocessingSpec()
+SHAPE = (5, 6, 7)
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "<i2", ">i2", "i8", "u8", "f2", ">f4", "f8"])
+def test_every_real_dtype_is_normalised_alike(dtype: str) -> None:
+    array = (np.arange(210).reshape(SHAPE) % 97).astype(dtype)
+    strided = np.repeat(array, 2, axis=2)[:, :, ::2]
+    data = np.asarray(prepare(Volume(strided[np.newaxis]), SPEC).data)
+    expected = array.astype(np.float64)
+    np.testing.assert_allclose(data[0], (expected - expected.mean()) / expected.std(), atol=1e-5)
+    assert data.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("array", "word"),
+    [
+        (np.full((1, *SHAPE), 3.0), "same value"),
+        (np.where(np.arange(210).reshape(1, *SHAPE) == 7, np.nan, 1.0), "1 voxels that are NaN"),
+        (np.where(np.arange(210).reshape(1, *SHAPE) == 7, np.inf, 1.0), "infinite"),
+        (np.ones((2, *SHAPE)), "2"),
+        (np.ones((1, *SHAPE), complex), "complex"),
+    ],
+)
+def test_what_cannot_be_segmented_is_refused_in_words(array: np.ndarray, word: str) -> None:
+    with pytest.raises(AttnUNetError, match=word):
+        prepare(Volume(array), SPEC)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("signs", list(product((1, -1), repeat=3)))
+def test_every_orientation_goes_there_and_back(
+    order: tuple[int, ...], signs: tuple[int, ...]
+) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = np.eye(3)[:, list(order)] * signs
+    array = np.random.default_rng(0).normal(size=SHAPE)
+    prepared = prepare(Volume(array[np.newaxis], Geometry(affine, "mm")), SPEC)
+    expected = (array - array.mean()) / array.std()
+    np.testing.assert_allclose(prepared.restore(np.asarray(prepared.data))[0], expected, atol=1e-5)
+    # A gate's map of the network's own grid lies where the network computed it.
+    size = [-(-n // 2) for n in prepared.shape]
+    gate = np.arange(np.prod(size), dtype=np.float32).reshape(size)
+    restored, geometry = prepared.restore_gate(gate, 1)
+    world_of_network = Geometry(affine).oriented(prepared.orientation, SHAPE).coarsened(2).affine
+    for index in ((0, 0, 0), (1, 2, 1)):
+        world = world_of_network @ (*index, 1)
+        place = np.round(np.linalg.inv(geometry.affine) @ world)[:3].astype(int)
+        np.testing.assert_allclose((geometry.affine @ (*place, 1))[:3], world[:3], atol=1e-9)
+        assert restored[tuple(place)] == gate[index]
+
+
+def test_a_volume_is_resampled_only_where_its_unit_is_known() -> None:
+    array = np.random.default_rng(0).normal(size=(1, 10, 12, 14))
+    spec = PreprocessingSpec(spacing=(1, 1, 1))
+    fine = Geometry.from_spacing((0.5, 1.0, 2.0), unit="mm")
+    assert prepare(Volume(array, fine), spec).data.shape == (1, 5, 12, 28)
+    pixels = Geometry.from_spacing((0.5, 1.0, 2.0))
+    assert prepare(Volume(array, pixels), spec).data.shape == array.shape
+
+
+def test_a_ramp_survives_resampling_and_back() -> None:
+    ramp = np.linspace(0, 1, 24)[:, None, None] * np.ones((24, 8, 8))
+    spec = PreprocessingSpec(spacing=(1, 1, 1), intensity="none")
+    volume = Volume(ramp[np.newaxis], Geometry.from_spacing((0.5, 0.5, 0.5), unit="mm"))
+    prepared = prepare(volume, spec)
+    assert prepared.data.shape == (1, 12, 4, 4)
+    np.testing.assert_allclose(
+        prepared.restore(np.asarray(prepared.data))[0][4:-4], ramp[4:-4], atol=0.02
+    )

@@ -1,0 +1,99 @@
+"""A checkpoint loads whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_attn_unet.errors import CheckpointError
+from napari_attn_unet.network import checkpoint
+from napari_attn_unet.network.card import Card, ClassInfo, read_card
+from napari_attn_unet.network.checkpoint import Checkpoint
+from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+
+
+@pytest.fixture
+def tiny() -> Checkpoint:
+    torch.manual_seed(0)
+    config = ModelConfig(channels=(2, 4))
+    classes = (ClassInfo.numbered(0, "background"), ClassInfo.numbered(1, "thing"))
+    card = Card("tiny", config.to_dict(), classes, scores={"Dice": 0.5})
+    return Checkpoint(card, AttentionUNet(config).state_dict())
+
+
+def test_what_is_saved_is_what_loads(tiny: Checkpoint, tmp_path: Path) -> None:
+    tiny.save(tmp_path / "a.safetensors")
+    loaded = checkpoint.load(tmp_path / "a.safetensors")
+    assert loaded.card == read_card(tmp_path / "a.safetensors")
+    assert loaded.card.classes == tiny.card.classes
+    assert len(loaded.sha256) == 64
+    for key, value in tiny.state.items():
+        assert torch.equal(loaded.state[key], value)
+
+
+def test_damaged_and_foreign_files_are_named(tiny: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    tiny.save(path)
+    whole = path.read_bytes()
+    for kept in (0, 4, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(CheckpointError, match="damaged"):
+            checkpoint.load(path)
+    save_file({"w": torch.ones(2)}, path)
+    with pytest.raises(CheckpointError, match="no card"):
+        checkpoint.load(path)
+    path.write_text("not a checkpoint at all")
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        checkpoint.load(path)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        checkpoint.load(tmp_path / "missing.safetensors")
+
+
+def test_weights_that_do_not_fit_are_named(tiny: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for key, value, word in (
+        ("head.weight", torch.ones(5, 5, 1, 1, 1), r"another shape in head.weight \(5, 5"),
+        ("head.bias", torch.tensor([0.0, float("nan")]), "NaN"),
+        ("stranger", torch.ones(1), "unknown stranger"),
+        ("head.bias", None, "lacks head.bias"),
+    ):
+        state = dict(tiny.state)
+        if value is None:
+            del state[key]
+        else:
+            state[key] = value
+        Checkpoint(tiny.card, state).save(path)
+        with pytest.raises(CheckpointError, match=word):
+            checkpoint.load(path)
+
+
+class Trap:
+    """Unpickled, it would leave a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_nothing_is_unpickled(tiny: Checkpoint, tmp_path: Path) -> None:
+    torch.save({"card": Trap(tmp_path / "sprung")}, tmp_path / "bad.pt")
+    with pytest.raises(CheckpointError, match="refused"):
+        checkpoint.load(tmp_path / "bad.pt")
+    assert not (tmp_path / "sprung").exists()
+    torch.save({"card": tiny.card.to_json(), "state_dict": tiny.state}, tmp_path / "own.pt")
+    assert checkpoint.load(tmp_path / "own.pt").card.name == "tiny"
+
+
+def test_those_that_ship_load_and_are_small() -> None:
+    ships = checkpoint.bundled()
+    assert "hippocampus" in ships
+    assert sum(path.stat().st_size for path in ships.values()) < 15_000_000
+    for name in ships:
+        card = checkpoint.load(name).card
+        assert card.scores
+        assert card.training["licence"]

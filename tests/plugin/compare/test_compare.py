@@ -1,0 +1,684 @@
+"""The Compare widget, its controls driven as a user drives them."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from napari import Viewer
+from napari.layers import Labels, Surface
+from napari.utils.key_bindings import KeyBinding
+from napari.utils.shortcuts import default_shortcuts
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QWidget
+
+from napari_attn_unet.io import nifti
+from napari_attn_unet.plugin.compare import CompareWidget
+from napari_attn_unet.plugin.compare import widget as widget_module
+from napari_attn_unet.plugin.inspect import widget as inspect_module
+from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.segment.widget import SegmentWidget
+from napari_attn_unet.scores.comparison import Comparison
+from napari_attn_unet.volume import Geometry
+
+WAIT = 60_000
+NAMES = {"index": [0, 1, 2], "class": ["background", "front", "back"]}
+
+
+def click(qtbot: QtBot, button: QWidget) -> None:
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def settle(qtbot: QtBot, compare: CompareWidget) -> None:
+    qtbot.waitUntil(lambda: not compare.busy, timeout=WAIT)
+
+
+def lobes() -> np.ndarray:
+    truth = np.zeros((16, 20, 18), np.uint8)
+    truth[4:12, 4:10, 4:14] = 1
+    truth[4:12, 10:16, 4:14] = 2
+    return truth
+
+
+@pytest.fixture
+def pair() -> tuple[np.ndarray, np.ndarray]:
+    """A mask with three errors of different kinds, and the truth."""
+    truth = lobes()
+    mask = truth.copy()
+    mask[4:12, 10:12, 4:14] = 1  # 160 voxels of the wrong class
+    mask[4:6, 4:6, 4:6] = 0  # 8 missed
+    mask[13, 1, 16] = 2  # 1 spurious
+    return mask, truth
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[[], Viewer]) -> Viewer:
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def compare(
+    qtbot: QtBot, viewer: Viewer, image: np.ndarray, pair: tuple[np.ndarray, np.ndarray]
+) -> CompareWidget:
+    """The docked widget over an image, a mask and a truth."""
+    place: dict[str, Any] = {"scale": (2, 1, 1), "units": ("mm",) * 3}
+    viewer.add_image(np.zeros((16, 20, 18), np.float32), name="brain", **place)
+    viewer.add_labels(pair[0], name="mine", features=NAMES, **place)
+    viewer.add_labels(pair[1], name="truth", features=NAMES, **place)
+    widget = CompareWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Compare")
+    settle(qtbot, widget)
+    return widget
+
+
+def texts(table: Any, column: int) -> list[str]:
+    return [table.item(i, column).text() for i in range(table.rowCount())]
+
+
+def test_building_the_widget_imports_no_torch() -> None:
+    code = "import sys, napari_attn_unet.plugin.compare; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_keys_are_nobody_else_s() -> None:
+    theirs = {str(key) for keys in default_shortcuts.values() for key in keys}
+    theirs |= {str(KeyBinding.from_str(key)) for _, key, _ in inspect_module.KEYS}
+    assert not {str(KeyBinding.from_str(key)) for _, key, _ in widget_module.KEYS} & theirs
+
+
+def test_every_control_has_a_tooltip(compare: CompareWidget) -> None:
+    from qtpy.QtWidgets import QAbstractButton, QDoubleSpinBox, QTableWidget
+
+    for kind in (QAbstractButton, QComboBox, QDoubleSpinBox, QTableWidget):
+        for control in compare.findChildren(kind):
+            inner = control.parent() is not None and isinstance(
+                control.parent(), QTableWidget | QDoubleSpinBox
+            )
+            named = control.objectName().startswith("qt_") or control is compare.fold.toggleButton()
+            scrolls = type(control.parent()).__name__ == "QTabBar"
+            if not (inner or named or scrolls):
+                assert control.toolTip(), control
+
+
+class TestChoosing:
+    def test_mask_and_truth_are_guessed(self, compare: CompareWidget) -> None:
+        assert compare.mask_box.currentText() == "mine"
+        assert compare.truth_box.currentText() == "truth"
+        assert [compare.label_box.itemText(i) for i in range(3)] == ["all classes", "front", "back"]
+        assert compare.message.text() == ""
+
+    def test_nothing_to_compare_is_said(self, qtbot: QtBot, viewer: Viewer) -> None:
+        widget = CompareWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Compare")
+        assert "Choose" in widget.message.text()
+        for button in (widget.by_eye.errors, widget.by_eye.swipe, widget.by_eye.distance):
+            assert not button.isEnabled()
+        widget.slices.step(1)
+        widget.errors.step(1)
+        assert widget.numbers.markdown() == ""
+
+    def test_the_same_layer_twice_is_said(self, compare: CompareWidget) -> None:
+        compare.truth_box.setCurrentText("mine")
+        assert "same layer" in compare.message.text()
+        assert compare.state.comparison is None
+        assert compare.numbers.table.rowCount() == 0
+
+    def test_an_image_of_whole_numbers_is_a_truth(
+        self, qtbot: QtBot, compare: CompareWidget
+    ) -> None:
+        compare.viewer.add_image(lobes().astype(np.int16), name="integers", scale=(2, 1, 1))
+        compare.truth_box.setCurrentText("integers")
+        settle(qtbot, compare)
+        assert compare.state.comparison.overlap(None).dice < 1
+        assert compare.truth_box.findText("brain") < 0  # floats are none
+
+    def test_another_grid_is_brought_over_and_said(
+        self, qtbot: QtBot, compare: CompareWidget
+    ) -> None:
+        fine = lobes().repeat(2, 0).repeat(2, 1).repeat(2, 2)
+        compare.viewer.add_labels(
+            fine,
+            name="fine truth",
+            scale=(1, 0.5, 0.5),
+            translate=(-0.5, -0.25, -0.25),
+            units=("mm",) * 3,
+        )
+        compare.truth_box.setCurrentText("fine truth")
+        assert "another grid (32, 40, 36)" in compare.message.text()
+        settle(qtbot, compare)
+        np.testing.assert_array_equal(compare.state.comparison.truth, lobes())
+
+    def test_labels_elsewhere_and_other_units_are_errors_in_words(
+        self, compare: CompareWidget
+    ) -> None:
+        compare.viewer.add_labels(
+            lobes(), name="far", translate=(900, 0, 0), scale=(2, 1, 1), units=("mm",) * 3
+        )
+        compare.truth_box.setCurrentText("far")
+        assert "overlap" in compare.message.text()
+        assert compare.state.comparison is None
+        compare.viewer.add_labels(lobes(), name="small", scale=(2, 1, 1), units=("um",) * 3)
+        compare.truth_box.setCurrentText("small")
+        assert "unit" in compare.message.text()
+
+    def test_a_truth_from_a_file(
+        self, qtbot: QtBot, compare: CompareWidget, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        path = tmp_path / "my_labels.nii.gz"
+        nifti.write(path, lobes(), Geometry.from_spacing((2, 1, 1), unit="mm"))
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(path), ""))
+        click(qtbot, compare.open)
+        settle(qtbot, compare)
+        assert compare.truth_box.currentText() == "my_labels"
+        assert compare.state.comparison is not None
+        path.write_bytes(b"junk")
+        click(qtbot, compare.open)
+        assert "my_labels.nii.gz" in compare.message.text()
+
+    def test_classes_are_merged_and_ignored(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        def row_of(layer: str, value: str) -> QComboBox:
+            table = compare.classes
+            (row,) = (
+                i
+                for i in range(table.rowCount())
+                if table.item(i, 0).text() == layer and table.item(i, 1).text().startswith(value)
+            )
+            return table.cellWidget(row, 2)
+
+        row_of("mine", "2").setCurrentText("front")
+        row_of("truth", "2").setCurrentText("front")
+        settle(qtbot, compare)
+        mask, truth = compare.viewer.layers["mine"].data, compare.viewer.layers["truth"].data
+        both = compare.state.comparison.overlap(1)
+        assert both.both == ((mask > 0) & (truth > 0)).sum()
+        row_of("truth", "2").setCurrentText("ignore")
+        settle(qtbot, compare)
+        left = compare.state.comparison.overlap(1)
+        assert left.both == ((mask > 0) & (truth == 1)).sum()
+        assert left.mask_only == ((mask > 0) & (truth == 0)).sum()
+
+
+def test_a_map_of_thousands_of_numbers_is_refused_at_once(compare: CompareWidget) -> None:
+    many = np.arange(16 * 20 * 18, dtype=np.int32).reshape(16, 20, 18)
+    compare.viewer.add_labels(many, name="numbered", scale=(2, 1, 1), units=("mm",) * 3)
+    compare.truth_box.setCurrentText("numbered")
+    assert "numbered objects" in compare.message.text()
+    assert compare.classes.rowCount() == 0
+
+
+class TestNumbers:
+    def test_the_table_is_that_of_the_comparison(
+        self, compare: CompareWidget, pair: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        expected = Comparison(
+            *pair, Geometry.from_spacing((2, 1, 1), unit="mm"), ("background", "front", "back")
+        ).rows(1.0)
+        assert compare.numbers.rows() == expected
+        assert texts(compare.numbers.table, 0) == ["front", "back", "all classes as one"]
+        assert compare.numbers.table.item(0, 1).text() == f"{expected[0]['Dice']:.4g}"
+
+    def test_the_tolerance(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        compare.numbers.tolerance.setValue(2.5)
+        settle(qtbot, compare)
+        assert "surface Dice at 2.5 mm" in compare.numbers.rows()[0]
+
+    def test_markdown_and_csv(
+        self, qtbot: QtBot, compare: CompareWidget, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        click(qtbot, compare.numbers.copy)
+        lines = QApplication.clipboard().text().splitlines()
+        assert len(lines) == 2 + 3
+        assert lines[0].startswith("| class | Dice |")
+        path = tmp_path / "numbers.csv"
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+        click(qtbot, compare.numbers.save)
+        with path.open(newline="") as file:
+            (front, *_) = csv.DictReader(file)
+        assert float(front["Dice"]) == pytest.approx(
+            compare.state.comparison.overlap(1).dice, abs=1e-5
+        )
+
+    def test_gates_in_the_errors(
+        self, qtbot: QtBot, widget: SegmentWidget, image: np.ndarray
+    ) -> None:
+        click(qtbot, widget.run.native)
+        qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+        viewer = widget._viewer
+        truth = np.roll(viewer.layers["brain · mask"].data, 3, axis=1)
+        viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
+        compare = CompareWidget(viewer)
+        viewer.window.add_dock_widget(compare, name="Compare")
+        assert compare.mask_box.currentText() == "brain · mask"
+        settle(qtbot, compare)
+        click(qtbot, compare.numbers.attention.button)
+        qtbot.waitUntil(lambda: not compare.numbers.attention.running, timeout=WAIT)
+        table = compare.numbers.gates
+        assert texts(table, 0) == ["gate 1"] * 2 + ["gate 2"] * 2
+        mask = viewer.layers["brain · mask"].data
+        gate = viewer.layers["brain · gate 1 (finest)"].data
+        spread = gate.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:21, :18, :17]
+        there = (mask == 1) & (truth != 1)
+        if there.any():
+            assert float(table.item(0, 3).text()) == pytest.approx(spread[there].mean(), rel=1e-3)
+
+
+class TestLive:
+    def test_a_stroke_is_counted_at_once(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        compare.by_eye.errors.setChecked(True)
+        mask = compare.viewer.layers["mine"]
+        before = compare.state.comparison.overlap(1)
+        compare.viewer.dims.set_point(0, 2 * 14)
+        mask.brush_size = 3
+        mask.paint((14, 10, 9), 1)
+        after = compare.state.comparison.overlap(1)
+        painted = int((mask.data[14] == 1).sum())
+        assert painted > 0
+        assert after.mask_only == before.mask_only + painted
+        errors = compare.viewer.layers["mine · errors"]
+        np.testing.assert_array_equal(errors.data[14] == 2, mask.data[14] == 1)
+        assert compare.numbers.rows()[0]["Dice"] == after.dice
+        assert "HD95 (mm)" not in compare.numbers.rows()[0]
+        assert "…" in [compare.numbers.table.item(0, c).text() for c in range(14)]
+        settle(qtbot, compare)
+        assert "HD95 (mm)" in compare.numbers.rows()[0]
+
+    def test_undo_and_data_set_elsewhere_are_noticed(
+        self, qtbot: QtBot, compare: CompareWidget, pair: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        mask = compare.viewer.layers["mine"]
+        before = compare.state.comparison.overlap(1)
+        mask.fill((8, 5, 8), 2)
+        settle(qtbot, compare)
+        assert compare.state.comparison.overlap(1).both < before.both
+        mask.undo()
+        qtbot.waitUntil(lambda: compare.state.comparison.overlap(1) == before, timeout=WAIT)
+        settle(qtbot, compare)
+        mask.data = pair[1].copy()
+        qtbot.waitUntil(
+            lambda: (
+                compare.state.comparison is not None
+                and compare.state.comparison.overlap(None).dice == 1
+            ),
+            timeout=WAIT,
+        )
+
+    def test_a_new_label_becomes_a_class(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        compare.viewer.layers["truth"].data_setitem((np.array([1]),) * 3, 5)
+        qtbot.waitUntil(lambda: "label 5" in compare.state.comparison.classes, timeout=WAIT)
+        settle(qtbot, compare)
+        assert "label 5" in texts(compare.numbers.table, 0)
+
+    def test_scrolling_measures_nothing_anew(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        rows = compare.state.rows
+        for plane in range(5):
+            compare.viewer.dims.set_current_step(0, plane)
+        settle(qtbot, compare)
+        assert compare.state.rows is rows
+
+
+class TestByEye:
+    def test_errors_and_legend(self, compare: CompareWidget) -> None:
+        mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
+        compare.by_eye.errors.click()
+        errors = compare.viewer.layers["mine · errors"]
+        np.testing.assert_array_equal(errors.data, compare.state.comparison.errors)
+        np.testing.assert_allclose(errors.extent.world, mine.extent.world)
+        assert list(errors.features["class"])[2] == "false positive"
+        assert not compare.by_eye.legend.isHidden()
+        assert not mine.visible
+        assert errors.name not in [
+            compare.mask_box.itemText(i) for i in range(compare.mask_box.count())
+        ]
+        compare.by_eye.errors.click()
+        assert errors not in compare.viewer.layers
+        assert mine.visible
+        assert truth.visible
+
+    def test_contours(self, compare: CompareWidget) -> None:
+        mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
+        colours = truth.colormap
+        compare.by_eye.contour.click()
+        assert (mine.contour, truth.contour) == (0, 1)
+        assert compare.viewer.layers.index(truth) > compare.viewer.layers.index(mine)
+        compare.by_eye.contours.click()
+        assert (mine.contour, truth.contour) == (1, 1)
+        assert not compare.by_eye.contour.isChecked()
+        compare.by_eye.contours.click()
+        assert (mine.contour, truth.contour) == (0, 0)
+        assert truth.colormap == colours
+
+    def test_blink_by_button_and_key(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
+        truth.visible = False
+        qtbot.mousePress(compare.by_eye.blink, Qt.MouseButton.LeftButton)
+        assert (mine.visible, truth.visible) == (False, True)
+        qtbot.mouseRelease(compare.by_eye.blink, Qt.MouseButton.LeftButton)
+        assert (mine.visible, truth.visible) == (True, False)
+        canvas = compare.viewer.window._qt_viewer.canvas.native
+        qtbot.keyPress(canvas, Qt.Key.Key_K)
+        assert (mine.visible, truth.visible) == (False, True)
+        qtbot.keyRelease(canvas, Qt.Key.Key_K)
+        assert (mine.visible, truth.visible) == (True, False)
+
+    def test_swipe(
+        self, qtbot: QtBot, compare: CompareWidget, pair: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        compare.by_eye.swipe.click()
+        both = compare.viewer.layers["mine | truth"]
+        line = compare.viewer.layers["swipe line"]
+
+        def check(position: int) -> None:
+            np.testing.assert_array_equal(both.data[..., :position], pair[0][..., :position])
+            np.testing.assert_array_equal(both.data[..., position:], pair[1][..., position:])
+            np.testing.assert_allclose(line.data[0][:, 2], position - 0.5)
+
+        check(9)
+        assert not compare.viewer.layers["mine"].visible
+        for position in (12, 3, 18, 0):
+            compare.by_eye.slider.setValue(position)
+            check(position)
+        # dragged on the canvas
+        compare.by_eye.slider.setValue(9)
+        event = SimpleNamespace(type="mouse_press", position=(10.0, 5.0, 8.6))
+        drag = compare.by_eye.swipe_view._dragged(compare.viewer, event)
+        next(drag)
+        assert not camera(compare.viewer).mouse_pan
+        event.type, event.position = "mouse_move", (10.0, 5.0, 13.6)
+        next(drag)
+        event.type = "mouse_release"
+        assert next(drag, None) is None
+        assert camera(compare.viewer).mouse_pan
+        check(14)
+        assert compare.by_eye.slider.value() == 14
+        compare.viewer.dims.set_current_step(0, 3)
+        np.testing.assert_allclose(line.data[0][:, 0], 3)
+        compare.viewer.dims.order = (1, 0, 2)
+        assert both not in compare.viewer.layers
+        assert not compare.by_eye.swipe.isChecked()
+        assert compare.viewer.layers["mine"].visible
+
+    def test_swipe_is_for_2d(self, compare: CompareWidget) -> None:
+        compare.viewer.dims.ndisplay = 3
+        compare.by_eye.swipe.click()
+        assert "2D" in compare.message.text()
+        assert not compare.by_eye.swipe.isChecked()
+
+    def test_side_by_side_and_back(self, compare: CompareWidget) -> None:
+        viewer = compare.viewer
+        viewer.add_image(np.zeros((16, 20, 18)), name="hidden", visible=False)
+        before = [(la.name, la.visible) for la in viewer.layers]
+        compare.by_eye.grid.click()
+        assert grid(viewer).enabled
+        cells = [
+            {viewer.layers[i].name for i in inside}
+            for _, inside in grid(viewer).iter_viewboxes(viewer.layers)
+            if inside
+        ]
+        assert cells[:2] == [{"brain", "mine"}, {"brain · under truth", "truth"}]
+        compare.by_eye.grid.click()
+        assert not grid(viewer).enabled
+        assert [(la.name, la.visible) for la in viewer.layers] == before
+
+    def test_the_layers_are_given_back_when_another_pair_is_chosen(
+        self, compare: CompareWidget
+    ) -> None:
+        truth = compare.viewer.layers["truth"]
+        colours, opacity = truth.colormap, truth.opacity
+        compare.by_eye.contour.click()
+        compare.by_eye.errors.click()
+        compare.viewer.add_labels(lobes(), name="second truth", scale=(2, 1, 1))
+        compare.truth_box.setCurrentText("second truth")
+        assert (truth.contour, truth.opacity, truth.visible) == (0, opacity, True)
+        assert truth.colormap == colours
+        assert not compare.viewer.layers["second truth"].visible  # under the errors
+        compare.by_eye.errors.click()
+        assert compare.viewer.layers["second truth"].visible
+
+    def test_distance_in_3d(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        compare.by_eye.distance.click()
+        settle(qtbot, compare)
+        surface = next(la for la in compare.viewer.layers if isinstance(la, Surface))
+        assert surface.name == "mine · distance from the truth (mm)"
+        assert compare.viewer.dims.ndisplay == 3
+        low, high = surface.contrast_limits
+        assert -low == high >= abs(surface.vertex_values).max()
+        mine = compare.viewer.layers["mine"]
+        assert (surface.extent.world[0] >= mine.extent.world[0] - 1e-6).all()
+        compare.label_box.setCurrentText("back")
+        settle(qtbot, compare)
+        (surface,) = (la for la in compare.viewer.layers if isinstance(la, Surface))
+        assert surface.data[0][:, 1].max() == pytest.approx(15.5)
+        assert surface.data[0][:, 1].min() < 12.1  # of that class alone, and its spurious voxel
+        compare.by_eye.distance.click()
+        assert surface not in compare.viewer.layers
+        assert compare.viewer.dims.ndisplay == 2
+        assert mine.visible
+
+
+class TestSlices:
+    def test_a_click_moves_the_viewer_and_the_line_follows(
+        self, qtbot: QtBot, compare: CompareWidget
+    ) -> None:
+        plot, viewer = compare.slices.plot, compare.viewer
+        compare.tabs.setCurrentIndex(1)
+        QApplication.processEvents()
+        plot.draw()
+        ax = plot.axes[0]
+        x, y = ax.transData.transform((6, 0.5)) / plot.device_pixel_ratio
+        place = QPoint(round(x), round(plot.height() - y))
+        qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=place)
+        assert viewer.dims.point[0] == pytest.approx(12)
+        viewer.dims.set_point(0, 8)
+        assert plot._slice == 4
+
+    def test_worst_slices_by_button_and_key(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        worst = compare.state.comparison.worst_slices(0, None)
+        assert worst[-1] == 13  # the planted voxel
+        compare.viewer.dims.set_point(0, 0)
+        seen = []
+        for _ in worst:
+            click(qtbot, compare.slices.next)
+            seen.append(round(compare.viewer.dims.point[0] / 2))
+        assert seen == worst
+        assert "1 wrong voxels" in compare.slices.message.text()
+        canvas = compare.viewer.window._qt_viewer.canvas.native
+        qtbot.keyClick(canvas, Qt.Key.Key_W)  # begins anew
+        assert round(compare.viewer.dims.point[0] / 2) == worst[0]
+        click(qtbot, compare.slices.previous)
+        assert round(compare.viewer.dims.point[0] / 2) == worst[-1]
+
+    def test_the_axis_and_the_class_are_those_on_screen(self, compare: CompareWidget) -> None:
+        compare.viewer.dims.order = (2, 0, 1)
+        assert compare.slices.plot.axes[1].get_xlabel() == "slice along x"
+        compare.label_box.setCurrentText("back")
+        compare.slices.step(1)
+        expected = compare.state.comparison.worst_slices(2, 2)[0]
+        assert round(compare.viewer.dims.point[2]) == expected
+
+    def test_saved(
+        self, qtbot: QtBot, compare: CompareWidget, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        path = tmp_path / "slices.csv"
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+        click(qtbot, compare.slices.save)
+        assert len(path.read_text().splitlines()) == 1 + 3 * (16 + 20 + 18)
+
+
+class TestErrors:
+    def test_a_click_centres_and_zooms(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        table, viewer = compare.errors.table, compare.viewer
+        assert texts(table, 1) == ["wrong class", "false negative", "false positive"]
+        assert texts(table, 2) == ["back → front", "front", "back"]
+        assert texts(table, 3) == ["160", "8", "1"]
+        zoom = camera(viewer).zoom
+        table.cellClicked.emit(2, 1)
+        assert viewer.dims.point == (26.0, 1.0, 16.0)
+        np.testing.assert_allclose(camera(viewer).center[-2:], (1, 16))
+        assert camera(viewer).zoom > zoom
+        assert "Error 3 of 3" in compare.errors.message.text()
+
+    def test_ticked_off_is_passed_over_and_saved(
+        self, qtbot: QtBot, compare: CompareWidget, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        table = compare.errors.table
+        table.item(1, 0).setCheckState(Qt.CheckState.Checked)
+        click(qtbot, compare.errors.next)
+        assert "Error 1 of 3" in compare.errors.message.text()
+        canvas = compare.viewer.window._qt_viewer.canvas.native
+        qtbot.keyClick(canvas, Qt.Key.Key_J)
+        assert "Error 3 of 3" in compare.errors.message.text()
+        click(qtbot, compare.errors.previous)
+        assert "Error 2 of 3" in compare.errors.message.text()
+        path = tmp_path / "errors.csv"
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+        click(qtbot, compare.errors.save)
+        with path.open(newline="") as file:
+            assert [row["seen"] for row in csv.DictReader(file)] == ["", "yes", ""]
+
+    def test_no_error_is_said(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        compare.viewer.layers["mine"].data = lobes()
+        qtbot.waitUntil(lambda: "No error" in compare.errors.message.text(), timeout=WAIT)
+        compare.slices.step(1)
+        assert "No slice" in compare.slices.message.text()
+
+
+class TestThreshold:
+    @pytest.fixture
+    def segmented(self, qtbot: QtBot, widget: SegmentWidget) -> CompareWidget:
+        widget.probabilities.value = True
+        click(qtbot, widget.run.native)
+        qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+        viewer = widget._viewer
+        truth = np.roll(viewer.layers["brain · mask"].data, 2, axis=1)
+        viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
+        compare = CompareWidget(viewer)
+        viewer.window.add_dock_widget(compare, name="Compare")
+        settle(qtbot, compare)
+        return compare
+
+    def test_classes_are_those_of_the_maps_in_any_order(
+        self, qtbot: QtBot, segmented: CompareWidget
+    ) -> None:
+        viewer = segmented.viewer
+        names = [f"brain · probability of {name}" for name in ("one", "two")]
+        first, second = (viewer.layers.index(name) for name in names)
+        viewer.layers.move(min(first, second), max(first, second) + 1)
+        again = CompareWidget(viewer)
+        viewer.window.add_dock_widget(again, name="again")
+        settle(qtbot, again)
+        p = [viewer.layers[name].data for name in names]
+        level = float(np.quantile(p[0], 0.9))
+        again.threshold.sliders[0].setValue(level)
+        again.threshold.sliders[1].setValue(1.0)
+        settle(qtbot, again)
+        mask = viewer.layers["brain · mask"].data
+        np.testing.assert_array_equal(mask == 1, p[0] >= again.threshold.sliders[0].value())
+        again.closed()
+        viewer.layers.remove(names[0])
+        segmented.threshold.refresh()
+        assert segmented.threshold.sliders == []
+        assert "every class" in segmented.threshold.message.text()
+
+    def test_a_reset_is_not_overtaken(self, qtbot: QtBot, segmented: CompareWidget) -> None:
+        mask = segmented.viewer.layers["brain · mask"]
+        original = mask.data.copy()
+        segmented.threshold.sliders[0].setValue(0.01)
+        click(qtbot, segmented.threshold.reset)  # while the mask is on its way
+        settle(qtbot, segmented)
+        np.testing.assert_array_equal(mask.data, original)
+
+    def test_without_probabilities_it_says_how_to_get_them(self, compare: CompareWidget) -> None:
+        assert "probabilities" in compare.threshold.message.text()
+        assert compare.threshold.sliders == []
+
+    def test_the_mask_and_the_numbers_follow(self, qtbot: QtBot, segmented: CompareWidget) -> None:
+        tab, viewer = segmented.threshold, segmented.viewer
+        mask: Labels = viewer.layers["brain · mask"]
+        original = mask.data.copy()
+        p = [viewer.layers[f"brain · probability of {name}"].data for name in ("one", "two")]
+        level = float(np.quantile(p[0], 0.9))
+        tab.sliders[0].setValue(level)
+        tab.sliders[1].setValue(1.0)
+        settle(qtbot, segmented)
+        level = tab.sliders[0].value()
+        np.testing.assert_array_equal(mask.data == 1, p[0] >= level)
+        overlap = segmented.state.comparison.overlap(1)
+        assert overlap.both + overlap.mask_only == (p[0] >= level).sum()
+        assert f"Dice {overlap.dice:.3f}" in tab.numbers[0].text()
+        assert tab.curve(0).at(level).precision == pytest.approx(overlap.precision, abs=0.2)
+        click(qtbot, tab.reset)
+        np.testing.assert_array_equal(mask.data, original)
+        assert tab.sliders[0].value() == 0.5
+        before = tab.curve(0)
+        assert tab.curve(0) is before
+        viewer.layers["truth"].data_setitem(tuple(np.argwhere(p[0] > 0)[:5].T), 1)
+        settle(qtbot, segmented)
+        assert (
+            tab.curve(0).at(0.5).both + tab.curve(0).at(0.5).truth_only
+            == (segmented.state.comparison.truth == 1).sum()
+        )
+        assert tab.curve(0) is not before
+        tab.label.setCurrentText("two")
+        click(qtbot, tab.best)
+        settle(qtbot, segmented)
+        assert tab.sliders[1].value() == pytest.approx(tab.curve(1).best)
+
+
+def test_removed_and_renamed_layers(qtbot: QtBot, compare: CompareWidget) -> None:
+    viewer = compare.viewer
+    viewer.layers["truth"].name = "gold"
+    assert compare.truth_box.currentText() == "gold"
+    compare.by_eye.errors.click()
+    viewer.layers.remove("mine")
+    assert compare.state.mask is None or compare.state.mask in viewer.layers
+    assert "Choose" in compare.message.text() or compare.state.comparison is None
+    settle(qtbot, compare)
+
+
+def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer) -> None:
+    truth = np.stack([lobes(), lobes()[::-1]])
+    mask = truth.copy()
+    mask[1, 8] = 0
+    viewer.add_labels(mask, name="mine")
+    viewer.add_labels(truth, name="truth")
+    compare = CompareWidget(viewer)
+    viewer.window.add_dock_widget(compare, name="Compare")
+    viewer.dims.set_current_step(0, 0)
+    settle(qtbot, compare)
+    assert compare.state.comparison.overlap(None).dice == 1
+    chosen = []
+    compare.state.chosen.connect(lambda: chosen.append(1))
+    viewer.dims.set_current_step(1, 3)
+    settle(qtbot, compare)
+    assert chosen == []  # a slice is no time point
+    viewer.dims.set_current_step(0, 1)
+    qtbot.waitUntil(lambda: compare.busy, timeout=WAIT)
+    settle(qtbot, compare)
+    assert compare.state.comparison.overlap(None).truth_only == (truth[1, 8] > 0).sum()
+
+
+def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None:
+    viewer = compare.viewer
+    truth = viewer.layers["truth"]
+    colours = truth.colormap
+    compare.by_eye.contour.click()
+    compare.by_eye.errors.click()
+    compare.by_eye.swipe.click()
+    compare.tabs.setCurrentIndex(2)
+    viewer.window.remove_dock_widget(compare)
+    compare.closed()
+    assert [la.name for la in viewer.layers] == ["brain", "mine", "truth"]
+    assert (truth.contour, truth.colormap, truth.visible) == (0, colours, True)
+    again = CompareWidget(viewer)
+    viewer.window.add_dock_widget(again, name="Compare")
+    settle(qtbot, again)
+    assert again.tabs.currentIndex() == 2
+    assert again.errors.table.rowCount() == 3

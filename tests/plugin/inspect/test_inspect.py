@@ -1,0 +1,568 @@
+"""The Inspect widget, its controls driven as a user drives them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import zarr
+from napari.layers import Labels, Surface
+from napari.utils.action_manager import action_manager
+from napari.utils.key_bindings import KeyBinding
+from napari.utils.shortcuts import default_shortcuts
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
+
+from napari_attn_unet.plugin.inspect import InspectWidget
+from napari_attn_unet.plugin.inspect import gates as gates_tab
+from napari_attn_unet.plugin.inspect import widget as widget_module
+from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.segment.widget import SegmentWidget
+
+WAIT = 60_000
+
+
+def click(qtbot: QtBot, button: QWidget) -> None:
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def wait(qtbot: QtBot, task: Any) -> None:
+    qtbot.waitUntil(lambda: not task.running, timeout=WAIT)
+
+
+def settle(qtbot: QtBot, inspect: InspectWidget) -> None:
+    qtbot.waitUntil(
+        lambda: not inspect.state.counting and inspect.state.inspection is not None, timeout=WAIT
+    )
+
+
+@pytest.fixture
+def empty(qtbot: QtBot, widget: SegmentWidget) -> InspectWidget:
+    """The widget before anything was segmented."""
+    inspect = InspectWidget(widget._viewer)
+    widget._viewer.window.add_dock_widget(inspect, name="Inspect")
+    return inspect
+
+
+@pytest.fixture
+def inspect(qtbot: QtBot, widget: SegmentWidget, empty: InspectWidget) -> InspectWidget:
+    """The widget over a result."""
+    click(qtbot, widget.run.native)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    settle(qtbot, empty)
+    return empty
+
+
+def test_building_the_widget_imports_no_torch() -> None:
+    code = "import sys, napari_attn_unet.plugin.inspect; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_a_result_it_says_what_to_do(empty: InspectWidget) -> None:
+    assert "press Segment" in empty.message.text()
+    assert not empty.grid.isEnabled()
+
+
+def test_a_result_is_taken_up_with_its_layers(inspect: InspectWidget) -> None:
+    assert inspect.result_box.currentText() == "brain · tiny"
+    assert inspect.image_box.currentText() == "brain"
+    assert inspect.mask_box.currentText() == "brain · mask"
+    assert inspect.truth_box.currentText() == "none"
+    assert inspect.message.text() == ""
+
+
+def test_a_checkpoint_by_another_name_is_told_apart(
+    qtbot: QtBot, widget: SegmentWidget, inspect: InspectWidget, tiny_checkpoint_path: Path
+) -> None:
+    assert "cpu" in widget.result.text()
+    other = tiny_checkpoint_path.with_name("copy.safetensors")
+    other.write_bytes(tiny_checkpoint_path.read_bytes())
+    widget.use_checkpoint(other)
+    assert widget.result.text() == ""  # it was of another network
+    click(qtbot, widget.run.native)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    named = "brain · tiny (copy.safetensors)"
+    qtbot.waitUntil(lambda: inspect.result_box.currentText() == named, timeout=WAIT)
+    settle(qtbot, inspect)
+    assert inspect.result_box.count() == 1  # the layers are the same
+    assert inspect.state.result.provenance["checkpoint_file"] == "copy.safetensors"
+
+
+def test_every_gate_has_a_row_with_its_statistics(inspect: InspectWidget) -> None:
+    table = inspect.gates.table
+    assert [table.item(i, 1).text() for i in range(2)] == ["gate 1", "gate 2"]
+    assert table.item(0, 2).text() == "11×9×9"
+    values = inspect.gates.gates[1].data
+    assert table.item(0, 3).text() == f"{values.mean():.2f} ± {values.std():.2f}"
+    assert table.cellWidget(0, 6) is not None
+    assert ("does not select" in inspect.gates.verdict.text()) == (values.std() < 0.02)
+
+
+def test_the_eye_and_the_layer_list_agree(inspect: InspectWidget) -> None:
+    tab = inspect.gates
+    tab.table.item(1, 0).setCheckState(Qt.CheckState.Checked)
+    assert tab.gates[2].visible
+    tab.gates[2].visible = False
+    assert tab.table.item(1, 0).checkState() == Qt.CheckState.Unchecked
+
+
+def test_solo_by_click_and_back(inspect: InspectWidget) -> None:
+    tab = inspect.gates
+    before = [g.visible for g in tab.gates.values()]
+    tab.table.cellClicked.emit(1, 1)
+    assert [g.visible for g in tab.gates.values()] == [False, True]
+    tab.table.cellClicked.emit(1, 1)
+    assert [g.visible for g in tab.gates.values()] == before
+
+
+def test_solo_by_keys(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+    shown = []
+    for key in ("G", "G", "Shift-G", "Alt-G"):
+        viewer.keymap.get(key)
+        action = {"G": "next_gate", "Shift-G": "previous_gate", "Alt-G": "all_gates"}[key]
+        assert key in action_manager._shortcuts[f"napari-attn-unet:{action}"]
+        inspect.do(action)
+        shown.append([g.visible for g in inspect.gates.gates.values()])
+    assert shown == [[True, False], [False, True], [True, False], [True, False]]
+
+
+def test_the_keys_take_none_of_napari_s(inspect: InspectWidget) -> None:
+    theirs = {str(key) for keys in default_shortcuts.values() for key in keys}
+    ours = {str(KeyBinding.from_str(key)) for _, key, _ in widget_module.KEYS}
+    assert not ours & theirs
+
+
+def test_one_look_for_all_gates(inspect: InspectWidget) -> None:
+    tab = inspect.gates
+    tab.opacity.setValue(0.7)
+    tab.colormap.setCurrentText("viridis")
+    tab.contrast.setValue((0.2, 0.8))
+    for layer in tab.gates.values():
+        assert layer.opacity == pytest.approx(0.7)
+        assert layer.colormap.name == "viridis"
+        assert layer.contrast_limits == pytest.approx([0.2, 0.8], abs=0.01)
+
+
+def test_share_of_the_total_is_in_units_of_the_mean(inspect: InspectWidget) -> None:
+    tab = inspect.gates
+    tab.view.setCurrentText(gates_tab.SHARE)
+    top = tab.contrast.value()[1]
+    for layer in tab.gates.values():
+        assert layer.contrast_limits[1] == pytest.approx(top * layer.data.mean(), rel=1e-3)
+    tab.view.setCurrentText(gates_tab.COEFFICIENT)
+    assert tab.gates[2].contrast_limits == [0, 1]
+
+
+def test_contours_follow_threshold_visibility_and_3d(inspect: InspectWidget) -> None:
+    tab, viewer = inspect.gates, inspect.viewer
+    values = np.asarray(tab.gates[1].data)
+    t = round(float(np.median(values)), 3)
+    tab.threshold.setValue(t)
+    tab.contour.setChecked(True)
+    contour = viewer.layers[f"gate 1 ≥ {t:g}"]
+    assert isinstance(contour, Labels)
+    fine = values.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:21, :18, :17]
+    np.testing.assert_array_equal(contour.data > 0, fine >= t)
+    np.testing.assert_allclose(contour.extent.world, viewer.layers["brain"].extent.world)
+    tab.threshold.setValue(t + 0.001)
+    np.testing.assert_array_equal(contour.data > 0, fine >= tab.threshold.value())
+    viewer.dims.ndisplay = 3
+    assert sum(isinstance(la, Surface) for la in viewer.layers) == 1
+    tab.gates[1].visible = False
+    assert not any(isinstance(la, Surface) for la in viewer.layers)
+    viewer.dims.ndisplay = 2
+    tab.contour.setChecked(False)
+    assert not any("≥" in la.name for la in viewer.layers)
+
+
+def test_a_click_in_the_profile_moves_the_viewer(qtbot: QtBot, inspect: InspectWidget) -> None:
+    plot, viewer = inspect.profile.plot, inspect.viewer
+    inspect.tabs.setCurrentIndex(1)
+    plot.resize(400, 300)
+    plot.draw()
+    ax = plot.axes[1]
+    x, y = ax.transData.transform((6, ax.get_ylim()[1] / 2))
+    ratio = plot.device_pixel_ratio
+    from qtpy.QtCore import QPoint
+
+    place = QPoint(round(x / ratio), round(plot.height() - y / ratio))
+    qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=place)
+    assert viewer.dims.point[0] == pytest.approx(12)  # slice 6 of 2 mm
+    viewer.dims.set_point(0, 8)
+    assert plot._slice == 4
+
+
+def test_the_profile_follows_the_axis_on_screen(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer, plot = inspect.viewer, inspect.profile.plot
+    for order, axis, name in (((1, 0, 2), 1, "y"), ((2, 1, 0), 2, "x")):
+        viewer.dims.order = order
+        qtbot.waitUntil(lambda axis=axis: inspect.profile._axis == axis, timeout=WAIT)
+        assert plot.axes[1].get_xlabel().endswith(f"along {name}")
+        inspect.profile.go_to(3)
+        assert viewer.dims.point[axis] == pytest.approx(3)
+
+
+def test_peaks_by_button(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+    peaks = inspect.state.inspection.profile(0, None).peaks()
+    viewer.dims.set_point(0, 0)
+    seen = []
+    for _ in range(30):
+        before = viewer.dims.point[0]
+        click(qtbot, inspect.profile.next)
+        if viewer.dims.point[0] == before:
+            break
+        seen.append(round(viewer.dims.point[0] / 2))
+    assert seen == [p for p in peaks if p > 0]
+
+
+def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) -> None:
+    mask = inspect.viewer.layers["brain · mask"]
+    before = inspect.state.inspection
+    area = inspect.state.inspection.profile(0, None).area[4]
+    mask.data_setitem((np.full(4, 4), np.arange(4), np.zeros(4, int)), 0)
+    mask.data_setitem((np.full(4, 4), np.arange(4), np.zeros(4, int)), 1)
+    qtbot.waitUntil(lambda: inspect.state.inspection is not before, timeout=WAIT)
+    settle(qtbot, inspect)
+    painted = (np.asarray(mask.data)[4] != 0).sum()
+    assert inspect.state.inspection.profile(0, None).area[4] == painted
+    assert painted >= area
+
+
+def test_a_truth_on_another_grid_is_brought_over(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+    truth = np.zeros((42, 18, 17), np.uint8)  # 1 mm slices
+    truth[20:24] = 1
+    viewer.add_labels(truth, name="truth", translate=(-0.5, 0, 0))
+    inspect.truth_box.setCurrentText("truth")
+    settle(qtbot, inspect)
+    area = inspect.state.inspection.profile(0, None).truth_area
+    assert np.flatnonzero(area).tolist() == [10, 11]
+
+
+def test_labels_that_lie_elsewhere_are_an_error_in_words(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    far = np.ones((5, 5, 5), np.uint8)
+    inspect.viewer.add_labels(far, name="far", translate=(900, 0, 0))
+    inspect.truth_box.setCurrentText("far")
+    qtbot.waitUntil(lambda: "do not overlap" in inspect.message.text(), timeout=WAIT)
+
+
+def test_the_probe_reads_every_layer(
+    inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
+) -> None:
+    viewer, probe = inspect.viewer, inspect.probe
+    row = probe.row((8.0, 5.2, 6.7))
+    assert row["intensity"] == pytest.approx(float(viewer.layers["brain"].data[4, 5, 7]))
+    assert row["label"] == ("background", "one", "two")[viewer.layers["brain · mask"].data[4, 5, 7]]
+    for level, gate in inspect.gates.gates.items():
+        index = tuple(i >> level for i in (4, 5, 7))
+        assert row[f"α gate {level}"] == pytest.approx(float(gate.data[index]))
+    assert probe.row((-5.0, 0.0, 0.0)) == {}
+    viewer.cursor.position = (8.0, 5.0, 7.0)
+    for callback in viewer.mouse_move_callbacks:
+        callback(viewer, None)
+    assert "α gate 1" in probe.values.text()
+    probe.add((8.0, 5.0, 7.0))
+    probe.add((800.0, 5.0, 7.0))  # outside: nothing
+    assert probe.table.rowCount() == 1
+    path = tmp_path / "p.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+    probe.save.click()
+    assert "α gate 2" in path.read_text()
+    probe.clear.click()
+    assert probe.table.rowCount() == 0
+
+
+def test_a_click_pins_only_when_asked(inspect: InspectWidget) -> None:
+    viewer, probe = inspect.viewer, inspect.probe
+    viewer.cursor.position = (8.0, 5.0, 7.0)
+
+    def press() -> None:
+        event = SimpleNamespace(type="mouse_press", pos=(10, 10), button=1)
+        steps = probe._pressed(viewer, event)
+        next(steps)
+        event.type = "mouse_release"
+        for _ in steps:
+            pass
+
+    press()
+    assert not probe.rows
+    probe.pin.setChecked(True)
+    press()
+    assert len(probe.rows) == 1
+
+
+def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+    before = [(la.name, la.visible) for la in viewer.layers]
+    click(qtbot, inspect.grid)
+    assert grid(viewer).enabled
+    assert grid(viewer).stride == 2
+    cells = list(viewer.layers)[-6:]
+    assert [la.name for la in cells[1::2]] == [
+        "brain · mask",
+        "brain · gate 1 (finest)",
+        "brain · gate 2 (coarsest)",
+    ]
+    assert all(la.visible for la in cells)
+    assert all(np.shares_memory(la.data, viewer.layers["brain"].data) for la in cells[::2])
+    click(qtbot, inspect.grid)
+    assert not grid(viewer).enabled
+    assert [(la.name, la.visible) for la in viewer.layers] == before
+
+
+def test_agreement_fills_the_table_and_saves(
+    qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
+) -> None:
+    click(qtbot, inspect.agreement.task.button)
+    wait(qtbot, inspect.agreement.task)
+    assert inspect.agreement.message.text() == ""
+    detectors = {r["detector"] for r in inspect.agreement.rows}
+    assert "gate 1, random weights" in detectors
+    assert {r["class"] for r in inspect.agreement.rows} == {"any", "one", "two"}
+    path = tmp_path / "a.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+    inspect.agreement.save.click()
+    assert len(path.read_text().splitlines()) == 1 + len(inspect.agreement.rows)
+    assert (tmp_path / "a_slices.csv").is_file()
+
+
+def test_knock_out_shows_what_changed(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer, tab = inspect.viewer, inspect.knockout
+    for tick, kind, _ in tab.choices.values():
+        tick.setChecked(True)
+        kind.setCurrentIndex(kind.findData("zero"))
+    click(qtbot, tab.task.button)
+    assert tab.task.button.text() == "Cancel"
+    wait(qtbot, tab.task)
+    assert "voxels changed their label" in tab.message.text()
+    changed = viewer.layers["brain · changed voxels"]
+    assert int(tab.message.text().split(": ")[-1].split()[0].replace(",", "")) == (
+        np.count_nonzero(changed.data)
+    )
+    delta = viewer.layers["brain · Δ probability of one"]
+    np.testing.assert_allclose(delta.extent.world, viewer.layers["brain"].extent.world)
+    assert np.abs(delta.data).max() > 0
+    assert tab.table.rowCount() == 2
+    assert inspect.result_box.count() == 1  # not taken for a result
+    layers = len(viewer.layers)
+    click(qtbot, tab.task.button)
+    wait(qtbot, tab.task)
+    assert len(viewer.layers) == layers  # updated in place
+
+
+def test_nothing_ticked_is_said(qtbot: QtBot, inspect: InspectWidget) -> None:
+    tab = inspect.knockout
+    for tick, _, _ in tab.choices.values():
+        tick.setChecked(False)
+    click(qtbot, tab.task.button)
+    assert "at least one gate" in tab.message.text()
+    assert not tab.task.running
+
+
+def test_the_table_of_all_knock_outs(qtbot: QtBot, inspect: InspectWidget) -> None:
+    tab = inspect.knockout
+    click(qtbot, tab.all.button)
+    wait(qtbot, tab.all)
+    assert tab.table.rowCount() == 2 * 5 * 2
+
+
+def test_a_long_task_can_be_cancelled(qtbot: QtBot, inspect: InspectWidget) -> None:
+    tab = inspect.knockout
+    click(qtbot, tab.all.button)
+    click(qtbot, tab.all.button)
+    wait(qtbot, tab.all)
+    assert tab.message.text() == "Cancelled."
+    assert tab.all.button.text() == "All gates × all interventions"
+    assert tab.all.button.isEnabled()
+
+
+def test_grad_cam_is_a_layer(qtbot: QtBot, inspect: InspectWidget) -> None:
+    tab = inspect.knockout
+    tab.label.setCurrentText("two")
+    tab.level.setValue(2)
+    click(qtbot, tab.cam.button)
+    wait(qtbot, tab.cam)
+    cam = inspect.viewer.layers["brain · Grad-CAM of two, level 2"]
+    gate = inspect.gates.gates[1]
+    assert cam.data.shape == gate.data.shape
+    np.testing.assert_allclose(cam.extent.world, gate.extent.world)
+    assert "Spearman" in tab.message.text()
+
+
+def test_a_checkpoint_that_is_gone_is_said(
+    qtbot: QtBot, inspect: InspectWidget, tiny_checkpoint_path: Path
+) -> None:
+    tiny_checkpoint_path.unlink()
+    click(qtbot, inspect.knockout.task.button)
+    assert "Browse" in inspect.knockout.message.text()
+
+
+def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any) -> None:
+    export = inspect.export
+    export.slices.setText("3, 10")
+    for ending in ("png", "svg", "pdf"):
+        path = tmp_path / f"f.{ending}"
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, p=path: (str(p), ""))
+        export.figure.click()
+        assert path.stat().st_size > 5000
+    export.slices.setText("99")
+    export.figure.click()
+    assert "0 to 20" in export.message.text()
+    export.slices.setText("")
+    film = tmp_path / "f.gif"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(film), ""))
+    click(qtbot, export.film.button)
+    wait(qtbot, export.film)
+    assert film.is_file()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(tmp_path))
+    export.maps.click()
+    gate = nibabel.load(tmp_path / "gate1.nii.gz")
+    assert gate.shape == (9, 9, 11)
+    np.testing.assert_allclose(np.abs(np.diag(gate.affine)[:3]), (2, 2, 4))
+    where = tmp_path / "maps.zarr"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(where), ""))
+    export.zarr.click()
+    image = zarr.open_group(where, mode="r")["gate1"]
+    np.testing.assert_array_equal(image["0"], inspect.gates.gates[1].data)
+    (about,) = image.attrs["ome"]["multiscales"]
+    assert [axis["name"] for axis in about["axes"]] == ["z", "y", "x"]
+    assert {axis["unit"] for axis in about["axes"]} == {"millimeter"}
+    scale, translation = about["datasets"][0]["coordinateTransformations"]
+    assert scale["scale"] == [4, 2, 2]
+    assert translation["translation"] == [1, 0.5, 0.5]
+    export.zarr.click()
+    assert "does not exist yet" in export.message.text()
+    export.tables.click()
+    assert (tmp_path / "gates.csv").is_file()
+    assert len((tmp_path / "profile.csv").read_text().splitlines()) == 1 + 21 + 18 + 17
+    export.copy.click()
+    command = QApplication.clipboard().text()
+    assert command.startswith("attn-unet attention IMAGE.nii.gz")
+    assert "tiny.safetensors" in command
+
+
+def test_rerun_writes_everything(
+    qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: "")
+    click(qtbot, inspect.export.again.button)
+    assert "no folder" in inspect.export.message.text()
+    out = tmp_path / "everything"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(out))
+    click(qtbot, inspect.export.again.button)
+    wait(qtbot, inspect.export.again)
+    assert "attn-unet attention" in inspect.export.message.text()
+    mask = nibabel.load(out / "mask.nii.gz").get_fdata().T
+    np.testing.assert_array_equal(mask, inspect.viewer.layers["brain · mask"].data)
+    for name in ("gates", "profile", "agreement", "agreement_slices", "gradcam", "knockout"):
+        assert (out / f"{name}.csv").is_file()
+
+
+def test_a_second_checkpoint(
+    qtbot: QtBot, widget: SegmentWidget, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
+) -> None:
+    tab, viewer = inspect.difference, inspect.viewer
+    assert [tab.second.itemText(i) for i in range(tab.second.count())] == ["hippocampus", "phantom"]
+    click(qtbot, tab.task.button)  # hippocampus: no class of that name, gates of another depth
+    wait(qtbot, tab.task)
+    assert [tab.what.itemText(i) for i in range(tab.what.count())] == ["gate 1", "gate 2"]
+    tab.threshold.setValue(0.05)
+    layer = viewer.layers["brain · hippocampus − tiny"]
+    gate = inspect.gates.gates[1]
+    np.testing.assert_allclose(layer.extent.world, gate.extent.world)
+    first = tab.regions[0]
+    assert abs(layer.data[first.peak]) >= 0.05
+    tab.next.click()
+    world = layer.data_to_world(first.peak)
+    np.testing.assert_allclose(camera(viewer).center[-2:], world[-2:])
+    assert abs(viewer.dims.point[0] - world[0]) <= 1  # half a slice
+    assert "Region 1 of" in tab.message.text()
+    if len(tab.regions) > 1:
+        tab.next.click()
+        assert "Region 2 of" in tab.message.text()
+        tab.previous.click()
+        assert "Region 1 of" in tab.message.text()
+    item = tab.table.visualItemRect(tab.table.item(len(tab.regions) - 1, 0))
+    tab.table.cellClicked.emit(len(tab.regions) - 1, 0)
+    assert item.isValid()
+    assert f"Region {len(tab.regions)} of" in tab.message.text()
+    path = tmp_path / "difference.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+    tab.save.click()
+    assert len(path.read_text().splitlines()) == 1 + len(tab.regions)
+    tab.what.setCurrentText("gate 2")
+    np.testing.assert_allclose(layer.extent.world, inspect.gates.gates[2].extent.world)
+    viewer.layers.remove(layer)
+    tab.next.click()
+    assert layer.name in viewer.layers
+    viewer.layers.remove("brain")
+    assert tab.what.count() == 0
+    assert tab.table.rowCount() == 0
+
+
+def test_a_series_is_inspected_at_the_time_on_screen(
+    qtbot: QtBot, widget: SegmentWidget, image: np.ndarray
+) -> None:
+    viewer = widget._viewer
+    viewer.layers.clear()
+    series = np.stack([image, image[::-1] * 2])
+    viewer.add_image(series, name="beats", scale=(1, 2, 1, 1), units=("s", "mm", "mm", "mm"))
+    inspect = InspectWidget(viewer)
+    viewer.window.add_dock_widget(inspect, name="Inspect")
+    click(qtbot, widget.run.native)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    settle(qtbot, inspect)
+    means = []
+    for time in (0, 1):
+        viewer.dims.set_current_step(0, time)
+        settle(qtbot, inspect)
+        assert inspect.gates.gates[1].data.shape[0] == 2
+        values = inspect.gates.gates[1].data[time]
+        means.append(inspect.gates.table.item(0, 3).text())
+        assert means[-1] == f"{values.mean():.2f} ± {values.std():.2f}"
+        np.testing.assert_array_equal(inspect.state.inspection.image, series[time])
+    click(qtbot, inspect.knockout.task.button)
+    wait(qtbot, inspect.knockout.task)
+    assert "changed their label" in inspect.knockout.message.text()
+    changed = viewer.layers["beats · changed voxels"]
+    mask = viewer.layers["beats · mask"]
+    np.testing.assert_allclose(changed.extent.world[:, -3:], mask.extent.world[:, -3:])
+
+
+def test_removed_and_renamed_layers(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+    viewer.layers["brain · mask"].name = "my mask"
+    assert inspect.mask_box.currentText() == "my mask"
+    viewer.layers.remove("my mask")
+    settle(qtbot, inspect)
+    assert inspect.mask_box.currentText() == "none"
+    viewer.layers.remove("brain · gate 2 (coarsest)")
+    settle(qtbot, inspect)
+    assert inspect.gates.table.rowCount() == 1
+    viewer.layers.remove("brain · gate 1 (finest)")
+    assert "no gate maps" in inspect.message.text()
+    assert inspect.state.inspection is None
+
+
+def test_closing_and_opening_again(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+    inspect.tabs.setCurrentIndex(4)
+    viewer.window.remove_dock_widget(inspect)
+    inspect.closed()
+    viewer.dims.set_point(0, 4)
+    again = InspectWidget(viewer)
+    viewer.window.add_dock_widget(again, name="Inspect")
+    assert again.tabs.currentIndex() == 4
+    settle(qtbot, again)
+    assert again.gates.table.rowCount() == 2

@@ -1,0 +1,402 @@
+"""The Segment widget, its controls driven as a user drives them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+
+from napari_attn_unet.engine import devices, job, predictor
+from napari_attn_unet.engine import predictor as engine
+from napari_attn_unet.plugin.segment.preview import PENDING, Preview
+from napari_attn_unet.plugin.segment.widget import SLICES, WHOLE, SegmentWidget
+
+WAIT = 60_000
+
+
+def click(qtbot: QtBot, button: Any) -> None:
+    qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
+
+
+def run(qtbot: QtBot, widget: SegmentWidget) -> None:
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+
+
+def names(widget: SegmentWidget) -> list[str]:
+    return [layer.name for layer in widget._viewer.layers]
+
+
+def test_building_the_widget_imports_no_torch() -> None:
+    code = "import sys, napari_attn_unet.plugin.segment, napari_attn_unet.plugin.contributions; "
+    code += "assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_segment_shows_mask_and_gates(qtbot: QtBot, widget: SegmentWidget) -> None:
+    run(qtbot, widget)
+    assert names(widget) == [
+        "brain",
+        "brain · gate 2 (coarsest)",
+        "brain · gate 1 (finest)",
+        "brain · mask",
+    ]
+    assert [layer.visible for layer in widget._viewer.layers] == [True, False, True, True]
+    mask = widget._viewer.layers["brain · mask"]
+    assert "mm³" in widget.result.text()
+    assert list(mask.features["class"]) == ["background", "one", "two"]
+    assert mask.metadata["napari-attn-unet"]["checkpoint_sha256"]
+    assert widget.run.text == "Segment"
+    assert widget.run.enabled
+
+
+def test_a_rerun_updates_its_layers_and_keep_adds(qtbot: QtBot, widget: SegmentWidget) -> None:
+    run(qtbot, widget)
+    widget._viewer.layers["brain · mask"].data = np.zeros((21, 18, 17), np.uint8)
+    before = list(widget._viewer.layers)
+    run(qtbot, widget)
+    assert list(widget._viewer.layers) == before
+    assert widget._viewer.layers["brain · mask"].data.any()
+    widget.keep_old.value = True
+    run(qtbot, widget)
+    assert len(widget._viewer.layers) == len(before) + 3
+
+
+def test_only_the_outputs_asked_for_are_shown(qtbot: QtBot, widget: SegmentWidget) -> None:
+    widget.gates.value = False
+    widget.probabilities.value = True
+    run(qtbot, widget)
+    assert names(widget) == [
+        "brain",
+        "brain · probability of one",
+        "brain · probability of two",
+        "brain · mask",
+    ]
+
+
+def test_linked_gates_follow_one_opacity(qtbot: QtBot, widget: SegmentWidget) -> None:
+    run(qtbot, widget)
+    widget.link.value = True
+    gates = [x for x in widget._viewer.layers if "gate" in x.metadata]
+    gates[0].opacity = 0.2
+    assert gates[1].opacity == pytest.approx(0.2)
+    widget.link.value = False
+    gates[0].opacity = 0.9
+    assert gates[1].opacity == pytest.approx(0.2)
+
+
+def test_an_error_of_any_type_is_shown(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in (RuntimeError("out of paper"), KeyError("lost"), MemoryError("full")):
+
+        def fails(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(job, "prepare", fails)
+        run(qtbot, widget)
+        assert str(error.args[0]) in widget.result.text()
+        assert widget.run.text == "Segment"
+
+
+def test_bad_voxels_are_explained(qtbot: QtBot, widget: SegmentWidget) -> None:
+    widget._viewer.layers["brain"].data = np.full((9, 9, 9), np.nan, np.float32)
+    run(qtbot, widget)
+    assert "NaN" in widget.result.text()
+
+
+def test_no_image_is_said_in_words(qtbot: QtBot, widget: SegmentWidget) -> None:
+    widget._viewer.layers.clear()
+    assert "Open a 3D image" in widget.note.text()
+    click(qtbot, widget.run)
+    assert "no image" in widget.result.text()
+
+
+def test_a_lost_checkpoint_is_said_in_words(
+    qtbot: QtBot, widget: SegmentWidget, tiny_checkpoint_path: Path
+) -> None:
+    tiny_checkpoint_path.unlink()
+    run(qtbot, widget)
+    assert "no checkpoint" in widget.result.text()
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Make every step wait for the window, endlessly; return a list that tells it was closed."""
+    closed: list[str] = []
+
+    def endless(*_: object, **__: object) -> Any:
+        from napari_attn_unet.engine.streaming import Event
+
+        try:
+            while True:
+                yield Event(0.5)
+        finally:
+            closed.append("closed")
+
+    monkeypatch.setattr(engine, "evaluate", endless)
+    return closed
+
+
+def test_cancel_closes_the_run(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = slowly(monkeypatch)
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    assert widget.run.text == "Cancel"
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"], timeout=WAIT)
+    assert names(widget) == ["brain"]
+    assert widget.result.text() == "Cancelled."
+
+
+def test_removing_the_image_stops_the_run(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = slowly(monkeypatch)
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    widget._viewer.layers.remove("brain")
+    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"], timeout=WAIT)
+    assert "removed" in widget.result.text()
+
+
+def test_choices_survive_a_restart(widget: SegmentWidget, tiny_checkpoint_path: Path) -> None:
+    widget.probabilities.value = True
+    widget.memory_gb.value = 1.5
+    again = SegmentWidget(widget._viewer)
+    assert again.probabilities.value is True
+    assert again.memory_gb.value == pytest.approx(1.5)
+    assert again.checkpoint.value == str(tiny_checkpoint_path)
+
+
+def test_a_box_is_a_volume_of_its_own_laid_where_it_lies(
+    qtbot: QtBot, widget: SegmentWidget
+) -> None:
+    corners = [[10, 2, 3], [10, 2, 11], [10, 9, 11], [10, 9, 3]]
+    shapes = widget._viewer.add_shapes(
+        [np.array(corners)], shape_type="rectangle", scale=(2, 1, 1), units=("mm",) * 3
+    )
+    assert widget.region.value == WHOLE
+    widget.region.value = shapes
+    run(qtbot, widget)
+    mask = widget._viewer.layers["brain · mask"]
+    assert mask.data.shape[1:] == (8, 9)
+    np.testing.assert_allclose(mask.translate[1:], (2, 3))
+
+
+def test_a_much_larger_image_is_advised_a_box(qtbot: QtBot, widget: SegmentWidget) -> None:
+    assert widget.note.text() == ""
+    widget._viewer.layers["brain"].scale = (20, 10, 10)
+    widget._advise()
+    assert "draw a box" in widget.note.text()
+    click(qtbot, widget.add_box)
+    assert widget.region.value.name == "brain · box"
+
+
+def test_every_control_has_a_tooltip(widget: SegmentWidget) -> None:
+    controls = [*widget, *widget.advanced]
+    assert len(controls) > 10
+    assert [c.label for c in controls if not c.tooltip] == []
+
+
+def test_the_widget_gives_the_scripts_result(
+    qtbot: QtBot, widget: SegmentWidget, tiny_checkpoint_path: Path, image: np.ndarray
+) -> None:
+    run(qtbot, widget)
+    volume = predictor.Volume(image[np.newaxis])
+    expected = predictor.Predictor(tiny_checkpoint_path).predict(volume)
+    np.testing.assert_array_equal(widget._viewer.layers["brain · mask"].data, expected.mask)
+
+
+def test_closing_the_viewer_ends_the_run(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = slowly(monkeypatch)
+    click(qtbot, widget.run)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    widget._viewer.close()
+    qtbot.waitUntil(lambda: closed == ["closed"], timeout=WAIT)
+
+
+def test_an_image_changed_during_the_run_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
+    click(qtbot, widget.run)
+    layer = widget._viewer.layers["brain"]
+    layer.data = layer.data + 1
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    assert "changed during the run" in widget.result.text()
+    run(qtbot, widget)
+    assert "changed" not in widget.result.text()
+
+
+def test_the_mask_fills_from_the_slice_on_screen(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = widget._viewer
+    viewer.layers["brain"].data = np.random.default_rng(1).normal(size=(96, 24, 24))
+    in_thin_slabs(monkeypatch)
+    viewer.dims.set_point(0, 2 * 70)
+    seen: list[tuple[list[str], set[int]]] = []
+    shown = Preview.show
+
+    def looked_at(self: Preview, progress: Any) -> None:
+        shown(self, progress)
+        done: set[int] = set()
+        if self._mask is not None:
+            planes = (self._mask.data != PENDING).any(axis=(1, 2))
+            done = set(np.flatnonzero(planes).tolist())
+        seen.append(([x.name for x in viewer.layers], done))
+
+    monkeypatch.setattr(Preview, "show", looked_at)
+    run(qtbot, widget)
+    names_at_gate = next(names for names, done in seen if len(names) > 1)
+    assert names_at_gate == ["brain", "brain · so far · gate 2"]
+    first = next(done for _, done in seen if done)
+    assert 70 in first
+    assert len(first) <= 8
+    assert len(seen[-1][1]) == 96
+    assert not any("so far" in name for name in names(widget))
+    assert PENDING not in viewer.layers["brain · mask"].data
+
+
+def in_thin_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "choose_plan", lambda *_, **__: engine.Plan(0, 1, 4, 1_000_000))
+
+
+def test_the_next_slices_follow_the_slider(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = widget._viewer
+    viewer.layers["brain"].data = np.random.default_rng(1).normal(size=(160, 24, 24))
+    in_thin_slabs(monkeypatch)
+    viewer.dims.set_point(0, 0)
+    evaluate = predictor.evaluate
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        steps = evaluate(*arguments, **options)
+        event = next(steps)
+        while event.done < 1:
+            time.sleep(0.02)  # or all is done before the window has looked once
+            event = steps.send((yield event))
+        yield event
+
+    monkeypatch.setattr(engine, "evaluate", slow)
+    order: list[int] = []
+    shown = Preview.show
+
+    def looked_at(self: Preview, progress: Any) -> None:
+        shown(self, progress)
+        if progress.part is not None:
+            order.append(progress.part.box[0].start)
+            if len(order) == 1:
+                viewer.dims.set_point(0, 2 * 150)
+
+    monkeypatch.setattr(Preview, "show", looked_at)
+    run(qtbot, widget)
+    assert order[0] == 0
+    assert len(order) == 40
+    # The slab that was under way may still come, then those around the slider.
+    assert order.index(148) < 10
+
+
+def test_a_cancelled_run_leaves_earlier_results_as_they_were(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(qtbot, widget)
+    layers = list(widget._viewer.layers)
+    visible = [layer.visible for layer in layers]
+    data = layers[-1].data.copy()
+    in_thin_slabs(monkeypatch)
+    shown = Preview.show
+
+    def cancel(self: Preview, progress: Any) -> None:
+        shown(self, progress)
+        if progress.part is not None and widget.running and widget.run.enabled:
+            click(qtbot, widget.run)
+
+    monkeypatch.setattr(Preview, "show", cancel)
+    run(qtbot, widget)
+    assert list(widget._viewer.layers) == layers
+    assert [layer.visible for layer in layers] == visible
+    np.testing.assert_array_equal(layers[-1].data, data)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_slices_on_screen_are_those_of_the_whole_result(
+    qtbot: QtBot, widget: SegmentWidget, axis: int
+) -> None:
+    run(qtbot, widget)
+    viewer = widget._viewer
+    whole = viewer.layers["brain · mask"].data.copy()
+    viewer.dims.order = (axis, *(a for a in range(3) if a != axis))
+    viewer.dims.set_point(axis, 9 * (2 if axis == 0 else 1))
+    assert not widget.around.visible
+    widget.region.value = SLICES
+    widget.around.value = 1
+    run(qtbot, widget)
+    layer = viewer.layers["brain · slices · mask"]
+    assert [x.name for x in viewer.layers if x.visible] == [
+        "brain",
+        "brain · slices · gate 1 (finest)",
+        "brain · slices · mask",
+    ]
+    box = [slice(None)] * 3
+    box[axis] = slice(8, 11)
+    np.testing.assert_array_equal(layer.data, whole[tuple(box)])
+    expected = [0.0, 0.0, 0.0]
+    expected[axis] = 16.0 if axis == 0 else 8.0
+    np.testing.assert_allclose(layer.translate, expected)
+    np.testing.assert_array_equal(viewer.layers["brain · mask"].data, whole)
+
+
+def test_slices_need_a_slice_on_screen(qtbot: QtBot, widget: SegmentWidget) -> None:
+    widget.region.value = SLICES
+    widget._viewer.dims.ndisplay = 3
+    click(qtbot, widget.run)
+    assert "2D button" in widget.result.text()
+
+
+def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: SegmentWidget) -> None:
+    run(qtbot, widget)
+    viewer = widget._viewer
+    whole = viewer.layers["brain · mask"].data.copy()
+    widget.region.value = SLICES
+    widget.around.value = 0
+    widget.live.value = True
+    kept = None
+    for plane in (4, 13, 20):
+        viewer.dims.set_point(0, 2 * plane)
+
+        def shows(plane: int = plane) -> bool:
+            layers = [x for x in viewer.layers if x.name == "brain · slices · mask"]
+            return bool(layers) and layers[0].translate[0] == 2 * plane and not widget.running
+
+        qtbot.waitUntil(shows, timeout=WAIT)
+        layer = viewer.layers["brain · slices · mask"]
+        np.testing.assert_array_equal(layer.data[0], whole[plane])
+        assert widget._predictor is not None
+        assert kept is None or widget._predictor[1]._kept is kept
+        kept = widget._predictor[1]._kept
+    widget.live.value = False
+    assert widget._predictor is None
+
+
+def test_the_devices_of_this_machine_are_offered(qtbot: QtBot, widget: SegmentWidget) -> None:
+    qtbot.waitUntil(lambda: len(widget.device.choices) > 1, timeout=WAIT)
+    assert set(widget.device.choices) == set(devices.available_devices())
+    widget.device.value = "cpu"
+    run(qtbot, widget)
+    assert "on cpu" in widget.result.text()
+
+
+def test_the_memory_that_a_run_takes_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
+    qtbot.waitUntil(lambda: "takes about" in widget.memory_note.text(), timeout=WAIT)
+    widget.memory_gb.value = 0.05
+    assert "too little: needs" in widget.memory_note.text()

@@ -1,0 +1,327 @@
+"""Many cases: pairs, summary, report, two models; from Python and from the command line."""
+
+from __future__ import annotations
+
+import csv
+import html.parser
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from napari_attn_unet import phantom
+from napari_attn_unet.cli.main import main
+from napari_attn_unet.errors import ConfigError, DatasetError
+from napari_attn_unet.io import nifti
+from napari_attn_unet.report.cases import (
+    CaseResult,
+    Pair,
+    Report,
+    bootstrap_interval,
+    evaluate,
+    evaluate_case,
+    find_pairs,
+    paired,
+)
+from napari_attn_unet.report.html import to_html
+from napari_attn_unet.scores import metrics
+from napari_attn_unet.scores.comparison import TOGETHER
+from napari_attn_unet.volume import Geometry
+
+PLACE = Geometry.from_spacing((2, 1, 1), (3, 4, 5), "mm")
+CASES = ("case_1", "case_2", "case_3")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Three labelled cases in Decathlon layout."""
+    folder = tmp_path / "data"
+    training = []
+    for seed, name in enumerate(CASES):
+        volume, truth = phantom.make((16, 20, 18), seed)
+        nifti.write(folder / "imagesTr" / f"{name}.nii.gz", volume.data[0], PLACE)
+        nifti.write(folder / "labelsTr" / f"{name}.nii.gz", truth, PLACE)
+        entry = {"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
+        training.append(entry)
+    labels = {"0": "background", "1": "front lobe", "2": "back lobe"}
+    about = {"labels": labels, "modality": {"0": "MRI"}, "training": training}
+    (folder / "dataset.json").write_text(json.dumps(about))
+    return folder
+
+
+def truth_of(dataset: Path, name: str) -> np.ndarray:
+    return nifti.read_labels(dataset / "labelsTr" / f"{name}.nii.gz")[0].astype(np.uint8)
+
+
+@pytest.fixture
+def masks(dataset: Path, tmp_path: Path) -> Path:
+    """The truths, moved by 0, 1 and 2 voxels."""
+    folder = tmp_path / "masks"
+    for shift, name in enumerate(CASES):
+        mask = np.roll(truth_of(dataset, name), shift, axis=2)
+        path = folder / name / "mask.nii.gz" if shift else folder / f"{name}.nii.gz"
+        nifti.write(path, mask, PLACE)
+    return folder
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class TestPairs:
+    def test_folders_files_and_a_dataset(self, dataset: Path, masks: Path) -> None:
+        for truths in (dataset / "labelsTr", dataset / "dataset.json", dataset):
+            pairs, alone, classes = find_pairs(masks, truths, dataset / "imagesTr")
+            assert [pair.name for pair in pairs] == list(CASES)
+            assert alone == []
+            assert pairs[1].mask == masks / "case_2" / "mask.nii.gz"
+            assert all(pair.image is not None for pair in pairs)
+            assert classes == (
+                () if truths.name == "labelsTr" else ("background", "front lobe", "back lobe")
+            )
+
+    def test_two_files(self, dataset: Path, masks: Path) -> None:
+        mask, truth = masks / "case_2" / "mask.nii.gz", dataset / "labelsTr" / "case_1.nii.gz"
+        assert find_pairs(mask, truth)[0] == [Pair("mask", mask, truth)]
+        (pair,), _, _ = find_pairs(mask, dataset)
+        assert (pair.name, pair.truth.name) == ("case_2", "case_2.nii.gz")
+
+    def test_a_mask_without_a_truth_is_told(self, dataset: Path, masks: Path) -> None:
+        nifti.write(masks / "other.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
+        pairs, (alone,), _ = find_pairs(masks, dataset)
+        assert len(pairs) == 3
+        assert alone.name == "other"
+        assert "no truth" in alone.error
+
+    def test_what_cannot_be_paired_is_refused(
+        self, dataset: Path, masks: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(ConfigError, match="holds no masks"):
+            find_pairs(tmp_path / "empty", dataset)
+        with pytest.raises(ConfigError, match="no folder"):
+            find_pairs(tmp_path / "nowhere", dataset)
+        nifti.write(tmp_path / "t" / "x.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
+        with pytest.raises(ConfigError, match=r"called case_1, case_2, case_3"):
+            find_pairs(masks, tmp_path / "t")
+        with pytest.raises(ConfigError, match="holds no truths"):
+            find_pairs(masks, tmp_path / "empty")
+        with pytest.raises(ConfigError, match="does not exist"):
+            find_pairs(masks, tmp_path / "nowhere")
+        (dataset / "dataset.json").write_text("{}")
+        with pytest.raises(DatasetError, match="training"):
+            find_pairs(masks, dataset)
+
+
+def test_a_case_is_what_metrics_say(dataset: Path, masks: Path) -> None:
+    pairs, _, classes = find_pairs(masks, dataset)
+    result = evaluate_case(pairs[2], classes, tolerance=1.5, picture=True)
+    truth = truth_of(dataset, "case_3")
+    mask = np.roll(truth, 2, axis=2)
+    front = result.rows[0]
+    assert front["class"] == "front lobe"
+    assert front["Dice"] == metrics.dice(mask, truth, 1)
+    distances = metrics.distances(mask == 1, truth == 1, PLACE.spacing)
+    assert front["HD95 (mm)"] == pytest.approx(distances.hd95)
+    assert front["surface Dice at 1.5 mm"] == pytest.approx(distances.surface_dice(1.5))
+    assert result.slice_ == int(np.argmax((mask != truth).sum(axis=(1, 2))))
+    assert result.picture.startswith(b"\x89PNG")
+    assert result.mean("Dice") == pytest.approx(
+        np.mean([metrics.dice(mask, truth, 1), metrics.dice(mask, truth, 2)])
+    )
+
+
+def test_another_grid_is_brought_over(dataset: Path, masks: Path, tmp_path: Path) -> None:
+    truth = truth_of(dataset, "case_1")
+    finer = PLACE.regridded((0.5, 0.5, 0.5), (-0.25, -0.25, -0.25))
+    for axis in range(3):
+        truth = truth.repeat(2, axis)
+    nifti.write(tmp_path / "fine.nii.gz", truth, finer)
+    result = evaluate_case(Pair("x", masks / "case_1.nii.gz", tmp_path / "fine.nii.gz"))
+    assert result.error == ""
+    assert result.mean("Dice") == 1.0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bad_pair_does_not_stop_the_rest(dataset: Path, masks: Path, workers: int) -> None:
+    (masks / "case_1.nii.gz").write_bytes(b"junk")
+    far = Geometry.from_spacing((2, 1, 1), (900, 0, 0), "mm")
+    nifti.write(masks / "case_2" / "mask.nii.gz", truth_of(dataset, "case_2"), far)
+    pairs, _, classes = find_pairs(masks, dataset)
+    cases = {case.name: case for case in evaluate(pairs, classes, workers=workers)}
+    assert "case_1" in cases["case_1"].error
+    assert "overlap" in cases["case_2"].error
+    assert cases["case_3"].error == ""
+    assert Report(tuple(cases.values())).good == [cases["case_3"]]
+
+
+def case(name: str, dice: float, distance: float = 1.0) -> CaseResult:
+    rows = ({"class": "lobe", "Dice": dice, "HD95 (mm)": distance},)
+    return CaseResult(name, (*rows, {"class": TOGETHER, "Dice": 0.1, "HD95 (mm)": 9.0}))
+
+
+def test_the_summary() -> None:
+    dice = [0.9, 0.8, 0.7, 0.95, math.nan]
+    report = Report(
+        (
+            *(case(f"c{i}", d, math.inf if i == 0 else i) for i, d in enumerate(dice)),
+            CaseResult("bad", error="junk"),
+        )
+    )
+    row = next(r for r in report.summary() if (r["class"], r["metric"]) == ("lobe", "Dice"))
+    known = np.array(dice[:4])
+    assert (row["cases"], row["infinite"]) == (4, 0)
+    assert row["mean"] == pytest.approx(known.mean())
+    assert row["sd"] == pytest.approx(known.std(ddof=1))
+    assert row["median"] == pytest.approx(0.85)
+    assert row["95 % low"] < known.mean() < row["95 % high"]
+    far = next(r for r in report.summary() if (r["class"], r["metric"]) == ("lobe", "HD95 (mm)"))
+    assert (far["cases"], far["infinite"], far["mean"]) == (4, 1, 2.5)
+    assert [c.name for c in report.worst(2)] == ["c2", "c1"]
+    assert report.mean("Dice") == pytest.approx(known.mean())
+    assert report.classes() == ["lobe", TOGETHER]
+
+
+def test_the_interval_is_the_bootstrap_s() -> None:
+    values = np.random.default_rng(3).normal(5, 2, 200)
+    low, high = bootstrap_interval(values)
+    error = values.std(ddof=1) / math.sqrt(200)  # for many values, nearly that of the normal law
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.03)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.03)
+    assert bootstrap_interval(np.array([2.0, 2.0])) == (2.0, 2.0)
+    assert all(map(math.isnan, bootstrap_interval(np.array([1.0]))))
+
+
+def test_two_models_are_compared_case_by_case() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.uniform(0.7, 0.9, 12)
+    b = a + rng.normal(0.03, 0.02, 12)
+    first = Report((*(case(f"c{i}", v) for i, v in enumerate(a)), case("only here", 0.1)))
+    second = Report(tuple(case(f"c{i}", v) for i, v in enumerate(b)))
+    dice, distance = paired(first, second)[:2]
+    assert (dice["metric"], dice["cases"]) == ("Dice", 12)
+    assert dice["difference"] == pytest.approx((b - a).mean())
+    assert dice["Wilcoxon p"] == pytest.approx(stats.wilcoxon(a, b).pvalue)
+    assert dice["second larger"] == (b > a).sum()
+    assert math.isnan(distance["Wilcoxon p"])  # nothing differs
+
+
+class Page(html.parser.HTMLParser):
+    """What a page loads, and whether its tags close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.sources += [str(v) for k, v in attrs if k in ("src", "href")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_holds_everything_and_escapes_names() -> None:
+    named = CaseResult("a<b>&c", (*case("x", 0.5).rows,), 3, b"\x89PNG")
+    report = Report((named, case("d", 0.9), CaseResult("bad", error="1 < 2")), "T & T")
+    text = to_html(report, paired(report, report))
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert page.sources
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert "a&lt;b&gt;&amp;c" in text
+    assert "1 &lt; 2" in text
+    assert "<b>&c" not in text
+
+
+def test_a_report_of_nothing_and_of_other_metrics() -> None:
+    nothing = Report((CaseResult("empty"),))
+    assert "Evaluation" in to_html(nothing)
+    voxels = CaseResult("c0", ({"class": "lobe", "Dice": 0.5, "HD95 (voxels)": 2.0},))
+    rows = paired(Report((case("c0", 0.7),)), Report((voxels,)))
+    assert {row["metric"] for row in rows} == {"Dice"}
+
+
+def test_a_picture_that_fails_takes_no_numbers_away(
+    dataset: Path, masks: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "image.nii.gz").write_bytes(b"junk")
+    pair = find_pairs(masks, dataset)[0][1]
+    broken = Pair(pair.name, pair.mask, pair.truth, tmp_path / "image.nii.gz")
+    result = evaluate_case(broken, picture=True)
+    assert (result.picture, result.error) == (b"", "")
+    assert result.rows
+
+
+class TestCommands:
+    def test_evaluate(self, dataset: Path, masks: Path, tmp_path: Path, capsys: object) -> None:
+        out = tmp_path / "out"
+        command = ["evaluate", str(masks), str(dataset), "--out", str(out), "--workers", "1"]
+        assert main(command) == 0
+        cases = table(out / "cases.csv")
+        assert [row["case"] for row in cases] == [name for name in CASES for _ in range(3)]
+        assert float(cases[0]["Dice"]) == 1
+        summary = table(out / "summary.csv")
+        mean = np.mean([float(r["Dice"]) for r in cases if r["class"] == "back lobe"])
+        (row,) = (r for r in summary if (r["class"], r["metric"]) == ("back lobe", "Dice"))
+        assert float(row["mean"]) == pytest.approx(mean, abs=1e-5)
+        page = (out / "report.html").read_text()
+        assert len(re.findall("<img", page)) == 1 + 3
+        assert main([*command, "--fail-under", "dice=0.2", "--no-pictures"]) == 0
+        assert main([*command, "--fail-under", "dice=0.99", "--no-pictures"]) == 1
+        assert "under 0.99" in capsys.readouterr().err
+
+    def test_a_bad_pair_is_listed_and_the_code_is_1(
+        self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (masks / "case_1.nii.gz").write_bytes(b"junk")
+        out = tmp_path / "out"
+        command = ["evaluate", str(masks), str(dataset), "--out", str(out), "--workers", "1"]
+        assert main([*command, "--no-pictures"]) == 1
+        told = capsys.readouterr().err
+        assert "case_1" in told
+        assert "1 of 3 pairs" in told
+        assert len(table(out / "cases.csv")) == 6
+
+    def test_a_bound_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            main(["evaluate", "a", "b", "--out", "c", "--fail-under", "hd95=3"])
+        assert "dice=0.85" in capsys.readouterr().err
+        with pytest.raises(SystemExit):
+            main(["evaluate", "a", "b", "--out", "c", "--fail-under", "dice=90"])
+
+    def test_compare_models_asks_for_both_before_the_work(
+        self, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command = ["compare-models", "phantom", "nosuch", str(dataset), "--out"]
+        assert main([*command, str(tmp_path / "out")]) == 1
+        told = capsys.readouterr().err
+        assert "nosuch is no folder of masks" in told
+        assert "%" not in told
+        assert not list((tmp_path / "out").iterdir())
+        assert main([*command, str(dataset)]) == 1
+        assert "not empty" in capsys.readouterr().err
+
+    def test_compare_models(
+        self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "out"
+        command = ["compare-models", str(masks), "phantom", str(dataset), "--out", str(out)]
+        assert main([*command, "--workers", "1", "--no-pictures"]) == 0
+        rows = table(out / "paired.csv")
+        (row,) = (r for r in rows if (r["class"], r["metric"]) == ("front lobe", "Dice"))
+        assert row["cases"] == "3"
+        assert {"Wilcoxon p", "95 % low", "difference"} <= set(row)
+        assert "| front lobe | Dice |" in capsys.readouterr().out
+        first, second = (table(out / name / "cases.csv") for name in ("first", "second"))
+        assert [r["case"] for r in first] == [r["case"] for r in second]
+        assert (out / "second" / "masks" / "case_2" / "mask.nii.gz").is_file()
+        assert "Wilcoxon" in (out / "second" / "report.html").read_text()
