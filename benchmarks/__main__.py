@@ -14,7 +14,7 @@ import torch
 from benchmarks import contestants as c
 from benchmarks.measure import Task, in_own_process, interleaved, machine, table
 from benchmarks.metrics import live
-from napari_attn_unet.engine.planning import Plan
+from napari_attn_unet.engine.plan import Plan
 from napari_attn_unet.engine.streaming import evaluate
 
 LARGE = (192, 192, 160)

@@ -8,7 +8,9 @@ from functools import partial
 
 from benchmarks import contestants as c
 from benchmarks.measure import peak_of
-from napari_attn_unet.engine.planning import Plan, choose_plan, estimate_bytes
+from napari_attn_unet.engine.memory import evaluation_bytes
+from napari_attn_unet.engine.plan import Plan
+from napari_attn_unet.engine.planning import choose_plan
 
 
 def main(  # noqa: PLR0913  (a command line)
@@ -28,7 +30,7 @@ def main(  # noqa: PLR0913  (a command line)
         limit = int(float(how) * 1e9)
         plan = choose_plan(net.config, size, itemsize, limit) if limit else Plan(2, 2, 8)
         c.ours(folded, small, Plan())
-        measured["estimate"] = estimate_bytes(net.config, size, plan, itemsize)
+        measured["estimate"] = evaluation_bytes(net.config, size, plan, itemsize)
         task = partial(c.ours, folded, volume, plan)
     measured["seconds"], measured["bytes"] = peak_of(task)
     print(json.dumps(measured))

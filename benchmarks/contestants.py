@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from napari_attn_unet.engine.kernels import fold
-from napari_attn_unet.engine.planning import Plan
+from napari_attn_unet.engine.plan import Plan
 from napari_attn_unet.engine.streaming import evaluate
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.config import ModelConfig
+from napari_attn_unet.network.model import AttentionUNet
 
 CPU = torch.device("cpu")
 Size = tuple[int, int, int]

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from napari_attn_unet.engine.predictor import Predictor, Progress
+    from napari_attn_unet.engine.predictor import Predictor
     from napari_attn_unet.network.card import Card
     from napari_attn_unet.network.checkpoint import Checkpoint
-    from napari_attn_unet.network.model import AttentionUNet, ModelConfig
-    from napari_attn_unet.prediction import GateMap, Prediction
+    from napari_attn_unet.network.config import ModelConfig
+    from napari_attn_unet.network.model import AttentionUNet
+    from napari_attn_unet.prediction import GateMap, Prediction, Progress
     from napari_attn_unet.volume import Geometry, Volume
 
 _HOMES = {
@@ -24,10 +25,10 @@ _HOMES = {
     "Checkpoint": "network.checkpoint",
     "GateMap": "prediction",
     "Geometry": "volume",
-    "ModelConfig": "network.model",
+    "ModelConfig": "network.config",
     "Prediction": "prediction",
     "Predictor": "engine.predictor",
-    "Progress": "engine.predictor",
+    "Progress": "prediction",
     "Volume": "volume",
 }
 

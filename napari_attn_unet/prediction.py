@@ -1,16 +1,46 @@
-"""`Prediction`: what one whole-volume inference returns."""
+"""`Prediction`: what one whole-volume inference returns; `Progress`: what it tells on the way.
+
+A generator is the whole interface of a run: it yields `Progress`, takes a plane to go on from,
+and returns its result; closing it frees everything. `relay` joins such generators, `finish`
+drives one to its end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_attn_unet.volume import Geometry
+from napari_attn_unet.volume import Box, Geometry
+
+Colour = tuple[float, float, float]
+Result = TypeVar("Result")
+
+_PALETTE: tuple[Colour, ...] = (
+    (0.0, 0.0, 0.0),
+    (1.0, 0.45, 0.1),
+    (0.1, 0.75, 1.0),
+    (0.55, 0.9, 0.2),
+    (0.95, 0.3, 0.75),
+    (1.0, 0.9, 0.2),
+)
+
+
+class ClassInfo(NamedTuple):
+    """Name and display colour (r, g, b in 0..1) of one class."""
+
+    name: str
+    colour: Colour
+
+    @classmethod
+    def numbered(cls, label: int, name: str) -> ClassInfo:
+        """Return a class with the palette's colour for `label`; 0 is the background's black."""
+        return cls(name, _PALETTE[0 if label == 0 else 1 + (label - 1) % (len(_PALETTE) - 1)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +78,7 @@ class Prediction:
     geometry
         Place of the mask's grid, which is the input's.
     classes
-        Name and colour (r, g, b in 0..1) of each class; the first is the background.
+        Name and colour of each class; the first is the background.
     gates
         Gate maps, finest first, each on its own grid with its geometry.
     probabilities
@@ -62,7 +92,7 @@ class Prediction:
 
     mask: npt.NDArray[np.uint8]
     geometry: Geometry
-    classes: tuple[tuple[str, tuple[float, float, float]], ...]
+    classes: tuple[ClassInfo, ...]
     gates: tuple[GateMap, ...] = ()
     probabilities: npt.NDArray[np.float32] | None = None
     provenance: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -77,6 +107,13 @@ class Prediction:
             for label, (name, _) in enumerate(self.classes)
             if label > 0
         }
+
+    def sizes_in_words(self) -> str:
+        """Return the size of every foreground class: "anterior 2,541 mm³, posterior …"."""
+        return ", ".join(
+            f"{name} {mm3:,.0f} mm³" if mm3 is not None else f"{name} {voxels:,} voxels"
+            for name, voxels, mm3 in self.class_sizes().values()
+        )
 
 
 def stack(predictions: Sequence[Prediction]) -> Prediction:
@@ -93,3 +130,118 @@ def stack(predictions: Sequence[Prediction]) -> Prediction:
         gates=gates,
         probabilities=np.stack(kept) if kept else None,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Voxels of a result that have become final.
+
+    Attributes
+    ----------
+    box
+        Where they lie in the result's grid.
+    mask
+        (Z, Y, X) uint8.
+    probabilities
+        (K, Z, Y, X) float32, or None if not asked for.
+    """
+
+    box: Box
+    mask: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Progress:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    phase
+        What is being done, in words for the user.
+    done
+        Share of the whole run, 0 to 1.
+    gate
+        A gate's map that has just become complete, coarsest first, or None.
+    part
+        Voxels that have just become final, or None. A volume that is resampled has none before
+        the end.
+    time_point
+        Index of the volume in a series.
+    """
+
+    phase: str
+    done: float
+    gate: GateMap | None = None
+    part: Part | None = None
+    time_point: int = 0
+
+
+Steps = Generator[Progress, int | None, Result]
+"""A run: yields progress, takes the plane to go on from, returns its result."""
+
+
+def relay(
+    steps: Steps[Result],
+    phase: str = "",
+    share: tuple[float, float] = (0.0, 1.0),
+    *,
+    time_point: int | None = None,
+    heard: Callable[[int], object] = lambda _: None,
+) -> Steps[Result]:
+    """Pass on what a part of a longer run yields; return what it returns: `yield from relay(…)`.
+
+    What is sent in reaches the part, and closing the whole closes the part.
+
+    Parameters
+    ----------
+    steps
+        The part.
+    phase
+        What the whole calls it; stands before the part's own phases.
+    share
+        Where in the whole's progress the part begins and ends.
+    time_point
+        Which of a series the part is; None leaves it as the part says.
+    heard
+        Called with every plane that is sent in.
+    """
+    begin, end = share
+    wish: int | None = None
+    with closing(steps):
+        while True:
+            try:
+                progress = steps.send(wish)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            wish = yield replace(
+                progress,
+                phase=f"{phase} · {progress.phase}" if phase else progress.phase,
+                done=begin + progress.done * (end - begin),
+                time_point=progress.time_point if time_point is None else time_point,
+            )
+            if wish is not None:
+                heard(wish)
+
+
+def finish(
+    steps: Generator[Any, Any, Result], each: Callable[[Any], object] = lambda _: None
+) -> Result:
+    """Drive a run to its end; return what it returns.
+
+    Parameters
+    ----------
+    steps
+        The run.
+    each
+        Called with everything it yields.
+    """
+    result: list[Result] = []
+
+    def kept() -> Generator[Any, Any, None]:
+        result.append((yield from steps))
+
+    for progress in kept():
+        each(progress)
+    return result[0]

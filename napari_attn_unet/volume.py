@@ -22,6 +22,13 @@ FloatArray = npt.NDArray[np.float64]
 Box = tuple[slice, slice, slice]
 """Voxels of a grid: a start and a stop along each axis."""
 
+
+def whole_box(size: Sequence[int]) -> Box:
+    """Return the box of all voxels of a grid of `size` (Z, Y, X)."""
+    z, y, x = (slice(0, int(n)) for n in size)
+    return z, y, x
+
+
 MILLIMETRES = {
     "km": 1e6,
     "m": 1e3,

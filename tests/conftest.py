@@ -12,10 +12,12 @@ from napari import Viewer
 from napari.qt.threading import WorkerBase
 from qtpy.QtCore import QSettings
 
-from napari_attn_unet.network.card import Card, ClassInfo
+from napari_attn_unet.network.card import Card
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.config import ModelConfig
+from napari_attn_unet.network.model import AttentionUNet
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
+from napari_attn_unet.prediction import ClassInfo
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
-from napari_attn_unet.network.card import Card, ClassInfo, PreprocessingSpec
+from napari_attn_unet.network.card import Card, PreprocessingSpec
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.config import ModelConfig
+from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.prediction import ClassInfo
 
 TINY = ModelConfig(classes=3, channels=(4, 8, 16))
 

@@ -11,10 +11,10 @@ from statistics import mean, stdev
 
 import numpy as np
 
+from napari_attn_unet import io
 from napari_attn_unet.cli.inspect import driven
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.gates import knockout
-from napari_attn_unet.io import nifti
 from napari_attn_unet.training.data import open_dataset
 
 CASES = 20
@@ -26,9 +26,9 @@ before: list[float] = []
 overlap: dict[tuple[str, str], list[float]] = defaultdict(list)
 volume_change: dict[tuple[str, str], list[float]] = defaultdict(list)
 for case in held_out[:CASES]:
-    volume = nifti.read(case.image)[0]
-    truth = np.asarray(nifti.read(case.label)[0].data[0]).astype(np.uint8)
-    rows = driven(knockout.table(predictor, volume, truth), case.name)
+    volume = io.read(case.image)[0]
+    truth = np.asarray(io.read(case.label)[0].data[0]).astype(np.uint8)
+    rows = driven(knockout.table(predictor.session(volume, keep="gates"), truth), case.name)
     by_change = defaultdict(list)
     for row in rows:
         by_change[row["gate"], row["intervention"]].append(row)

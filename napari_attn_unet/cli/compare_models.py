@@ -52,12 +52,12 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a case failed."""
+    from napari_attn_unet import output  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.gates.inspection import write_csv  # noqa: PLC0415
-    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.report.cases import find_pairs, paired  # noqa: PLC0415
     from napari_attn_unet.training.data import open_dataset  # noqa: PLC0415
 
-    nifti.make_folder(options.out)
+    output.make_folder(options.out)
     if any(options.out.iterdir()):
         msg = f"{options.out} is not empty; name a new folder, so that no older result mixes in."
         raise ConfigError(msg)
@@ -121,17 +121,17 @@ def _predicted(
     checkpoint: str, cases: list[CasePaths], out: Path, options: argparse.Namespace
 ) -> Path:
     """Segment the cases with a checkpoint; return the folder of the masks."""
+    from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
-    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports nothing slow)
 
     predictor = Predictor(checkpoint, options.device, options.precision, options.memory_limit)
     channels = predictor.checkpoint.config.in_channels
     for i, case in enumerate(cases, 1):
         try:
-            volume = nifti.read(case.image, channels)[0]
+            volume = io.read(case.image, channels)[0]
             steps = predictor.steps(volume)
             prediction = driven(steps, f"{checkpoint} {i}/{len(cases)} {case.name}")
-            nifti.write_prediction(prediction, out / "masks" / case.name, gates=False)
+            io.write_prediction(prediction, out / "masks" / case.name, gates=False)
         except AttnUNetError as error:
             print(f"{case.name}: {error}", file=sys.stderr)
     return out / "masks"

@@ -148,10 +148,10 @@ def tell(report: Report) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a pair is bad or a bound is not kept."""
-    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet import output  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.report.cases import find_pairs  # noqa: PLC0415
 
-    nifti.make_folder(options.out)
+    output.make_folder(options.out)
     pairs, alone, classes = find_pairs(options.predictions, options.truths, options.images)
     about = {"predictions": str(options.predictions), "truths": str(options.truths)}
     report = evaluated(pairs, classes, options, title="Evaluation", about=about, failed=alone)

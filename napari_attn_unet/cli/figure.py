@@ -50,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
     from matplotlib import colormaps  # noqa: PLC0415
     from tqdm import tqdm  # noqa: PLC0415
 
+    from napari_attn_unet import io  # noqa: PLC0415
     from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
     from napari_attn_unet.gates.inspection import Inspection  # noqa: PLC0415
-    from napari_attn_unet.io import nifti  # noqa: PLC0415
     from napari_attn_unet.report import figure  # noqa: PLC0415
 
     figure.check_ending(options.out, (*figure.FIGURES, *figure.FILMS))
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
                 bar.update(round(100 * done) - bar.n)
     else:
         chosen = slices or figure.busiest(inspection, axis, 4)
-        picture = figure.draw(inspection, axis, chosen, style, nifti.stem(options.image))
+        picture = figure.draw(inspection, axis, chosen, style, io.stem(options.image))
         figure.save(picture, options.out)
     print(options.out)
     return 0

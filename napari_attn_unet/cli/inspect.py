@@ -63,12 +63,12 @@ def driven(steps: Generator[Any, Any, Any], name: str) -> Any:
 
 def read_truth(path: Path | None, volume: Any) -> Any:
     """Read labels and bring them onto the grid of a volume; None stays None."""
-    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.volume import onto_grid  # noqa: PLC0415
 
     if path is None:
         return None
-    labels, geometry = nifti.read_labels(path)
+    labels, geometry = io.read_labels(path)
     there = onto_grid(labels, geometry, volume.geometry, volume.shape)
     if there is not labels:
         print(
@@ -81,9 +81,9 @@ def read_truth(path: Path | None, volume: Any) -> Any:
 
 def read_one(path: Path, predictor: Predictor) -> Volume:
     """Read one volume for a predictor; warn where it is far larger than those trained on."""
-    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
 
-    (volume, *more) = nifti.read(path, predictor.checkpoint.config.in_channels)
+    (volume, *more) = io.read(path, predictor.checkpoint.config.in_channels)
     if more:
         msg = f"{path.name} is a series of {len(more) + 1} volumes; give one volume."
         raise ShapeError(msg)
@@ -93,8 +93,8 @@ def read_one(path: Path, predictor: Predictor) -> Volume:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 0."""
+    from napari_attn_unet import io, output  # noqa: PLC0415  (starts fast)
     from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
-    from napari_attn_unet.io import nifti  # noqa: PLC0415  (starts fast)
     from napari_attn_unet.report import export  # noqa: PLC0415  (starts fast)
 
     predictor = Predictor(
@@ -102,18 +102,18 @@ def run(options: argparse.Namespace) -> int:
     )
     volume = read_one(options.image, predictor)
     truth = read_truth(options.truth, volume)
-    nifti.make_folder(options.out)
+    output.make_folder(options.out)
     steps = export.write(
         predictor,
         volume,
         options.out,
         truth=truth,
-        name=nifti.stem(options.image),
+        name=io.stem(options.image),
         top=options.top,
         gradcam=not options.no_gradcam,
         knockouts=not options.no_knockout,
     )
-    for row in driven(steps, nifti.stem(options.image)).statistics_rows():
+    for row in driven(steps, io.stem(options.image)).statistics_rows():
         print(f"{row['gate']}: mean {row['mean']:.2f}, sd {row['sd']:.2f}  {row['verdict']}")
     print(f"{options.out}: the mask, the maps, the tables and figure.png")
     return 0

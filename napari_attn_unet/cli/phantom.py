@@ -27,8 +27,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write images, labels and dataset.json."""
-    from napari_attn_unet import phantom  # noqa: PLC0415  (what starts fast imports little)
-    from napari_attn_unet.io import nifti  # noqa: PLC0415  (what starts fast imports little)
+    from napari_attn_unet import io, phantom  # noqa: PLC0415  (what starts fast imports little)
 
     if options.cases < 1:
         msg = f"A dataset needs at least 1 case, but --cases is {options.cases}. Ask for more."
@@ -37,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     for seed in range(options.seed, options.seed + options.cases):
         volume, truth = phantom.make(tuple(options.size), seed)
         entry = {kind: f"{kind}sTr/phantom_{seed:03d}.nii.gz" for kind in ("image", "label")}
-        nifti.write(options.out / entry["image"], volume.data[0], volume.geometry)
-        nifti.write(options.out / entry["label"], truth, volume.geometry)
+        io.write(options.out / entry["image"], volume.data[0], volume.geometry)
+        io.write(options.out / entry["label"], truth, volume.geometry)
         entries.append(entry)
     about = {
         "name": "Phantom",

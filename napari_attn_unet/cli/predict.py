@@ -105,10 +105,10 @@ def run(options: argparse.Namespace) -> int:
     """Segment every image; return 1 if any failed."""
     from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
 
+    from napari_attn_unet import io, output  # noqa: PLC0415
     from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
-    from napari_attn_unet.io import nifti  # noqa: PLC0415
 
-    names = Counter(nifti.stem(path) for path in options.images)
+    names = Counter(io.stem(path) for path in options.images)
     twice = [name for name, count in names.items() if count > 1]
     if twice:
         msg = (
@@ -119,12 +119,12 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor(
         options.checkpoint, options.device, options.precision, options.memory_limit
     )
-    nifti.make_folder(options.out)
+    output.make_folder(options.out)
     failed = 0
     for path in options.images:
-        folder = options.out / nifti.stem(path)
+        folder = options.out / io.stem(path)
         try:
-            volumes = nifti.read(path, predictor.checkpoint.config.in_channels)
+            volumes = io.read(path, predictor.checkpoint.config.in_channels)
             advise(predictor.checkpoint.card, volumes[0])
             steps = predictor.steps(
                 volumes,
@@ -133,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
             )
             with tqdm(
                 total=100,
-                desc=nifti.stem(path),
+                desc=io.stem(path),
                 bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
             ) as bar:
                 while True:
@@ -144,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
                         break
             if options.zarr:  # they are written
                 prediction = replace(prediction, gates=(), probabilities=None)
-            nifti.write_prediction(prediction, folder, gates=options.gates)
+            io.write_prediction(prediction, folder, gates=options.gates)
         except AttnUNetError as error:
             failed += 1
             print(f"{path}: {error}", file=sys.stderr)

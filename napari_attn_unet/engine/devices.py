@@ -1,20 +1,28 @@
-"""Where to compute, and with which numbers."""
+"""Where to compute, and with which numbers. torch is imported when a device is asked for."""
 
 from __future__ import annotations
 
-import psutil
-import torch
+from typing import TYPE_CHECKING
 
-from napari_attn_unet.engine.planning import in_words
+import psutil
+
+from napari_attn_unet.engine.memory import in_words
+from napari_attn_unet.engine.planning import Budget
 from napari_attn_unet.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
 
 MEMORY_SHARE = 0.6
 """Share of the free memory that a run may take unless a limit is given."""
-PRECISIONS = {"f32": torch.float32, "bf16": torch.bfloat16}
+PRECISIONS = {"f32": 4, "bf16": 2}
+"""Bytes per number of a feature map."""
 
 
 def available_devices() -> dict[str, str]:
     """Return {device: description} of what this machine can compute on, "auto" first."""
+    import torch  # noqa: PLC0415  (1 s to import)
+
     devices = {"auto": "the fastest there is", "cpu": f"{torch.get_num_threads()} threads"}
     for i in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(i)
@@ -32,6 +40,8 @@ def pick_device(name: str) -> torch.device:
     DeviceError
         If this machine has no such device.
     """
+    import torch  # noqa: PLC0415  (1 s to import)
+
     devices = available_devices()
     if name == "auto":
         name = next((d for d in devices if d.startswith(("cuda", "mps"))), "cpu")
@@ -43,13 +53,39 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def free_memory(device: torch.device) -> int:
-    """Return the bytes that are free on a device."""
-    if device.type == "cuda":
+def pick_dtype(precision: str) -> torch.dtype:
+    """Return the type of numbers of a precision.
+
+    Raises
+    ------
+    DeviceError
+        If there is no such precision.
+    """
+    import torch  # noqa: PLC0415  (1 s to import)
+
+    if precision not in PRECISIONS:
+        msg = f"precision must be one of {', '.join(PRECISIONS)}, but got {precision!r}."
+        raise DeviceError(msg)
+    return {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
+
+
+def free_memory(device: torch.device | None = None) -> int:
+    """Return the bytes that are free on a device; without one, in main memory (without torch)."""
+    if device is not None and device.type == "cuda":
+        import torch  # noqa: PLC0415  (1 s to import)
+
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
-def default_limit(device: torch.device) -> int:
+def default_limit(device: torch.device | None = None) -> int:
     """Return the bytes that a run may take on a device unless a limit is given."""
     return int(MEMORY_SHARE * free_memory(device))
+
+
+def budget(
+    precision: str = "f32", limit: int | None = None, device: torch.device | None = None
+) -> Budget:
+    """Return what a run may take; without a device, of main memory (without torch)."""
+    on_host = device is None or device.type == "cpu"
+    return Budget(default_limit(device) if limit is None else limit, PRECISIONS[precision], on_host)

@@ -1,4 +1,4 @@
-"""What a card asks of the input, and its inverse: orientation, spacing, intensity."""
+"""What a card asks of the input: orientation, spacing, intensity."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_attn_unet.engine.frame import Float32Array, Frame, resize
 from napari_attn_unet.errors import ShapeError, VolumeError
 from napari_attn_unet.network.card import PreprocessingSpec
-from napari_attn_unet.volume import Box, Geometry, Orientation, Volume
-
-Float32Array = npt.NDArray[np.float32]
-Size = tuple[int, int, int]
+from napari_attn_unet.volume import Orientation, Volume
 
 
 class Normalised:
@@ -71,105 +69,12 @@ class Prepared:
     ----------
     data
         (C, Z, Y, X) float32, read part by part, or an array where it was resampled.
-    source
-        Geometry of the volume it was made from.
-    source_shape
-        Size (Z, Y, X) of that volume.
-    orientation
-        The change of axes from that volume to `data`.
+    frame
+        Where it lies over the volume it was made from.
     """
 
     data: Normalised | Float32Array
-    source: Geometry
-    source_shape: Size
-    orientation: Orientation
-
-    @property
-    def shape(self) -> Size:
-        """Size (Z, Y, X) of the network's grid."""
-        _, z, y, x = self.data.shape
-        return z, y, x
-
-    @property
-    def oriented_shape(self) -> Size:
-        """Size of the source once reoriented, before resampling."""
-        z, y, x = (self.source_shape[axis] for axis in self.orientation.axes)
-        return z, y, x
-
-    @property
-    def is_resampled(self) -> bool:
-        """Whether the network's grid has another spacing than the source."""
-        return self.shape != self.oriented_shape
-
-    def network_box(self, box: Box) -> Box:
-        """Return the voxels of the network's grid that a box of the source depends on."""
-        box = self.orientation.apply_to_box(box, self.source_shape)
-        if not self.is_resampled:
-            return box
-        ratio = np.asarray(self.shape) / self.oriented_shape  # network voxels per source voxel
-        z, y, x = (
-            # Interpolation reaches a voxel; smoothing before it, twice the ratio.
-            slice(
-                max(0, int(np.floor(s.start * r)) - int(np.ceil(2 * r)) - 2),
-                min(n, int(np.ceil(s.stop * r)) + int(np.ceil(2 * r)) + 2),
-            )
-            for s, r, n in zip(box, ratio, self.shape, strict=True)
-        )
-        return z, y, x
-
-    def network_plane(self, axis: int, plane: int) -> tuple[int, int]:
-        """Return (axis, plane) of the network's grid at a plane of the source."""
-        new = self.orientation.axes.index(axis)
-        size = self.oriented_shape[new]
-        if self.orientation.flips[new]:
-            plane = size - 1 - plane
-        place = int((plane + 0.5) * self.shape[new] / size)
-        return new, min(max(place, 0), self.shape[new] - 1)
-
-    def source_box(self, box: Box) -> Box:
-        """Return where the voxels of a box of the network's grid lie in the source.
-
-        For volumes that are not resampled.
-        """
-        return self.orientation.inverse.apply_to_box(box, self.oriented_shape)
-
-    def restore(self, maps: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Bring maps (K, Z, Y, X) on the network's grid back to the source's grid.
-
-        Maps are interpolated linearly where the volume was resampled; otherwise every value is
-        kept as it is.
-        """
-        if self.is_resampled:
-            maps = np.stack([resize(m, self.oriented_shape) for m in maps])
-        return np.ascontiguousarray(self.orientation.inverse.apply(maps))
-
-    def restore_gate(
-        self, gate: npt.NDArray[Any], level: int, start: tuple[int, int, int] = (0, 0, 0)
-    ) -> tuple[Float32Array, Geometry]:
-        """Bring a gate's map into the source's axis order, on its own grid.
-
-        Parameters
-        ----------
-        gate
-            (Z, Y, X), each voxel covering 2^level voxels of the network's grid along each axis.
-        start
-            Index of its first voxel in the map of the whole volume.
-
-        Returns
-        -------
-        map, geometry
-            The same values, flipped and permuted only, and where they lie.
-        """
-        ratio = np.asarray(self.oriented_shape) / self.shape  # source voxels per network voxel
-        size = 2**level * ratio
-        begin = np.asarray(start) * size
-        # The network pads at the far end, so a map can reach beyond the image there. Once an
-        # axis is flipped back, that overhang lies before the image's first voxel.
-        end = begin + np.asarray(gate.shape) * size
-        first = np.where(self.orientation.flips, self.oriented_shape - end, begin)
-        order = list(self.orientation.inverse.axes)
-        restored = np.ascontiguousarray(self.orientation.inverse.apply(gate), dtype=np.float32)
-        return restored, self.source.regridded(size[order].tolist(), first[order].tolist())
+    frame: Frame
 
 
 def prepare(volume: Volume, spec: PreprocessingSpec, channels: int = 1) -> Prepared:
@@ -210,30 +115,12 @@ def prepare(volume: Volume, spec: PreprocessingSpec, channels: int = 1) -> Prepa
         mean.append(m if spec.intensity == "zscore" else 0.0)
         deviation.append(d if spec.intensity == "zscore" else 1.0)
 
-    orientation = network_orientation(volume, spec)
-    lazy = Normalised(volume.data, orientation, mean, deviation)
-    size = network_shape(volume, spec)
+    frame = Frame.of(volume, spec)
+    lazy = Normalised(volume.data, frame.orientation, mean, deviation)
     data: Normalised | Float32Array = lazy
-    if size != lazy.shape[1:]:
-        data = np.stack([resize(channel, size) for channel in np.asarray(lazy)])
-    return Prepared(data, volume.geometry, volume.shape, orientation)
-
-
-def network_orientation(volume: Volume, spec: PreprocessingSpec) -> Orientation:
-    """Return the change of axes from a volume to what the network sees."""
-    if spec.orientation == "canonical":
-        return Orientation.to_canonical(volume.geometry.affine)
-    return Orientation()
-
-
-def network_shape(volume: Volume, spec: PreprocessingSpec) -> Size:
-    """Return the size (Z, Y, X) of the grid that the network sees of a volume."""
-    axes = network_orientation(volume, spec).axes
-    z, y, x = (volume.shape[axis] for axis in axes)
-    spacing = volume.geometry.spacing_mm
-    if spec.spacing is None or spacing is None:
-        return z, y, x
-    return resampled_shape((z, y, x), [spacing[axis] for axis in axes], spec.spacing)
+    if frame.is_resampled:
+        data = np.stack([resize(channel, frame.shape) for channel in np.asarray(lazy)])
+    return Prepared(data, frame)
 
 
 def statistics(array: Any, channel: int = 0, name: str = "volume") -> tuple[float, float]:
@@ -284,22 +171,3 @@ def _blocks(array: Any, channel: int) -> Iterator[npt.NDArray[Any]]:
         step = max(chunks[1]) if isinstance(chunks[1], tuple) else chunks[1]
     for z in range(0, planes, step):
         yield np.asarray(array[channel, z : z + step])
-
-
-def resampled_shape(
-    shape: tuple[int, ...], spacing: list[float], target: tuple[float, float, float]
-) -> Size:
-    """Return the size of a grid over the same extent with voxels of about `target`."""
-    z, y, x = (max(1, round(n * s / t)) for n, s, t in zip(shape, spacing, target, strict=True))
-    return z, y, x
-
-
-def resize(array: npt.NDArray[Any], size: Size) -> Float32Array:
-    """Resample (Z, Y, X) linearly to `size` over the same extent; smoothed before it shrinks."""
-    from skimage.transform import resize as skimage_resize  # noqa: PLC0415  (0.3 s to import)
-
-    shrinks = any(new < old for new, old in zip(size, array.shape, strict=True))
-    result: Float32Array = skimage_resize(
-        array, size, order=1, mode="edge", anti_aliasing=shrinks, preserve_range=True
-    ).astype(np.float32)
-    return result

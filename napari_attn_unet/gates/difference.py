@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_attn_unet.engine.predictor import Predictor, Progress
-from napari_attn_unet.prediction import Prediction
+from napari_attn_unet.engine.predictor import Predictor
+from napari_attn_unet.prediction import Prediction, Steps, relay
 from napari_attn_unet.volume import Geometry, Volume
 
 
@@ -45,20 +44,11 @@ class Difference:
         return found
 
 
-def compare(
-    first: Predictor, second: Predictor, volume: Volume
-) -> Generator[Progress, int | None, Difference]:
+def compare(first: Predictor, second: Predictor, volume: Volume) -> Steps[Difference]:
     """Run both on a volume; yield progress, return the difference."""
     predictions: list[Prediction] = []
-    for predictor in (first, second):
+    for i, predictor in enumerate((first, second)):
         steps = predictor.steps(volume, probabilities=True)
         name = predictor.checkpoint.card.name
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as stop:
-                predictions.append(stop.value)
-                break
-            done = (len(predictions) + progress.done) / 2
-            yield replace(progress, phase=f"{name} · {progress.phase}", done=done)
+        predictions.append((yield from relay(steps, name, (i / 2, (i + 1) / 2))))
     return Difference(*predictions)

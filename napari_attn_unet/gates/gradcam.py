@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from napari_attn_unet.engine.devices import default_limit, pick_device
-from napari_attn_unet.engine.planning import in_words, padded
+from napari_attn_unet.engine.memory import in_words
+from napari_attn_unet.engine.plan import padded
 from napari_attn_unet.engine.preprocessing import prepare
 from napari_attn_unet.errors import ConfigError, MemoryLimitError
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.model import ModelConfig, map_size
+from napari_attn_unet.network.config import ModelConfig, map_size
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.volume import Volume
 
@@ -73,7 +74,7 @@ def seg_grad_cam(  # noqa: PLR0913  (each is named by its caller)
         raise ConfigError(msg)
     place = pick_device(device)
     prepared = prepare(volume, checkpoint.card.preprocessing, config.in_channels)
-    needed = bytes_needed(config, prepared.shape)
+    needed = bytes_needed(config, prepared.frame.shape)
     limit = default_limit(place) if memory_limit is None else memory_limit
     if needed > limit:
         msg = (
@@ -99,8 +100,8 @@ def seg_grad_cam(  # noqa: PLR0913  (each is named by its caller)
     (gradient,) = torch.autograd.grad(score, features[0])
     weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
     cam = (weights * features[0].detach()).sum(dim=1)[0].clamp_(min=0)
-    z, y, x = map_size(prepared.shape, level - 1)
+    z, y, x = map_size(prepared.frame.shape, level - 1)
     cam = cam[:z, :y, :x]
     cam = cam / cam.max().clamp_min(torch.finfo(cam.dtype).tiny)
-    values, geometry = prepared.restore_gate(cam.cpu().numpy(), level - 1, (0, 0, 0))
+    values, geometry = prepared.frame.restore_gate(cam.cpu().numpy(), level - 1, (0, 0, 0))
     return GateMap(values, geometry, level - 1)

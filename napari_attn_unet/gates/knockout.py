@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy.typing as npt
 import torch
 
 from napari_attn_unet.engine.intervention import KINDS, Intervention
-from napari_attn_unet.engine.predictor import Predictor, Progress
+from napari_attn_unet.engine.predictor import Predictor
+from napari_attn_unet.engine.session import Session
 from napari_attn_unet.errors import ConfigError
 from napari_attn_unet.network.checkpoint import Checkpoint
 from napari_attn_unet.network.model import AttentionUNet
-from napari_attn_unet.prediction import GateMap, Prediction
+from napari_attn_unet.prediction import GateMap, Prediction, Steps, finish, relay
 from napari_attn_unet.scores import metrics
 from napari_attn_unet.volume import Volume
 
@@ -95,59 +96,65 @@ class Effect:
         return float(np.abs(self.delta(label)[inside]).mean()) if inside.any() else float("nan")
 
 
-def knock_out(  # noqa: PLR0913  (each is named by its caller)
-    predictor: Predictor,
-    volume: Volume,
+def knock_out(
+    predictor: Predictor, volume: Volume, changes: Sequence[Mapping[int, Intervention]]
+) -> list[Effect]:
+    """Run a network as it is, then with each change of its gates.
+
+    Parameters
+    ----------
+    predictor, volume
+        What is run, on what.
+    changes
+        Each {gate's level, from 1, the finest: what is done to it}, all at once.
+
+    Returns
+    -------
+    list of Effect
+        One for each change: both predictions, Δ probability (Z, Y, X), changed voxels.
+
+    Raises
+    ------
+    ConfigError
+        If a change names no gate, or one that the network does not have.
+    """
+    return finish(steps(predictor.session(volume, keep="gates"), changes))
+
+
+def steps(
+    session: Session,
     changes: Sequence[Mapping[int, Intervention]],
     *,
     base: Prediction | None = None,
     look_at: int | None = None,
-    axis: int | None = None,
-) -> Generator[Progress, int | None, list[Effect]]:
-    """Run the network as it is, then with each change; yield progress, return the effects.
+) -> Steps[list[Effect]]:
+    """Do what `knock_out` does, yielding progress.
 
     What the changes do not reach is computed once and kept, if memory allows.
 
     Parameters
     ----------
-    predictor
-        It keeps what further calls with the same volume and axis need.
-    volume
-        The image.
+    session
+        Of the predictor and volume; it keeps what further calls need if it keeps "gates".
     changes
-        Each {gate's level: what is done to it}, all at once.
+        As of `knock_out`.
     base
         The prediction without any change, with probabilities, if there is one.
-    look_at, axis
-        The plane to begin with; see `Predictor.steps`.
+    look_at
+        The plane to begin with; see `Session.run`.
     """
     for change in changes:
         if not change:
             msg = "A knock-out needs at least one gate to change, but got none."
             raise ConfigError(msg)
-    options: dict[str, Any] = {
-        "probabilities": True,
-        "look_at": look_at,
-        "axis": axis,
-        "keep": "gates",
-    }
     wanted: list[Mapping[int, Intervention]] = list(changes)
-    if base is None or base.probabilities is None or not predictor.has_kept_of(volume):
+    if base is None or base.probabilities is None or not session.has_kept:
         wanted.insert(0, {})
     effects = []
     for i, change in enumerate(wanted):
         what = Effect(change, base, base).name if change and base is not None else "as it is"
-        steps = predictor.steps(volume, interventions=change, **options)
-        wish: int | None = None
-        while True:
-            try:
-                progress = steps.send(wish)
-            except StopIteration as stop:
-                result: Prediction = stop.value
-                break
-            wish = yield replace(
-                progress, phase=f"{what} · {progress.phase}", done=(i + progress.done) / len(wanted)
-            )
+        run = session.run(probabilities=True, interventions=change, look_at=look_at)
+        result = yield from relay(run, what, (i / len(wanted), (i + 1) / len(wanted)))
         if not change:
             base = result
         else:
@@ -157,26 +164,19 @@ def knock_out(  # noqa: PLR0913  (each is named by its caller)
 
 
 def table(
-    predictor: Predictor,
-    volume: Volume,
+    session: Session,
     truth: npt.NDArray[Any] | None = None,
     interventions: Sequence[Intervention] | None = None,
-) -> Generator[Progress, int | None, list[Row]]:
+) -> Steps[list[Row]]:
     """Try interventions, the `standard` ones by default, on every gate; return a row per class."""
-    levels = [level for level, gated in enumerate(predictor.checkpoint.config.gates, 1) if gated]
     kinds = standard() if interventions is None else interventions
+    levels = session.predictor.checkpoint.config.gated_levels
     changes = [{level: change} for level in levels for change in kinds]
     rows: list[Row] = []
     base: Prediction | None = None
     for i, change in enumerate(changes):  # one at a time: only one result is held
-        steps = knock_out(predictor, volume, [change], base=base)
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as stop:
-                effect: Effect = stop.value[0]
-                break
-            yield replace(progress, done=(i + progress.done) / len(changes))
+        share = i / len(changes), (i + 1) / len(changes)
+        (effect,) = yield from relay(steps(session, [change], base=base), share=share)
         base = effect.base
         rows += effect.rows(truth)
     return rows
@@ -195,9 +195,7 @@ def randomised(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
     return Checkpoint(card, state)
 
 
-def random_gates(
-    predictor: Predictor, volume: Volume, seed: int = 0
-) -> Generator[Progress, int | None, tuple[GateMap, ...]]:
+def random_gates(predictor: Predictor, volume: Volume, seed: int = 0) -> Steps[tuple[GateMap, ...]]:
     """Return the gate maps of `randomised` on a volume."""
     other = Predictor(
         randomised(predictor.checkpoint, seed),

@@ -1,1 +1,17 @@
-"""Volumes, masks and maps from and to files."""
+"""Volumes, masks and maps from and to files: one file a format, behind `read` and `write`."""
+
+from napari_attn_unet.io.labels import looks_like_labels, read_labels
+from napari_attn_unet.io.results import read_about, write_prediction
+from napari_attn_unet.io.volumes import SUFFIXES, is_volume_file, read, stem, write
+
+__all__ = [
+    "SUFFIXES",
+    "is_volume_file",
+    "looks_like_labels",
+    "read",
+    "read_about",
+    "read_labels",
+    "stem",
+    "write",
+    "write_prediction",
+]

@@ -10,33 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_attn_unet.errors import CheckpointError, ConfigError
+from napari_attn_unet.prediction import ClassInfo
 
 FORMAT_VERSION = 1
 MUCH_LARGER = 1.6
 """An image this many times larger than what a checkpoint was trained on deserves a word."""
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format
-
-_COLOURS = (
-    (0.0, 0.0, 0.0),
-    (1.0, 0.45, 0.1),
-    (0.1, 0.75, 1.0),
-    (0.55, 0.9, 0.2),
-    (0.95, 0.3, 0.75),
-    (1.0, 0.9, 0.2),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ClassInfo:
-    """Name and display colour (r, g, b in 0..1) of one class."""
-
-    name: str
-    colour: tuple[float, float, float]
-
-    @classmethod
-    def numbered(cls, label: int, name: str) -> ClassInfo:
-        """Return a class with the palette's colour for `label`."""
-        return cls(name, _COLOURS[0 if label == 0 else 1 + (label - 1) % (len(_COLOURS) - 1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +65,7 @@ class Card:
     name, description
         What the network is for.
     config
-        `model.ModelConfig` as a dictionary.
+        `config.ModelConfig` as a dictionary.
     preprocessing
         What the network expects of its input.
     classes
@@ -144,7 +123,8 @@ class Card:
 
     def to_json(self) -> str:
         """Return the card as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        classes = [info._asdict() for info in self.classes]
+        return json.dumps(asdict(self) | {"classes": classes}, ensure_ascii=False)
 
     def larger_than_seen(
         self, shape: Sequence[int], spacing_mm: Sequence[float] | None
@@ -227,12 +207,12 @@ def _short(value: Any) -> str:
 
 
 def read_card(path: str | Path) -> Card:
-    """Read the card from a checkpoint's header, without its weights and without torch.
+    """Read the card from a safetensors file's header, without its weights and without torch.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, is no safetensors file, or carries no card.
+        If the file is missing, is no safetensors file, was cut short, or carries no card.
     """
     return Card.from_json(_card_text(Path(path)))
 
@@ -242,9 +222,10 @@ def _card_text(path: Path) -> str:
         what = "is a folder" if path.is_dir() else "is not there"
         msg = f"{path} {what}. Choose a checkpoint file that exists."
         raise CheckpointError(msg)
+    there = path.stat().st_size
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
-        head = file.read(size) if 0 < size <= min(MAX_HEADER_BYTES, path.stat().st_size) else b""
+        head = file.read(size) if 0 < size <= min(MAX_HEADER_BYTES, there) else b""
     try:
         header = json.loads(head)
     except ValueError as error:
@@ -254,7 +235,9 @@ def _card_text(path: Path) -> str:
             "`attn-unet train` writes them."
         )
         raise CheckpointError(msg) from error
-    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    if not isinstance(header, dict):
+        header = {}
+    metadata = header.get("__metadata__", {})
     if "card" not in metadata:
         msg = (
             f"{path.name} holds weights but no card, so nothing says which network they belong "
@@ -262,4 +245,19 @@ def _card_text(path: Path) -> str:
             "`attn-unet train` writes checkpoints with a card."
         )
         raise CheckpointError(msg)
+    needed = 8 + size + max((_end(entry) for entry in header.values()), default=0)
+    if there != needed:
+        msg = (
+            f"{path.name} is damaged or incomplete: it has {there:,} bytes, its header tells of "
+            f"{needed:,}. Copy or download it again."
+        )
+        raise CheckpointError(msg)
     return str(metadata["card"])
+
+
+def _end(entry: Any) -> int:
+    """Return where the data of a tensor ends, in bytes behind the header."""
+    try:
+        return int(entry["data_offsets"][1])
+    except (KeyError, TypeError, ValueError, IndexError):
+        return 0  # the header's own metadata

@@ -7,10 +7,8 @@ only in this program's own layout, {"card": JSON text, "state_dict": tensors}.
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -19,11 +17,13 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from napari_attn_unet.errors import CheckpointError, ConfigError
+from napari_attn_unet.errors import CheckpointError, ConfigError, FileError
 from napari_attn_unet.network.card import Card, read_card
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.config import ModelConfig
+from napari_attn_unet.network.library import resolve
+from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.output import replacing
 
-SUFFIXES = (".safetensors", ".pt", ".pth")
 _LISTED = 5  # keys named in a message; the rest are counted
 
 
@@ -61,16 +61,12 @@ class Checkpoint:
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint as safetensors; an interrupted write leaves no half file."""
-        path = Path(path)
         tensors = {key: value.detach().cpu().contiguous() for key, value in self.state.items()}
-        temporary = path.with_name(f".{path.name}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(save_tensors(tensors, {"card": self.card.to_json()}))
-            os.replace(temporary, path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            msg = f"The checkpoint could not be written to {path}: {error}. Choose another place."
+            with replacing(path) as temporary:
+                temporary.write_bytes(save_tensors(tensors, {"card": self.card.to_json()}))
+        except FileError as error:
+            msg = f"The checkpoint was not saved. {error}"
             raise CheckpointError(msg) from error
 
 
@@ -103,28 +99,6 @@ def load(source: str | Path) -> Checkpoint:
             raise CheckpointError(msg) from error
     _check(path, card, state)
     return Checkpoint(card, state, path, hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def resolve(source: str | Path) -> Path:
-    """Return the file of a checkpoint given by path or by the name of one that ships.
-
-    Raises
-    ------
-    CheckpointError
-        If there is no such file.
-    """
-    ships = bundled()
-    if str(source) in ships:
-        return ships[str(source)]
-    path = Path(source).expanduser()
-    if not path.is_file():
-        what = f"{path} is a folder" if path.is_dir() else f"There is no checkpoint at {path}"
-        msg = (
-            f"{what}. Give the path of a {' or '.join(SUFFIXES)} file, "
-            f"or one of the checkpoints that ship: {', '.join(ships)}."
-        )
-        raise CheckpointError(msg)
-    return path
 
 
 def _read_torch(path: Path) -> tuple[Card, dict[str, Tensor]]:
@@ -200,9 +174,3 @@ def _not_finite(state: dict[str, Tensor]) -> list[str]:
 def _some(keys: list[str]) -> str:
     more = f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else ""
     return ", ".join(keys[:_LISTED]) + more
-
-
-def bundled() -> dict[str, Path]:
-    """Return {name: path} of the checkpoints that ship with the package."""
-    folder = Path(str(resources.files("napari_attn_unet") / "checkpoints"))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}

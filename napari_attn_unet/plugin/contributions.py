@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from napari_attn_unet import io
 from napari_attn_unet.errors import FileError
-from napari_attn_unet.io import nifti
-from napari_attn_unet.network.card import ClassInfo
 from napari_attn_unet.plugin.layers import OUTPUT, LayerData, colormap, gate_style, geometry_of
+from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.volume import Geometry, Volume
 
 _CASE = "hippocampus_011"
@@ -26,23 +26,23 @@ _ARCHIVE_HASH = "md5:9d24dba78a72977dbd1d2e110310f31b"
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
     """Return the reader of NIfTI files, or None for anything else."""
     paths = [path] if isinstance(path, str) else path
-    if all(str(p).lower().endswith(nifti.SUFFIXES) for p in paths):
+    if all(map(io.is_volume_file, paths)):
         return _read
     return None
 
 
 def _read(path: str | list[str]) -> list[LayerData]:
     paths = [path] if isinstance(path, str) else path
-    return [_output_layer(p) or _volume_layer(nifti.read(p)) for p in paths]
+    return [_output_layer(p) or _volume_layer(io.read(p)) for p in paths]
 
 
 def _output_layer(path: str) -> LayerData | None:
     """Return a mask or gate map that `predict` wrote as the layer it was; None for other files."""
-    about = nifti.read_about(path)
-    name = re.fullmatch(r"mask|gate(\d+)", nifti.stem(path))
+    about = io.read_about(path)
+    name = re.fullmatch(r"mask|gate(\d+)", io.stem(path))
     if about is None or name is None:
         return None
-    volumes = nifti.read(path)
+    volumes = io.read(path)
     data, options, _ = _volume_layer(volumes)
     # A file's direction is not shown, so a map is laid over its image by their grids.
     image = Geometry(np.asarray(about["affine"]), about["unit"])
@@ -68,7 +68,7 @@ def _volume_layer(volumes: list[Volume], **options: Any) -> LayerData:
     first = volumes[0]
     series = len(volumes) > 1
     data = np.stack([v.data[0] for v in volumes]) if series else np.asarray(first.data[0])
-    labels = nifti.looks_like_labels(data, first.name)
+    labels = io.looks_like_labels(data, first.name)
     lead = (1.0,) if series else ()
     about: dict[str, Any] = {
         "name": first.name,
@@ -108,7 +108,7 @@ def _write(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         if key in attributes
     }
     layer = Layer.create(array, options | {"rgb": False}, "image")
-    nifti.write(path, array, geometry_of(layer), layer.metadata)
+    io.write(path, array, geometry_of(layer), layer.metadata)
     return [path]
 
 
@@ -132,7 +132,7 @@ def sample_phantom() -> list[LayerData]:
 def sample_mni152() -> list[LayerData]:
     """Return the hippocampal region of the ICBM 152 template."""
     folder = Path(str(resources.files("napari_attn_unet") / "samples"))
-    volumes = nifti.read(folder / "hippocampus_mni152.nii.gz")
+    volumes = io.read(folder / "hippocampus_mni152.nii.gz")
     return [_volume_layer(volumes, name="Hippocampus MRI", colormap="gray")]
 
 
@@ -147,7 +147,7 @@ def sample_hippocampus() -> list[LayerData]:
         If it cannot be downloaded.
     """
     folder = os.environ.get("ATTN_UNET_HIPPOCAMPUS") or _download()
-    image, label = (nifti.read(Path(folder) / kind / f"{_CASE}.nii.gz") for kind in _KINDS)
+    image, label = (io.read(Path(folder) / kind / f"{_CASE}.nii.gz") for kind in _KINDS)
     classes = ("background", "anterior", "posterior")
     colours = [(c.name, c.colour) for c in map(ClassInfo.numbered, range(3), classes)]
     data, about, kind = _volume_layer(label, name=f"{_CASE} · truth", visible=False)

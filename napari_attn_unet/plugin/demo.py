@@ -9,7 +9,7 @@ from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
 
-from napari_attn_unet.io import nifti
+from napari_attn_unet import io
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.prediction import Prediction
 
@@ -41,7 +41,7 @@ class Demo:
     def done(self, prediction: Prediction) -> None:
         """Write the outputs, and the picture once the window has drawn them."""
         self.viewer.reset_view()  # the dock has narrowed the canvas since the sample was opened
-        written = nifti.write_prediction(prediction, self.out)
+        written = io.write_prediction(prediction, self.out)
         print(f"The mask and the gate maps are in {self.out.resolve()}:")
         for path in written:
             print(f"  {path.name}")

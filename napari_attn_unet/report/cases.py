@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -11,16 +10,17 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_attn_unet import io
 from napari_attn_unet.errors import AttnUNetError, ConfigError, DatasetError
 from napari_attn_unet.gates.inspection import Inspection, Row
-from napari_attn_unet.io import nifti
-from napari_attn_unet.network.card import ClassInfo
+from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.report import figure
 from napari_attn_unet.scores.comparison import TOGETHER, Comparison, labels_in, match, relabel
 from napari_attn_unet.volume import onto_grid
@@ -201,7 +201,7 @@ def find_pairs(
     elif truths.is_dir():
         labels = _by_name(truths)
     elif masks.is_file():
-        labels = {nifti.stem(masks): truths}
+        labels = {io.stem(masks): truths}
     else:
         what = "is one file" if truths.exists() else "does not exist"
         msg = f"{truths} {what}. A folder of truths or a dataset.json is needed for these masks."
@@ -209,7 +209,7 @@ def find_pairs(
     if not labels:
         msg = f"{truths} holds no truths: CASE.nii.gz is needed."
         raise ConfigError(msg)
-    found = {nifti.stem(masks): masks} if masks.is_file() else _by_name(masks)
+    found = {io.stem(masks): masks} if masks.is_file() else _by_name(masks)
     if masks.is_file() and len(found) == 1 and next(iter(found)) not in labels:
         found = {_case_of(masks): masks}
     if not found:
@@ -238,7 +238,7 @@ def _some(names: Mapping[str, Path]) -> str:
 
 
 def _case_of(path: Path) -> str:
-    name = nifti.stem(path)
+    name = io.stem(path)
     return path.parent.name if name == MASK else name
 
 
@@ -247,12 +247,12 @@ def _by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         msg = f"{folder} is no folder and no volume file that is there."
         raise ConfigError(msg)
-    there = [p for p in sorted(folder.iterdir()) if p.name.endswith(nifti.SUFFIXES)]
+    there = [p for p in sorted(folder.iterdir()) if p.name.endswith(io.SUFFIXES)]
     deeper = [
         p / f"{MASK}{end}"
         for p in sorted(folder.iterdir())
         if p.is_dir()
-        for end in nifti.SUFFIXES
+        for end in io.SUFFIXES
         if (p / f"{MASK}{end}").is_file()
     ]
     return {_case_of(path): path for path in [*deeper, *there] if not path.name.startswith(".")}
@@ -268,8 +268,8 @@ def _dataset(index: Path) -> tuple[dict[str, Path], dict[str, Path], tuple[str, 
         msg = f"{index} has no 'training' and 'labels' as the Decathlon's have: {error!r}."
         raise DatasetError(msg) from error
     classes = tuple(names.get(i, f"label {i}") for i in range(max(names) + 1))
-    labels = {nifti.stem(label): label for _, label in entries}
-    return labels, {nifti.stem(label): image for image, label in entries}, classes
+    labels = {io.stem(label): label for _, label in entries}
+    return labels, {io.stem(label): image for image, label in entries}, classes
 
 
 # --- evaluation ---------------------------------------------------------------------------------
@@ -278,10 +278,10 @@ def evaluate_case(
 ) -> CaseResult:
     """Evaluate one pair; what is wrong with it is told in the result, not raised."""
     try:
-        mask, place = nifti.read_labels(pair.mask)
-        truth, there = nifti.read_labels(pair.truth)
+        mask, place = io.read_labels(pair.mask)
+        truth, there = io.read_labels(pair.truth)
         truth = onto_grid(truth, there, place, mask.shape)
-        about = nifti.read_about(pair.mask)
+        about = io.read_about(pair.mask)
         names: Sequence[str] = [c[0] for c in about["classes"]] if about is not None else classes
         matching = match(_named(mask, names), _named(truth, classes or names))
         comparison = Comparison(*relabel(mask, truth, matching), place, matching.classes)
@@ -308,7 +308,7 @@ def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
     """Return the worst slice as PNG; the middle of the truth where nothing is wrong."""
     image = np.zeros(comparison.mask.shape, np.float32)
     if pair.image is not None:
-        volume = nifti.read(pair.image)[0]
+        volume = io.read(pair.image)[0]
         grid, shape = comparison.geometry, comparison.mask.shape
         image = onto_grid(np.asarray(volume.data[0]), volume.geometry, grid, shape)
     inspection = Inspection(
@@ -323,7 +323,7 @@ def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
     style = figure.Style(
         colours=[ClassInfo.numbered(i, n).colour for i, n in enumerate(comparison.classes)]
     )
-    buffer = io.BytesIO()
+    buffer = BytesIO()
     figure.draw(inspection, 0, [place], style).savefig(buffer, format="png", dpi=90)
     return buffer.getvalue()
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_attn_unet.engine.predictor import Predictor, Progress
+from napari_attn_unet import io
+from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.gates import knockout
 from napari_attn_unet.gates.gradcam import seg_grad_cam
 from napari_attn_unet.gates.inspection import Inspection, Row, write_csv
 from napari_attn_unet.gates.statistics import rank_correlation
-from napari_attn_unet.io import nifti
-from napari_attn_unet.prediction import Prediction
+from napari_attn_unet.prediction import Prediction, Progress, Result, Steps, relay
 from napari_attn_unet.report import figure
 from napari_attn_unet.volume import Volume
 
 TABLES = ("gates", "profile", "agreement", "agreement_slices")
 STAGES = ("segment", "random weights", "Grad-CAM", "knock-out")
-Steps = Generator[Progress, int | None, Any]
 
 
 def write(  # noqa: PLR0913  (each is named by its caller)
@@ -35,7 +32,7 @@ def write(  # noqa: PLR0913  (each is named by its caller)
     top: float = 5.0,
     gradcam: bool = True,
     knockouts: bool = True,
-) -> Generator[Progress, int | None, Inspection]:
+) -> Steps[Inspection]:
     """Segment a volume and write mask, gates' maps, tables and a figure; yield progress.
 
     Parameters
@@ -54,10 +51,14 @@ def write(  # noqa: PLR0913  (each is named by its caller)
         Whether to write gradcam.csv with its maps, and knockout.csv.
     """
     stages = [s for s, on in zip(STAGES, (True, True, gradcam, knockouts), strict=True) if on]
-    prediction: Prediction = yield from _stage(
-        stages, "segment", predictor.steps(volume, probabilities=True, keep="gates")
-    )
-    nifti.write_prediction(prediction, out, gates=True)
+
+    def stage(name: str, steps: Steps[Result]) -> Steps[Result]:
+        i = stages.index(name)
+        return relay(steps, name, (i / len(stages), (i + 1) / len(stages)))
+
+    session = predictor.session(volume, keep="gates")
+    prediction = yield from stage("segment", session.run(probabilities=True))
+    io.write_prediction(prediction, out, gates=True)
     inspection = Inspection(
         np.asarray(volume.data[0]),
         volume.geometry,
@@ -66,7 +67,7 @@ def write(  # noqa: PLR0913  (each is named by its caller)
         truth,
         [title for title, _ in prediction.classes],
     )
-    random = yield from _stage(stages, "random weights", knockout.random_gates(predictor, volume))
+    random = yield from stage("random weights", knockout.random_gates(predictor, volume))
     classes: list[int | None] = [None, *inspection.labels()]
     tables: dict[str, list[Row]] = {
         "gates": inspection.statistics_rows(),
@@ -77,13 +78,11 @@ def write(  # noqa: PLR0913  (each is named by its caller)
         ],
     }
     if gradcam:
-        tables["gradcam"] = yield from _stage(
-            stages, "Grad-CAM", _gradcam(predictor, volume, prediction, out)
+        tables["gradcam"] = yield from stage(
+            "Grad-CAM", _gradcam(predictor, volume, prediction, out)
         )
     if knockouts:
-        tables["knockout"] = yield from _stage(
-            stages, "knock-out", knockout.table(predictor, volume, truth)
-        )
+        tables["knockout"] = yield from stage("knock-out", knockout.table(session, truth))
     for title, rows in tables.items():
         write_csv(out / f"{title}.csv", rows)
     style = figure.Style(colours=[colour for _, colour in prediction.classes])
@@ -92,18 +91,9 @@ def write(  # noqa: PLR0913  (each is named by its caller)
     return inspection
 
 
-def _stage(stages: Sequence[str], stage: str, steps: Steps) -> Steps:
-    """Drive one stage; its progress is a part of the whole."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        done = (stages.index(stage) + progress.done) / len(stages)
-        yield replace(progress, phase=f"{stage} · {progress.phase}", done=done)
-
-
-def _gradcam(predictor: Predictor, volume: Volume, prediction: Prediction, out: Path) -> Steps:
+def _gradcam(
+    predictor: Predictor, volume: Volume, prediction: Prediction, out: Path
+) -> Steps[list[Row]]:
     """Write the Grad-CAM maps of every class and level; return their correlation with the gates."""
     rows: list[Row] = []
     classes = list(enumerate(prediction.classes))[1:]
@@ -120,7 +110,7 @@ def _gradcam(predictor: Predictor, volume: Volume, prediction: Prediction, out: 
                 predictor.memory_limit,
             )
             path = out / f"gradcam_{name.replace(' ', '_')}_level{level}.nii.gz"
-            nifti.write(path, cam.coefficients, cam.geometry, prediction.metadata)
+            io.write(path, cam.coefficients, cam.geometry, prediction.metadata)
             rows.append(
                 {
                     "class": name,

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_attn_unet import io
 from napari_attn_unet.engine.preprocessing import Prepared, prepare
 from napari_attn_unet.errors import DatasetError
-from napari_attn_unet.io import nifti
 from napari_attn_unet.network.card import PreprocessingSpec
 from napari_attn_unet.volume import Volume
 
@@ -127,7 +127,7 @@ def open_dataset(folder: str | Path) -> Dataset:
         raise DatasetError(msg)
     return Dataset(
         folder,
-        tuple(CasePaths(nifti.stem(image), image, label) for image, label in entries),
+        tuple(CasePaths(io.stem(image), image, label) for image, label in entries),
         tuple(labels[i] for i in range(len(labels))),
         max(1, len(raw.get("modality", {}))),
         {
@@ -147,8 +147,8 @@ def load_cases(paths: list[CasePaths], dataset: Dataset, spec: PreprocessingSpec
         If an image and its label differ in size, or a label is not among the classes.
     """
     for case in paths:
-        volume = _single(nifti.read(case.image, dataset.channels), case.image)
-        truth_volume = _single(nifti.read(case.label), case.label)
+        volume = _single(io.read(case.image, dataset.channels), case.image)
+        truth_volume = _single(io.read(case.label), case.label)
         truth = np.asarray(truth_volume.data[0])
         if truth.shape != volume.shape:
             msg = f"{case.name}: the image is {volume.shape}, but its label {truth.shape}."
@@ -163,9 +163,9 @@ def load_cases(paths: list[CasePaths], dataset: Dataset, spec: PreprocessingSpec
         truth = truth.astype(np.uint8)
         prepared = prepare(volume, spec, dataset.channels)
         prepared = replace(prepared, data=np.asarray(prepared.data))  # read many times
-        label = prepared.orientation.apply(truth)
-        if prepared.is_resampled:
-            label = _nearest(label, prepared.shape)
+        label = prepared.frame.orientation.apply(truth)
+        if prepared.frame.is_resampled:
+            label = _nearest(label, prepared.frame.shape)
         spacing = volume.geometry.spacing_mm
         extent = None
         if spacing is not None:

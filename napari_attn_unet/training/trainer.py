@@ -20,9 +20,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_attn_unet import __version__
 from napari_attn_unet.errors import DatasetError
-from napari_attn_unet.network.card import Card, ClassInfo, PreprocessingSpec
+from napari_attn_unet.network.card import Card, PreprocessingSpec
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.config import ModelConfig
+from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.scores.metrics import dice
 from napari_attn_unet.training.augmentation import augment, random_patch
 from napari_attn_unet.training.config import TrainingConfig
@@ -235,7 +237,7 @@ def _validate(
     """Score whole held-out cases, one pass each, on their own grid; return Dice by class."""
     rows: list[list[float]] = []
     for case in cases:
-        mask = case.prepared.restore(_probabilities(network, case)).argmax(axis=0)
+        mask = case.prepared.frame.restore(_probabilities(network, case)).argmax(axis=0)
         rows.append([dice(mask, case.truth, k) for k in range(1, len(dataset.classes))])
         yield TrainingProgress("validating", len(rows), len(cases), epoch, epochs)
     means = np.nanmean(np.asarray(rows), axis=0)

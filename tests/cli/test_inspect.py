@@ -11,10 +11,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from napari_attn_unet import phantom
+from napari_attn_unet import io, phantom
 from napari_attn_unet.cli.main import main
 from napari_attn_unet.gates.inspection import Inspection
-from napari_attn_unet.io import nifti
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.report import figure
 from napari_attn_unet.volume import Geometry
@@ -25,11 +24,11 @@ def case(tmp_path: Path) -> tuple[Path, Path]:
     """An image and its truth as files, the truth on a grid twice as fine."""
     image, truth = phantom.make((24, 32, 28), seed=3)
     place = Geometry.from_spacing((1.5, 1, 1), (4, 5, 6), "mm")
-    nifti.write(tmp_path / "brain.nii.gz", image.data[0], place)
+    io.write(tmp_path / "brain.nii.gz", image.data[0], place)
     finer = place.regridded((0.5, 0.5, 0.5), (-0.25, -0.25, -0.25))
     for axis in range(3):
         truth = truth.repeat(2, axis)
-    nifti.write(tmp_path / "labels.nii.gz", truth, finer)
+    io.write(tmp_path / "labels.nii.gz", truth, finer)
     return tmp_path / "brain.nii.gz", tmp_path / "labels.nii.gz"
 
 
@@ -137,7 +136,7 @@ def test_predict_warns_of_a_far_larger_image_and_tells_of_time_points(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     series = np.random.default_rng(0).normal(size=(2, 20, 24, 22)).astype(np.float32)
-    nifti.write(tmp_path / "series.nii.gz", series, Geometry.from_spacing((9, 9, 9), unit="mm"))
+    io.write(tmp_path / "series.nii.gz", series, Geometry.from_spacing((9, 9, 9), unit="mm"))
     command = ["predict", str(tmp_path / "series.nii.gz"), "--out", str(tmp_path / "o")]
     assert main([*command, "--checkpoint", "phantom"]) == 0
     told = capsys.readouterr()
@@ -191,6 +190,6 @@ def test_a_truth_on_another_grid_is_told_and_an_image_refused(
     assert "lies on another grid (48, 64, 56)" in capsys.readouterr().err
     grey = np.arange(24 * 32 * 28, dtype=np.int16).reshape(24, 32, 28) % 200
     scan = tmp_path / "images" / "scan.nii.gz"
-    nifti.write(scan, grey, Geometry.from_spacing((1.5, 1, 1), unit="mm"))
+    io.write(scan, grey, Geometry.from_spacing((1.5, 1, 1), unit="mm"))
     assert main([*command, "--truth", str(scan)]) == 1
     assert "looks like an image: it has 200 different values" in capsys.readouterr().err

@@ -9,7 +9,8 @@ from torch import nn
 
 from napari_attn_unet.engine import kernels
 from napari_attn_unet.engine.kernels import Workspace, conv_relu, fold, turn, upsample_into
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig, Up, upsample
+from napari_attn_unet.network.config import ModelConfig
+from napari_attn_unet.network.model import AttentionUNet, Up, upsample
 
 CPU = torch.device("cpu")
 

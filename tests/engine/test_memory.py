@@ -17,10 +17,12 @@ PREPARE = """
 import json, sys
 from pathlib import Path
 import numpy as np, psutil, torch
-from napari_attn_unet.network.card import Card, ClassInfo
+from napari_attn_unet.network.card import Card
+from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.network.checkpoint import Checkpoint
 from napari_attn_unet.engine.predictor import Predictor
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.network.config import ModelConfig
 from napari_attn_unet.volume import Volume
 
 config = ModelConfig(classes=3, channels=(16, 32, 64, 128))

@@ -11,15 +11,16 @@ import pytest
 import torch
 from helpers import TINY, drive, tiny_checkpoint
 
-from napari_attn_unet.engine import predictor as engine
+from napari_attn_unet.engine import session as engine
 from napari_attn_unet.engine.intervention import Intervention
-from napari_attn_unet.engine.planning import Plan, estimate_bytes, features_bytes
+from napari_attn_unet.engine.memory import evaluation_bytes, features_bytes
+from napari_attn_unet.engine.plan import Plan
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.engine.streaming import evaluate
 from napari_attn_unet.errors import AttnUNetError, ConfigError, DeviceError
 from napari_attn_unet.network.card import PreprocessingSpec
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.model import ModelConfig
+from napari_attn_unet.network.config import ModelConfig
 from napari_attn_unet.volume import Geometry, Volume
 
 
@@ -31,7 +32,7 @@ def volume() -> Volume:
 
 def test_a_lower_memory_limit_changes_the_plan_and_not_the_result(volume: Volume) -> None:
     whole = Predictor(tiny_checkpoint()).predict(volume, probabilities=True)
-    limit = estimate_bytes(TINY, volume.shape, Plan(0, 1, 8), 4)
+    limit = evaluation_bytes(TINY, volume.shape, Plan(0, 1, 8), 4)
     slabs = Predictor(tiny_checkpoint(), memory_limit=limit).predict(volume, probabilities=True)
     assert whole.provenance["plan"] != slabs.provenance["plan"]
     assert whole.probabilities is not None
@@ -80,7 +81,7 @@ def test_a_threshold_decides_its_class_alone(volume: Volume) -> None:
 
 
 def test_progress_grows_and_every_voxel_comes_once(volume: Volume) -> None:
-    limit = estimate_bytes(TINY, volume.shape, Plan(0, 1, 8), 4)
+    limit = evaluation_bytes(TINY, volume.shape, Plan(0, 1, 8), 4)
     predictor = Predictor(tiny_checkpoint(), memory_limit=limit)
     progress, prediction = drive(predictor.steps(volume))
     done = [p.done for p in progress]
@@ -101,7 +102,7 @@ def test_planes_come_outwards_from_the_one_looked_at(axis: int) -> None:
     data = np.random.default_rng(0).normal(size=(1, *size))
     # Axes that are reversed and permuted: what is looked at is a plane of the input all the same.
     affine = np.array([[0, 0, -1, 30], [0, -1, 0, 20], [1, 0, 0, 0], [0, 0, 0, 1]], float)
-    limit = estimate_bytes(TINY, (60, 18, 18), Plan(0, 1, 4), 4)
+    limit = evaluation_bytes(TINY, (60, 18, 18), Plan(0, 1, 4), 4)
     predictor = Predictor(tiny_checkpoint(), memory_limit=limit)
     progress, _ = drive(
         predictor.steps(Volume(data, Geometry(affine, "mm")), look_at=41, axis=axis)
@@ -114,7 +115,7 @@ def test_planes_come_outwards_from_the_one_looked_at(axis: int) -> None:
 
 
 def test_a_plane_that_is_sent_comes_next(volume: Volume) -> None:
-    limit = estimate_bytes(TINY, volume.shape, Plan(0, 1, 4), 4)
+    limit = evaluation_bytes(TINY, volume.shape, Plan(0, 1, 4), 4)
     steps = Predictor(tiny_checkpoint(), memory_limit=limit).steps(volume, look_at=0, axis=0)
     while next(steps).part is None:
         pass
@@ -163,39 +164,40 @@ def test_a_region_is_that_region_of_the_whole_result(
 
 
 @pytest.mark.parametrize("spacing", [None, (1.3, 1.1, 0.9)])
-def test_kept_features_change_no_result_and_serve_their_volume_only(
+def test_kept_features_change_no_result_and_serve_further_regions(
     volume: Volume, spacing: tuple[float, float, float] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled: list[bool] = []
 
     def counted(*arguments: Any, **options: Any) -> Any:
-        filled.append(options["features"].is_filled)
+        if options["features"] is not None:
+            filled.append(options["features"].is_filled)
         return evaluate(*arguments, **options)
 
     monkeypatch.setattr(engine, "evaluate", counted)
     predictor = Predictor(tiny_checkpoint(PreprocessingSpec(spacing=spacing)))
-    other = Volume(volume.data[:, ::-1] * 2, volume.geometry)
-    expected = {id(v): drive(predictor.steps(v, keep="regions"))[1].mask for v in (volume, other)}
-    filled.clear()
-    for of, first, axis in ((other, 3, 0), (volume, 3, 0), (volume, 30, 0), (volume, 5, 1)):
-        region = [slice(0, n) for n in volume.shape]
-        region[axis] = slice(first, first + 4)
-        box = (region[0], region[1], region[2])
-        steps = predictor.steps(of, region=box, axis=axis, keep="regions")
-        np.testing.assert_array_equal(drive(steps)[1].mask, expected[id(of)][box])
-    assert filled == [False, False, True, False]
+    expected = predictor.predict(volume).mask
+    session = predictor.session(volume, axis=0, keep="regions")
+    for first in (3, 30):
+        box = (slice(first, first + 4), slice(0, 18), slice(2, 17))
+        result = drive(session.run(region=box, look_at=first))[1]
+        np.testing.assert_array_equal(result.mask, expected[box])
+    session.close()
+    drive(session.run(region=box))
+    assert filled == [False, True, False]
 
 
 def test_a_cancelled_run_has_kept_what_was_complete(volume: Volume) -> None:
-    limit = estimate_bytes(TINY, volume.shape, Plan(0, 1, 4), 4)
-    limit += features_bytes(TINY, volume.shape, 4, every_level=False) + 100_000
+    limit = evaluation_bytes(TINY, volume.shape, Plan(0, 1, 4), 4)
+    limit += features_bytes(TINY, volume.shape, 4, "regions") + 100_000
     predictor = Predictor(tiny_checkpoint(), memory_limit=limit)
-    assert not predictor.has_kept
-    steps = predictor.steps(volume, axis=0, keep="regions")
-    while not predictor.has_kept:
+    session = predictor.session(volume, axis=0, keep="regions")
+    assert not session.has_kept
+    steps = session.run()
+    while not session.has_kept:
         next(steps)
     steps.close()
-    first = next(p for p in predictor.steps(volume, axis=0, keep="regions") if p.gate is not None)
+    first = next(p for p in session.run() if p.gate is not None)
     assert first.done == 0.0
 
 
@@ -219,7 +221,7 @@ def test_a_dask_or_zarr_array_is_read_in_parts(volume: Volume) -> None:
 
     lazy = da.from_array(volume.data, chunks=(1, 4, 18, 17)).map_blocks(counted, dtype=float)
     expected = Predictor(tiny_checkpoint()).predict(volume)
-    limit = estimate_bytes(TINY, volume.shape, Plan(0, 2, 4), 4)
+    limit = evaluation_bytes(TINY, volume.shape, Plan(0, 2, 4), 4)
     predictor = Predictor(tiny_checkpoint(), memory_limit=limit)
     prediction = predictor.predict(Volume(lazy, volume.geometry))
     np.testing.assert_array_equal(prediction.mask, expected.mask)
@@ -284,7 +286,7 @@ def test_a_closed_run_frees_its_buffers(volume: Volume) -> None:
 def test_bad_input_is_refused_before_the_network_runs(
     volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_attn_unet.engine.predictor.evaluate", lambda *_: pytest.fail("ran"))
+    monkeypatch.setattr("napari_attn_unet.engine.session.evaluate", lambda *_: pytest.fail("ran"))
     for data in (np.full_like(volume.data, np.nan), np.ones_like(volume.data), volume.data[[0, 0]]):
         with pytest.raises(AttnUNetError):
             Predictor(tiny_checkpoint()).predict(Volume(data))
@@ -329,9 +331,9 @@ def test_changed_gates_are_run_from_what_was_kept(
     changes = {2: Intervention("mean"), 1: Intervention("zero")}
     expected = drive(Predictor(tiny_checkpoint()).steps(volume, interventions=changes))[1]
     monkeypatch.setattr(engine, "evaluate", watched)
-    predictor = Predictor(tiny_checkpoint())
-    drive(predictor.steps(volume, axis=1, keep="gates"))
-    result = drive(predictor.steps(volume, axis=1, keep="gates", interventions=changes))[1]
+    session = Predictor(tiny_checkpoint()).session(volume, axis=1, keep="gates")
+    drive(session.run())
+    result = drive(session.run(interventions=changes))[1]
     assert used == [False, True]
     np.testing.assert_array_equal(result.mask, expected.mask)
     assert np.ptp(result.gates[1].coefficients) == 0

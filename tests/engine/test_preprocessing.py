@@ -51,12 +51,16 @@ def test_every_orientation_goes_there_and_back(
     array = np.random.default_rng(0).normal(size=SHAPE)
     prepared = prepare(Volume(array[np.newaxis], Geometry(affine, "mm")), SPEC)
     expected = (array - array.mean()) / array.std()
-    np.testing.assert_allclose(prepared.restore(np.asarray(prepared.data))[0], expected, atol=1e-5)
+    np.testing.assert_allclose(
+        prepared.frame.restore(np.asarray(prepared.data))[0], expected, atol=1e-5
+    )
     # A gate's map of the network's own grid lies where the network computed it.
-    size = [-(-n // 2) for n in prepared.shape]
+    size = [-(-n // 2) for n in prepared.frame.shape]
     gate = np.arange(np.prod(size), dtype=np.float32).reshape(size)
-    restored, geometry = prepared.restore_gate(gate, 1)
-    world_of_network = Geometry(affine).oriented(prepared.orientation, SHAPE).coarsened(2).affine
+    restored, geometry = prepared.frame.restore_gate(gate, 1)
+    world_of_network = (
+        Geometry(affine).oriented(prepared.frame.orientation, SHAPE).coarsened(2).affine
+    )
     for index in ((0, 0, 0), (1, 2, 1)):
         world = world_of_network @ (*index, 1)
         place = np.round(np.linalg.inv(geometry.affine) @ world)[:3].astype(int)
@@ -80,5 +84,5 @@ def test_a_ramp_survives_resampling_and_back() -> None:
     prepared = prepare(volume, spec)
     assert prepared.data.shape == (1, 12, 4, 4)
     np.testing.assert_allclose(
-        prepared.restore(np.asarray(prepared.data))[0][4:-4], ramp[4:-4], atol=0.02
+        prepared.frame.restore(np.asarray(prepared.data))[0][4:-4], ramp[4:-4], atol=0.02
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -11,16 +14,15 @@ from torch import nn
 from napari_attn_unet.engine import streaming
 from napari_attn_unet.engine.intervention import KINDS, Intervention
 from napari_attn_unet.engine.kernels import fold
-from napari_attn_unet.engine.planning import Plan, choose_plan, estimate_bytes
+from napari_attn_unet.engine.memory import evaluation_bytes
+from napari_attn_unet.engine.plan import Plan
+from napari_attn_unet.engine.planning import choose_plan
+from napari_attn_unet.engine.request import Keep
+from napari_attn_unet.engine.stages import AttentionUNetStages
 from napari_attn_unet.engine.streaming import Features, evaluate
 from napari_attn_unet.errors import MemoryLimitError
-from napari_attn_unet.network.model import (
-    AttentionGate,
-    AttentionUNet,
-    ModelConfig,
-    map_size,
-    upsample,
-)
+from napari_attn_unet.network.config import ModelConfig, map_size
+from napari_attn_unet.network.model import AttentionGate, AttentionUNet, upsample
 from napari_attn_unet.volume import Box
 
 CHANNELS = (4, 6, 8, 8)
@@ -39,6 +41,24 @@ def network_with_statistics(config: ModelConfig, seed: int = 0) -> AttentionUNet
     return network.eval()
 
 
+def forced(weight: torch.Tensor, intervention: Intervention, size: tuple[int, ...]) -> torch.Tensor:
+    """What passes (Z, Y, X) instead, written down a second time: not by `Intervention.apply`."""
+    w = weight.numpy().copy()
+    image = w[: size[0], : size[1], : size[2]]  # a view; the rest is padding
+    if intervention.kind == "one":
+        w[...] = 1
+    elif intervention.kind == "zero":
+        w[...] = 0
+    elif intervention.kind == "mean":
+        w[...] = image.sum(dtype=np.float64) / image.size
+    elif intervention.kind == "scaled":
+        w = np.minimum(w * np.float32(intervention.factor), max(1, w.max()))
+    else:
+        order = np.random.default_rng(intervention.seed).permutation(image.size)
+        image[...] = image.ravel()[order].reshape(image.shape)
+    return torch.from_numpy(w)
+
+
 def patch(gate: nn.Module, intervention: Intervention, size: tuple[int, ...]) -> None:
     """Make a gate of a whole network pass what an intervention says."""
     assert isinstance(gate, AttentionGate)
@@ -46,7 +66,7 @@ def patch(gate: nn.Module, intervention: Intervention, size: tuple[int, ...]) ->
     def forward(x: torch.Tensor, g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         alpha = gate.normalise(gate.scores(gate.theta(x), g))
         voxels = alpha.numel() if gate.coefficients == "softmax" else 1
-        weight = intervention.apply(alpha[0, 0] * voxels, size)[None, None]
+        weight = forced(alpha[0, 0] * voxels, intervention, size)[None, None]
         return x * upsample(weight, 2), weight / voxels
 
     gate.forward = forward  # type: ignore[method-assign]
@@ -106,6 +126,11 @@ def largest_difference(
     assert torch.equal(logits.isnan(), expected.isnan())
     differences.append(float((logits - expected).nan_to_num().abs().max()))
     return max(differences)
+
+
+def keeping(plan: Plan, keep: Keep) -> Plan:
+    """A plan as `planning` makes it for a run that keeps features."""
+    return replace(plan, recomputed=1 if keep == "gates" else max(1, plan.recomputed))
 
 
 @st.composite
@@ -168,7 +193,8 @@ def test_kept_features_serve_every_further_region(
     problem: tuple[ModelConfig, tuple[int, int, int], Plan], data: st.DataObject
 ) -> None:
     config, size, plan = problem
-    features = Features(every_level=data.draw(st.booleans()))
+    keep: Keep = data.draw(st.sampled_from(["regions", "gates"]))
+    features, plan = Features(keep), keeping(plan, keep)
     for _ in range(3):
         region = []
         for n in size:
@@ -190,7 +216,7 @@ def test_a_changed_gate_gives_the_result_of_a_patched_network(
     look_at = data.draw(st.integers(0, size[plan.axis] - 1))
     first = data.draw(interventions_on(config))
     assert largest_difference(config, size, plan, look_at, interventions=first) < 1e-4
-    features = Features(every_level=True)
+    features, plan = Features("gates"), keeping(plan, "gates")
     assert largest_difference(config, size, plan, look_at, features=features) < 1e-4
     for _ in range(2):
         changes = data.draw(interventions_on(config))
@@ -201,17 +227,17 @@ def test_a_changed_gate_gives_the_result_of_a_patched_network(
     assert largest_difference(config, size, plan, look_at, features=features) < 1e-4
 
 
-@pytest.mark.parametrize(("gate", "decoded"), [(1, {0}), (2, {0, 1}), (3, {0, 1, 2})])
+@pytest.mark.parametrize(("gate", "decoded"), [(1, {1}), (2, {1, 2}), (3, {1, 2, 3})])
 def test_a_changed_gate_runs_the_decoder_from_there(
     gate: int, decoded: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = network_with_statistics(ModelConfig(channels=CHANNELS))
     folded = fold(network, torch.device("cpu"), torch.float32)
     image = torch.randn(1, 32, 16, 16).numpy()
-    features = Features(every_level=True)
-    list(evaluate(folded, image, Plan(), features=features))
+    features, plan = Features("gates"), keeping(Plan(), "gates")
+    list(evaluate(folded, image, plan, features=features))
     encoded, levels = [], []
-    encode, decode = streaming._Evaluation._encode, streaming._Evaluation._decode
+    encode, decode = AttentionUNetStages.encode, AttentionUNetStages.decode
 
     def counted(self, level, *rest):  # type: ignore[no-untyped-def]
         levels.append(level)
@@ -221,12 +247,12 @@ def test_a_changed_gate_runs_the_decoder_from_there(
         encoded.append(level)
         return encode(self, level, *rest)
 
-    monkeypatch.setattr(streaming._Evaluation, "_encode", counted_too)
-    monkeypatch.setattr(streaming._Evaluation, "_decode", counted)
+    monkeypatch.setattr(AttentionUNetStages, "encode", counted_too)
+    monkeypatch.setattr(AttentionUNetStages, "decode", counted)
     change = {gate: Intervention("zero")}
-    events = list(evaluate(folded, image, Plan(), features=features, interventions=change))
+    events = list(evaluate(folded, image, plan, features=features, interventions=change))
     assert set(levels) == decoded
-    assert set(encoded) == {0}
+    assert set(encoded) == {1}
     assert events[-1].done == pytest.approx(1.0)
 
 
@@ -235,40 +261,40 @@ def test_kept_features_save_the_deeper_levels(monkeypatch: pytest.MonkeyPatch) -
     folded = fold(network, torch.device("cpu"), torch.float32)
     image = torch.randn(1, 64, 16, 16).numpy()
     levels = []
-    original = streaming._Evaluation._encode
+    original = AttentionUNetStages.encode
 
-    def counted(self, level, first, last, out):  # type: ignore[no-untyped-def]
+    def counted(self, level, *rest):  # type: ignore[no-untyped-def]
         levels.append(level)
-        return original(self, level, first, last, out)
+        return original(self, level, *rest)
 
-    monkeypatch.setattr(streaming._Evaluation, "_encode", counted)
+    monkeypatch.setattr(AttentionUNetStages, "encode", counted)
     features = Features()
-    for start, expected in ((10, {0, 1, 2, 3}), (40, {0})):
+    for start, expected in ((10, {1, 2, 3, 4}), (40, {1})):
         levels.clear()
         region = (slice(start, start + 1), slice(0, 16), slice(0, 16))
-        events = list(evaluate(folded, image, Plan(), region=region, features=features))
+        events = list(evaluate(folded, image, Plan(0, 1), region=region, features=features))
         assert set(levels) == expected
         assert [e.gate[0] for e in events if e.gate] == [3, 2, 1]
         assert events[-1].done == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("what", ["_encode", "_decode"])
+@pytest.mark.parametrize("what", ["encode", "decode"])
 def test_a_halo_cut_by_one_plane_is_not_exact(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config = ModelConfig(channels=CHANNELS)
     size, plan = (48, 16, 16), Plan(0, 1, 8)
     assert largest_difference(config, size, plan) < 1e-4
-    original = streaming._Evaluation._block
+    original = AttentionUNetStages._block
     blinded = []
 
     def cut(self, block, x, missing, out):  # type: ignore[no-untyped-def]
         # What one missing plane of halo does: a zero in place of a neighbour.
-        if missing[0] == 0 and block in list(getattr(self.network, what[1:4] + "oder")):
+        if missing[0] == 0 and block in list(getattr(self._network, what[:3] + "oder")):
             x = x.clone()
             x[:, :, 0] = 0
             blinded.append(block)
         original(self, block, x, missing, out)
 
-    monkeypatch.setattr(streaming._Evaluation, "_block", cut)
+    monkeypatch.setattr(AttentionUNetStages, "_block", cut)
     assert largest_difference(config, size, plan) > 1e-4
     assert blinded
 
@@ -304,13 +330,13 @@ def test_a_region_costs_less_than_the_whole() -> None:
     sizes = []
     for box in (None, region):
         evaluation = streaming._Evaluation(folded, torch.zeros(1, 200, 16, 16).numpy(), Plan(), box)
-        sizes.append(evaluation.total_work)
+        sizes.append(evaluation.work.total)
     assert sizes[1] < 0.3 * sizes[0]
 
 
 def test_instance_norm_is_refused_rather_than_approximated() -> None:
     config = ModelConfig(channels=(4, 8), norm="instance")
-    need = estimate_bytes(config, (64, 64, 64), Plan(), 4)
+    need = evaluation_bytes(config, (64, 64, 64), Plan(), 4)
     with pytest.raises(MemoryLimitError, match="instance normalisation"):
         choose_plan(config, (64, 64, 64), 4, need - 1)
 

@@ -10,9 +10,11 @@ from helpers import drive
 
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.gates.difference import compare
-from napari_attn_unet.network.card import Card, ClassInfo
+from napari_attn_unet.network.card import Card
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.config import ModelConfig
+from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.volume import Geometry, Volume
 
 

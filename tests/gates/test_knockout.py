@@ -47,7 +47,7 @@ def last(steps: Any) -> Any:
 def test_an_effect_is_the_difference_of_two_runs(volume: Volume) -> None:
     predictor = Predictor(checkpoint())
     change = {1: Intervention("zero")}
-    progress, effects = drive(knockout.knock_out(predictor, volume, [change]))
+    progress, effects = drive(knockout.steps(predictor.session(volume, keep="gates"), [change]))
     assert progress[-1].done == pytest.approx(1)
     effect = effects[0]
     base = Predictor(checkpoint()).predict(volume, probabilities=True)
@@ -68,16 +68,16 @@ def test_an_effect_is_the_difference_of_two_runs(volume: Volume) -> None:
 
 
 def test_a_second_knock_out_needs_no_second_base(volume: Volume) -> None:
-    predictor = Predictor(checkpoint())
-    first = drive(knockout.knock_out(predictor, volume, [{1: Intervention("zero")}]))
+    session = Predictor(checkpoint()).session(volume, keep="gates")
+    first = drive(knockout.steps(session, [{1: Intervention("zero")}]))
     base = first[1][0].base
-    second = drive(knockout.knock_out(predictor, volume, [{2: Intervention("one")}], base=base))
+    second = drive(knockout.steps(session, [{2: Intervention("one")}], base=base))
     assert "as it is" not in " ".join(p.phase for p in second[0])
     assert second[1][0].base is base
 
 
 def test_the_table_tries_everything_on_every_gate(volume: Volume) -> None:
-    rows = last(knockout.table(Predictor(checkpoint()), volume))
+    rows = last(knockout.table(Predictor(checkpoint()).session(volume, keep="gates")))
     tried = {(r["gate"], r["intervention"]) for r in rows}
     kinds = ("one", "mean", "zero", "shuffled", "scaled × 0.5")
     assert tried == {(f"gate {k}", kind) for k in (1, 2) for kind in kinds}
@@ -86,7 +86,7 @@ def test_the_table_tries_everything_on_every_gate(volume: Volume) -> None:
 
 def test_a_knock_out_needs_a_gate(volume: Volume) -> None:
     with pytest.raises(ConfigError, match="at least one gate"):
-        drive(knockout.knock_out(Predictor(checkpoint()), volume, [{}]))
+        knockout.knock_out(Predictor(checkpoint()), volume, [{}])
 
 
 def test_random_weights_are_others_and_repeatable() -> None:

@@ -9,10 +9,12 @@ import torch
 from safetensors.torch import save_file
 
 from napari_attn_unet.errors import CheckpointError
-from napari_attn_unet.network import checkpoint
-from napari_attn_unet.network.card import Card, ClassInfo, read_card
+from napari_attn_unet.network import checkpoint, library
+from napari_attn_unet.network.card import Card, read_card
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.model import AttentionUNet, ModelConfig
+from napari_attn_unet.network.config import ModelConfig
+from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.prediction import ClassInfo
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_nothing_is_unpickled(tiny: Checkpoint, tmp_path: Path) -> None:
 
 
 def test_those_that_ship_load_and_are_small() -> None:
-    ships = checkpoint.bundled()
+    ships = library.bundled()
     assert "hippocampus" in ships
     assert sum(path.stat().st_size for path in ships.values()) < 15_000_000
     for name in ships:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from napari_attn_unet.errors import ConfigError
-from napari_attn_unet.network.model import AttentionGate, AttentionUNet, ModelConfig, map_size
+from napari_attn_unet.network.config import ModelConfig, map_size
+from napari_attn_unet.network.model import AttentionGate, AttentionUNet
 
 SMALL = (4, 6, 8, 8)
 

@@ -12,10 +12,9 @@ import pytest
 from napari import Viewer
 from napari.layers import Image, Labels
 
-from napari_attn_unet import phantom
+from napari_attn_unet import io, phantom
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.errors import FileError
-from napari_attn_unet.io import nifti
 from napari_attn_unet.plugin import contributions
 from napari_attn_unet.plugin.results import results
 from napari_attn_unet.volume import Geometry, Volume
@@ -53,11 +52,11 @@ def test_a_file_opened_and_saved_keeps_its_grid(
         assert saved.save(str(path), plugin=PLUGIN) == [str(path)]
         back = nibabel.load(path)
         np.testing.assert_array_equal(back.affine, source.affine)
-        np.testing.assert_array_equal(nifti.read(path)[0].data[0], saved.data)
+        np.testing.assert_array_equal(io.read(path)[0].data[0], saved.data)
 
 
 def test_label_files_open_as_labels(tmp_path: Path) -> None:
-    nifti.write(tmp_path / "case_seg.nii.gz", *_labels())
+    io.write(tmp_path / "case_seg.nii.gz", *_labels())
     ((_, _, kind),) = contributions._read(str(tmp_path / "case_seg.nii.gz"))
     assert kind == "labels"
 
@@ -86,7 +85,7 @@ def test_the_decathlon_case_comes_from_the_folder_that_is_set(
 ) -> None:
     truth, geometry = _labels()
     for kind, data in (("imagesTr", truth * 1.5), ("labelsTr", truth)):
-        nifti.write(tmp_path / kind / f"{contributions._CASE}.nii.gz", data, geometry)
+        io.write(tmp_path / kind / f"{contributions._CASE}.nii.gz", data, geometry)
     monkeypatch.setenv("ATTN_UNET_HIPPOCAMPUS", str(tmp_path))
     image, label = contributions.sample_hippocampus()
     assert (image[2], label[2]) == ("image", "labels")
@@ -106,10 +105,10 @@ def test_saved_maps_open_as_what_they_are(
         Geometry(rotation @ affine, "mm"),
         "brain",
     )
-    nifti.write(tmp_path / "brain.nii.gz", volume.data[0], volume.geometry)
-    read = nifti.read(tmp_path / "brain.nii.gz")[0]
+    io.write(tmp_path / "brain.nii.gz", volume.data[0], volume.geometry)
+    read = io.read(tmp_path / "brain.nii.gz")[0]
     prediction = Predictor("phantom").predict(read)
-    nifti.write_prediction(prediction, tmp_path / "out")
+    io.write_prediction(prediction, tmp_path / "out")
     viewer = make_napari_viewer()
     paths = [tmp_path / "brain.nii.gz", *(tmp_path / "out").glob("*.nii.gz")]
     viewer.open([str(p) for p in paths], plugin=PLUGIN)

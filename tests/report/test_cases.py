@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from napari_attn_unet import phantom
+from napari_attn_unet import io, phantom
 from napari_attn_unet.cli.main import main
 from napari_attn_unet.errors import ConfigError, DatasetError
-from napari_attn_unet.io import nifti
 from napari_attn_unet.report.cases import (
     CaseResult,
     Pair,
@@ -43,8 +42,8 @@ def dataset(tmp_path: Path) -> Path:
     training = []
     for seed, name in enumerate(CASES):
         volume, truth = phantom.make((16, 20, 18), seed)
-        nifti.write(folder / "imagesTr" / f"{name}.nii.gz", volume.data[0], PLACE)
-        nifti.write(folder / "labelsTr" / f"{name}.nii.gz", truth, PLACE)
+        io.write(folder / "imagesTr" / f"{name}.nii.gz", volume.data[0], PLACE)
+        io.write(folder / "labelsTr" / f"{name}.nii.gz", truth, PLACE)
         entry = {"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
         training.append(entry)
     labels = {"0": "background", "1": "front lobe", "2": "back lobe"}
@@ -54,7 +53,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def truth_of(dataset: Path, name: str) -> np.ndarray:
-    return nifti.read_labels(dataset / "labelsTr" / f"{name}.nii.gz")[0].astype(np.uint8)
+    return io.read_labels(dataset / "labelsTr" / f"{name}.nii.gz")[0].astype(np.uint8)
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def masks(dataset: Path, tmp_path: Path) -> Path:
     for shift, name in enumerate(CASES):
         mask = np.roll(truth_of(dataset, name), shift, axis=2)
         path = folder / name / "mask.nii.gz" if shift else folder / f"{name}.nii.gz"
-        nifti.write(path, mask, PLACE)
+        io.write(path, mask, PLACE)
     return folder
 
 
@@ -92,7 +91,7 @@ class TestPairs:
         assert (pair.name, pair.truth.name) == ("case_2", "case_2.nii.gz")
 
     def test_a_mask_without_a_truth_is_told(self, dataset: Path, masks: Path) -> None:
-        nifti.write(masks / "other.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
+        io.write(masks / "other.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
         pairs, (alone,), _ = find_pairs(masks, dataset)
         assert len(pairs) == 3
         assert alone.name == "other"
@@ -106,7 +105,7 @@ class TestPairs:
             find_pairs(tmp_path / "empty", dataset)
         with pytest.raises(ConfigError, match="no folder"):
             find_pairs(tmp_path / "nowhere", dataset)
-        nifti.write(tmp_path / "t" / "x.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
+        io.write(tmp_path / "t" / "x.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
         with pytest.raises(ConfigError, match=r"called case_1, case_2, case_3"):
             find_pairs(masks, tmp_path / "t")
         with pytest.raises(ConfigError, match="holds no truths"):
@@ -141,7 +140,7 @@ def test_another_grid_is_brought_over(dataset: Path, masks: Path, tmp_path: Path
     finer = PLACE.regridded((0.5, 0.5, 0.5), (-0.25, -0.25, -0.25))
     for axis in range(3):
         truth = truth.repeat(2, axis)
-    nifti.write(tmp_path / "fine.nii.gz", truth, finer)
+    io.write(tmp_path / "fine.nii.gz", truth, finer)
     result = evaluate_case(Pair("x", masks / "case_1.nii.gz", tmp_path / "fine.nii.gz"))
     assert result.error == ""
     assert result.mean("Dice") == 1.0
@@ -151,7 +150,7 @@ def test_another_grid_is_brought_over(dataset: Path, masks: Path, tmp_path: Path
 def test_a_bad_pair_does_not_stop_the_rest(dataset: Path, masks: Path, workers: int) -> None:
     (masks / "case_1.nii.gz").write_bytes(b"junk")
     far = Geometry.from_spacing((2, 1, 1), (900, 0, 0), "mm")
-    nifti.write(masks / "case_2" / "mask.nii.gz", truth_of(dataset, "case_2"), far)
+    io.write(masks / "case_2" / "mask.nii.gz", truth_of(dataset, "case_2"), far)
     pairs, _, classes = find_pairs(masks, dataset)
     cases = {case.name: case for case in evaluate(pairs, classes, workers=workers)}
     assert "case_1" in cases["case_1"].error

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from napari_attn_unet import io
 from napari_attn_unet.errors import DatasetError
-from napari_attn_unet.io import nifti
 from napari_attn_unet.network import checkpoint
 from napari_attn_unet.training.augmentation import augment
 from napari_attn_unet.training.config import TrainingConfig
@@ -34,8 +34,8 @@ def folder(tmp_path: Path) -> Path:
         image = (truth + 0.2 * rng.normal(size=truth.shape)).astype(np.float32)
         entry = {"image": f"imagesTr/c{i}.nii.gz", "label": f"labelsTr/c{i}.nii.gz"}
         geometry = Geometry.from_spacing(unit="mm")
-        nifti.write(tmp_path / entry["image"], image, geometry)
-        nifti.write(tmp_path / entry["label"], truth, geometry)
+        io.write(tmp_path / entry["image"], image, geometry)
+        io.write(tmp_path / entry["label"], truth, geometry)
         entries.append(entry)
     about = {"name": "Blobs", "labels": {"0": "background", "1": "blob"}, "training": entries}
     (tmp_path / "dataset.json").write_text(json.dumps(about))

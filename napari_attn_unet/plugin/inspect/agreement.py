@@ -79,8 +79,8 @@ class AgreementTab(QWidget):
         top = self.top.value()
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.engine.predictor import Progress  # noqa: PLC0415
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
+            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             gates: Any = ()
             if run is not None:

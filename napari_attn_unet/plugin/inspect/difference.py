@@ -133,8 +133,9 @@ class DifferenceTab(QWidget):
             raise RunError(msg)
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.engine.predictor import Predictor, Progress  # noqa: PLC0415
+            from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
             from napari_attn_unet.gates.difference import compare  # noqa: PLC0415  (torch)
+            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             yield Progress("loading the networks", 0.0)
             first = self._runs.predictor(run)

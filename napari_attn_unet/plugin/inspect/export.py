@@ -19,9 +19,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_attn_unet import io
 from napari_attn_unet.errors import AttnUNetError, ConfigError, RunError
 from napari_attn_unet.gates.inspection import Inspection, write_csv
-from napari_attn_unet.io import nifti, ome_zarr
+from napari_attn_unet.io import ome_zarr
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
@@ -195,7 +196,7 @@ class ExportTab(QWidget):
         """Write mask and gate maps as NIfTI."""
         for name, layer in self._outputs().items():
             path = Path(folder) / f"{name}.nii.gz"
-            nifti.write(path, layer.data, layers.geometry_of(layer), layer.metadata)
+            io.write(path, layer.data, layers.geometry_of(layer), layer.metadata)
 
     def _maps(self) -> None:
         self._do(QFileDialog.getExistingDirectory(self, "Save maps into"), self.save_maps)

@@ -182,18 +182,12 @@ class KnockoutTab(QWidget):
         axis, plane = looking or (None, None)
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.engine.predictor import Progress  # noqa: PLC0415
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
+            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             yield Progress("loading the network", 0.0)
-            effects = yield from knockout.knock_out(
-                self._runs.predictor(run),
-                run.volume,
-                [changes],
-                base=base,
-                axis=axis,
-                look_at=plane,
-            )
+            session = self._runs.session(run, axis)
+            effects = yield from knockout.steps(session, [changes], base=base, look_at=plane)
             return run, effects[0], effects[0].rows(truth)
 
         return steps
@@ -215,11 +209,11 @@ class KnockoutTab(QWidget):
         truth = self._truth()
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.engine.predictor import Progress  # noqa: PLC0415
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
+            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             yield Progress("loading the network", 0.0)
-            return (yield from knockout.table(self._runs.predictor(run), run.volume, truth))
+            return (yield from knockout.table(self._runs.session(run), truth))
 
         return steps
 
@@ -235,9 +229,9 @@ class KnockoutTab(QWidget):
         gate = None if inspection is None else inspection.gates.get(level - 1)
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.engine.predictor import Progress  # noqa: PLC0415
             from napari_attn_unet.gates.gradcam import seg_grad_cam  # noqa: PLC0415  (torch)
             from napari_attn_unet.gates.statistics import rank_correlation  # noqa: PLC0415
+            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             yield Progress("Grad-CAM", 0.0)
             checkpoint = self._runs.predictor(run).checkpoint

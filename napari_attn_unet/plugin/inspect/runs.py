@@ -17,6 +17,7 @@ from napari_attn_unet.volume import Volume
 
 if TYPE_CHECKING:
     from napari_attn_unet.engine.predictor import Predictor
+    from napari_attn_unet.engine.session import Session
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,7 @@ class Runs:
         self._state, self.checkpoints = state, checkpoints
         self._run: Run | None = None
         self._predictor: tuple[Run, Predictor] | None = None
+        self._session: Session | None = None
 
     def prepare(self) -> Run:
         """Return what a run of the chosen result needs.
@@ -111,13 +113,20 @@ class Runs:
         from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415  (torch)
 
         if self._predictor is None or self._predictor[0] is not run:
-            self._predictor = None
+            self._predictor = self._session = None
             self._predictor = run, Predictor(run.checkpoint, run.device, run.precision)
         return self._predictor[1]
 
+    def session(self, run: Run, axis: int | None = None) -> Session:
+        """Return the session of a run, which keeps what knock-outs need; call it on a thread."""
+        predictor = self.predictor(run)
+        if self._session is None or self._session.axis != axis:
+            self._session = predictor.session(run.volume, axis=axis, keep="gates")
+        return self._session
+
     def forget(self) -> None:
         """Give the memory back."""
-        self._run = self._predictor = None
+        self._run = self._predictor = self._session = None
 
 
 def _sha256(path: Path) -> str:

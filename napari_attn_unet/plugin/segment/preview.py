@@ -11,10 +11,10 @@ from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_attn_unet.plugin import layers
-from napari_attn_unet.prediction import Prediction
+from napari_attn_unet.prediction import ClassInfo, Prediction
 
 if TYPE_CHECKING:
-    from napari_attn_unet.engine.predictor import Progress
+    from napari_attn_unet.prediction import Progress
     from napari_attn_unet.volume import Geometry
 
 PENDING = 255
@@ -48,7 +48,7 @@ class Preview:
         placement: layers.Placement,
         geometry: Geometry,
         shape: tuple[int, ...],
-        classes: Sequence[tuple[str, tuple[float, float, float]]],
+        classes: Sequence[ClassInfo],
         *,
         gates: bool,
     ) -> None:

@@ -17,8 +17,14 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
+from napari_attn_unet.engine import devices
+from napari_attn_unet.engine.frame import Frame
+from napari_attn_unet.engine.memory import in_words
+from napari_attn_unet.engine.planning import plan_run
+from napari_attn_unet.engine.request import Request
 from napari_attn_unet.errors import AttnUNetError, MemoryLimitError, RunError
 from napari_attn_unet.network.card import Card, read_card
+from napari_attn_unet.network.config import ModelConfig
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.settings import Settings
@@ -26,7 +32,10 @@ from napari_attn_unet.plugin.segment.form import MOST_PROBABLE, SegmentForm
 from napari_attn_unet.plugin.segment.preview import Preview
 
 if TYPE_CHECKING:
+    from napari_attn_unet.engine.planning import Budget
     from napari_attn_unet.engine.predictor import Predictor
+    from napari_attn_unet.engine.request import Wanted
+    from napari_attn_unet.engine.session import Session
     from napari_attn_unet.prediction import Prediction
     from napari_attn_unet.volume import Box, Volume
 
@@ -81,9 +90,10 @@ class SegmentWidget(SegmentForm):
         self._axis: int | None = None
         self._preview: Preview | None = None
         self._predictor: tuple[Any, Predictor] | None = None
+        self._session: Session | None = None
         self._volumes: tuple[Any, list[Volume]] = (None, [])
         self._again = False
-        self._torch_is_loaded = False
+        self._has_gpu = False
         self._rest = QTimer()
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
@@ -139,9 +149,7 @@ class SegmentWidget(SegmentForm):
 
     def _find_devices(self) -> None:
         def find() -> dict[str, str]:
-            from napari_attn_unet.engine.devices import available_devices  # noqa: PLC0415  (torch)
-
-            return available_devices()
+            return devices.available_devices()
 
         create_worker(
             find,
@@ -149,16 +157,16 @@ class SegmentWidget(SegmentForm):
             _connect={"returned": self._devices_found, "errored": self._devices_missing},
         )
 
-    def _devices_found(self, devices: dict[str, str]) -> None:
+    def _devices_found(self, found: dict[str, str]) -> None:
         if self._closed:
             return
         wanted = self._settings.value("device", "auto")
         self.device.choices = [
             (f"{name} · {about}" if name != "auto" else "auto", name)
-            for name, about in devices.items()
+            for name, about in found.items()
         ]
-        self.device.value = wanted if wanted in devices else "auto"
-        self._torch_is_loaded = True
+        self.device.value = wanted if wanted in found else "auto"
+        self._has_gpu = any(name not in ("auto", "cpu") for name in found)
         self._estimate()
 
     def _devices_missing(self, error: Exception) -> None:
@@ -195,36 +203,36 @@ class SegmentWidget(SegmentForm):
         self._advise()
 
     def _estimate(self, _: Any = None) -> None:
-        """Say what a run would take. Without torch loaded, which takes a second, say nothing."""
+        """Say what a run would take."""
         self.memory_note.setText("")
-        if not self._torch_is_loaded or self._card is None or self.image.value is None:
+        card = self._card
+        if card is None or self.image.value is None:
             return
-        from napari_attn_unet.engine import devices, planning  # noqa: PLC0415  (torch)
-        from napari_attn_unet.engine.job import Request, estimate  # noqa: PLC0415
-
         try:
-            volumes, region, _ = self._selection(self._card)
+            volumes, region, _ = self._selection(card)
             looking = layers.plane_on_screen(self._viewer, self.image.value)
-            plan = estimate(
-                self._card,
-                volumes[0],
-                Request(
-                    probabilities=self.probabilities.value,
-                    region=region,
-                    axis=None if looking is None else looking[0],
-                    keep="regions" if self.live.value else None,
-                ),
-                devices.PRECISIONS[self.precision.value].itemsize,
-                int(self.memory_gb.value * 1e9)
-                or devices.default_limit(devices.pick_device(self.device.value)),
+            plan, _ = plan_run(
+                ModelConfig.from_dict(card.config),
+                Frame.of(volumes[0], card.preprocessing),
+                Request(probabilities=self.probabilities.value, region=region),
+                self._budget(),
+                axis=None if looking is None else looking[0],
+                keep="regions" if self.live.value else None,
             )
-            self.memory_note.setText(f"takes about {planning.in_words(plan.bytes_needed)}")
+            self.memory_note.setText(f"takes about {in_words(plan.bytes_needed)}")
             self.memory_note.setToolTip(f"How it will be computed: {plan.description}.")
         except MemoryLimitError as error:
-            self.memory_note.setText(f"too little: needs {planning.in_words(error.least)}")
+            self.memory_note.setText(f"too little: needs {in_words(error.least)}")
             self.memory_note.setToolTip(str(error))
         except AttnUNetError as error:  # said in full when the run is started
             self.memory_note.setToolTip(str(error))
+
+    def _budget(self) -> Budget:
+        """Return what a run may take; a GPU is asked only once torch is there."""
+        limit = int(self.memory_gb.value * 1e9) or None
+        if self.device.value in ("auto", "cpu") and not self._has_gpu:
+            return devices.budget(self.precision.value, limit)
+        return devices.budget(self.precision.value, limit, devices.pick_device(self.device.value))
 
     def _advise(self, _: Any = None) -> None:
         """Say what keeps a run from making sense, before it is started."""
@@ -352,7 +360,8 @@ class SegmentWidget(SegmentForm):
         looking = layers.plane_on_screen(self._viewer, image)
         if isinstance(self.region.value, Shapes):
             looking = None
-        self._axis, plane = looking or (None, None)
+        axis, plane = looking or (None, None)
+        self._axis = axis
         source, device, precision = self.checkpoint.value, self.device.value, self.precision.value
         limit = int(self.memory_gb.value * 1e9) or None
         probabilities, threshold = self.probabilities.value, None
@@ -362,26 +371,28 @@ class SegmentWidget(SegmentForm):
         stamp = Path(source).stat().st_mtime_ns if Path(source).is_file() else None
         key = (source, stamp, device, precision, limit)
         if self._predictor is not None and self._predictor[0] != key:
-            self._predictor = None
+            self._predictor = self._session = None
         if not (live and self._has_kept):
             self._preview = self._new_preview(volumes, region, card)
+
+        wanted: Wanted = {
+            "probabilities": probabilities,
+            "threshold": threshold,
+            "region": region,
+        }
 
         def steps() -> Generator[Any, int | None, Prediction]:
             from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415  (torch)
 
             if self._predictor is None:
                 self._predictor = key, Predictor(source, device, precision, limit)
-            return (
-                yield from self._predictor[1].steps(
-                    volumes,
-                    probabilities=probabilities,
-                    threshold=threshold,
-                    region=region,
-                    look_at=plane,
-                    axis=self._axis,
-                    keep="regions" if live else None,
-                )
-            )
+            predictor = self._predictor[1]
+            if not live:
+                return (yield from predictor.steps(volumes, axis=axis, look_at=plane, **wanted))
+            session = self._session
+            if session is None or session.volume is not volumes[0] or session.axis != axis:
+                session = self._session = predictor.session(volumes[0], axis=axis, keep="regions")
+            return (yield from session.run(look_at=plane, **wanted))
 
         return steps
 
@@ -391,14 +402,13 @@ class SegmentWidget(SegmentForm):
             geometry = geometry.regridded((1, 1, 1), [s.start for s in region])
             shape = tuple(s.stop - s.start for s in region)
         series = (len(volumes),) if len(volumes) > 1 else ()
-        classes = [(c.name, c.colour) for c in card.classes]
         return Preview(
             self._viewer,
             volumes[0].name,
             self._placement,
             geometry,
             (*series, *shape),
-            classes,
+            card.classes,
             gates=self.gates.value,
         )
 
@@ -421,13 +431,13 @@ class SegmentWidget(SegmentForm):
     @property
     def _has_kept(self) -> bool:
         """Whether a live run has the deeper levels' features, and can be cancelled lightly."""
-        return self._predictor is not None and self._predictor[1].has_kept
+        return self._session is not None and self._session.has_kept
 
     def _live_changed(self, live: bool) -> None:
         if live:
             self._rested()
         else:
-            self._predictor = None  # with all that it kept
+            self._session = None  # with all that it kept
 
     def _rested(self) -> None:
         if self._closed or not self.live.value:
@@ -456,12 +466,10 @@ class SegmentWidget(SegmentForm):
         data = layers.from_prediction(prediction, self._placement, gates=self.gates.value)
         layers.show(self._viewer, data, keep_old=self.keep_old.value)
         self._link_gates()
-        sizes = ", ".join(
-            f"{name} {mm3:,.0f} mm³" if mm3 is not None else f"{name} {count:,} voxels"
-            for name, count, mm3 in prediction.class_sizes().values()
-        )
         seconds = time.monotonic() - self._started
-        told = f"{sizes} · {seconds:.1f} s on {prediction.provenance['device']}"
+        told = (
+            f"{prediction.sizes_in_words()} · {seconds:.1f} s on {prediction.provenance['device']}"
+        )
         if self._source.data is not self._data:
             told += " · The image was changed during the run: these results are the earlier one's."
         self._data = None

@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QWidget
 
-from napari_attn_unet.io import nifti
+from napari_attn_unet import io
 from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
 from napari_attn_unet.plugin.inspect import widget as inspect_module
@@ -173,7 +173,7 @@ class TestChoosing:
         self, qtbot: QtBot, compare: CompareWidget, tmp_path: Path, monkeypatch: Any
     ) -> None:
         path = tmp_path / "my_labels.nii.gz"
-        nifti.write(path, lobes(), Geometry.from_spacing((2, 1, 1), unit="mm"))
+        io.write(path, lobes(), Geometry.from_spacing((2, 1, 1), unit="mm"))
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(path), ""))
         click(qtbot, compare.open)
         settle(qtbot, compare)

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
 from napari_attn_unet.engine import devices, job, predictor
-from napari_attn_unet.engine import predictor as engine
+from napari_attn_unet.engine import session as engine
 from napari_attn_unet.plugin.segment.preview import PENDING, Preview
 from napari_attn_unet.plugin.segment.widget import SLICES, WHOLE, SegmentWidget
 
@@ -267,7 +267,9 @@ def test_the_mask_fills_from_the_slice_on_screen(
 
 
 def in_thin_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "choose_plan", lambda *_, **__: engine.Plan(0, 1, 4, 1_000_000))
+    monkeypatch.setattr(
+        engine, "plan_run", lambda *_, **__: (engine.Plan(0, 1, 4, 1_000_000), False)
+    )
 
 
 def test_the_next_slices_follow_the_slider(
