@@ -329,7 +329,7 @@ def onto_grid(
         )
         raise VolumeError(msg)
     there = np.linalg.inv(source.affine) @ target.affine
-    if np.allclose(there, np.eye(4), atol=1e-4) and labels.shape == tuple(shape):
+    if labels.shape == tuple(shape) and np.allclose(there, np.eye(4), atol=1e-4):
         return labels
     corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
     reached = corners @ there[:3, :3].T + there[:3, 3]
@@ -344,7 +344,7 @@ def onto_grid(
         there[:3, 3],
         output_shape=tuple(shape),
         order=0,
-        mode="constant",
+        mode="grid-constant",  # "constant" ends at voxel centres: half a voxel short
         cval=0,
     )
     return result

@@ -15,7 +15,7 @@ from napari_attn_unet import io
 from napari_attn_unet.cli.inspect import driven
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.gates import knockout
-from napari_attn_unet.training.data import open_dataset
+from napari_attn_unet.io import open_dataset
 
 CASES = 20
 

@@ -14,7 +14,7 @@ from napari_attn_unet.cli.predict import number_in, parse_bytes
 from napari_attn_unet.errors import AttnUNetError, CheckpointError, ConfigError
 
 if TYPE_CHECKING:
-    from napari_attn_unet.training.data import CasePaths
+    from napari_attn_unet.io.datasets import CasePaths
 
 
 def add_parser(commands: Any) -> None:
@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a case failed."""
     from napari_attn_unet import output  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.gates.inspection import write_csv  # noqa: PLC0415
+    from napari_attn_unet.io import open_dataset  # noqa: PLC0415
     from napari_attn_unet.report.cases import find_pairs, paired  # noqa: PLC0415
-    from napari_attn_unet.training.data import open_dataset  # noqa: PLC0415
 
     output.make_folder(options.out)
     if any(options.out.iterdir()):
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(msg)
     for source in (options.first, options.second):
         _require(source)
-    dataset = open_dataset(options.dataset)
+    dataset = open_dataset(options.dataset).complete()
     cases = list(dataset.cases)
     if options.holdout is not None:
         cases = dataset.split(options.holdout, options.seed)[1]

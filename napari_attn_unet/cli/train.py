@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, showing a bar per epoch and the Dice of each validation."""
     from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
 
-    from napari_attn_unet.training.data import open_dataset  # noqa: PLC0415
+    from napari_attn_unet.io import open_dataset  # noqa: PLC0415
     from napari_attn_unet.training.trainer import train  # noqa: PLC0415
 
     values = {item.name: getattr(options, item.name) for item in fields(TrainingConfig)}

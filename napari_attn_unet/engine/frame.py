@@ -56,6 +56,13 @@ class Frame:
         return cls(volume.geometry, volume.shape, orientation, (z, y, x))
 
     @property
+    def geometry(self) -> Geometry:
+        """Where the network's grid lies."""
+        oriented = self.source.oriented(self.orientation, self.source_shape)
+        ratio = np.asarray(self.oriented_shape) / self.shape  # source voxels per network voxel
+        return oriented.regridded(ratio.tolist(), (0.0, 0.0, 0.0))
+
+    @property
     def oriented_shape(self) -> Size:
         """Size of the source once reoriented, before resampling."""
         z, y, x = (self.source_shape[axis] for axis in self.orientation.axes)

@@ -1,5 +1,6 @@
 """Volumes, masks and maps from and to files: one file a format, behind `read` and `write`."""
 
+from napari_attn_unet.io.datasets import open_dataset
 from napari_attn_unet.io.labels import looks_like_labels, read_labels
 from napari_attn_unet.io.results import read_about, write_prediction
 from napari_attn_unet.io.volumes import SUFFIXES, is_volume_file, read, stem, write
@@ -8,6 +9,7 @@ __all__ = [
     "SUFFIXES",
     "is_volume_file",
     "looks_like_labels",
+    "open_dataset",
     "read",
     "read_about",
     "read_labels",

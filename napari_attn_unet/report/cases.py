@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from napari_attn_unet import io
-from napari_attn_unet.errors import AttnUNetError, ConfigError, DatasetError
+from napari_attn_unet.errors import AttnUNetError, ConfigError
 from napari_attn_unet.gates.inspection import Inspection, Row
+from napari_attn_unet.io.datasets import INDEX, open_dataset
 from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.report import figure
 from napari_attn_unet.scores.comparison import TOGETHER, Comparison, labels_in, match, relabel
@@ -194,10 +194,12 @@ def find_pairs(
     masks, truths = Path(masks), Path(truths)
     classes: tuple[str, ...] = ()
     pictures = {} if images is None else _by_name(Path(images))
-    index = truths / "dataset.json" if truths.is_dir() else truths
-    if index.name == "dataset.json" and index.is_file():
-        labels, own, classes = _dataset(index)
-        pictures = own | pictures
+    index = truths / INDEX if truths.is_dir() else truths
+    if index.name == INDEX and index.is_file():
+        dataset = open_dataset(index)
+        classes = dataset.classes
+        labels = {io.stem(case.label): case.label for case in dataset.cases}
+        pictures = {io.stem(case.label): case.image for case in dataset.cases} | pictures
     elif truths.is_dir():
         labels = _by_name(truths)
     elif masks.is_file():
@@ -256,20 +258,6 @@ def _by_name(folder: Path) -> dict[str, Path]:
         if (p / f"{MASK}{end}").is_file()
     ]
     return {_case_of(path): path for path in [*deeper, *there] if not path.name.startswith(".")}
-
-
-def _dataset(index: Path) -> tuple[dict[str, Path], dict[str, Path], tuple[str, ...]]:
-    """Return labels and images by case, and the classes' names, of a Decathlon dataset."""
-    try:
-        raw = json.loads(index.read_text(encoding="utf-8"))
-        entries = [(index.parent / e["image"], index.parent / e["label"]) for e in raw["training"]]
-        names = {int(key): str(name) for key, name in raw["labels"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{index} has no 'training' and 'labels' as the Decathlon's have: {error!r}."
-        raise DatasetError(msg) from error
-    classes = tuple(names.get(i, f"label {i}") for i in range(max(names) + 1))
-    labels = {io.stem(label): label for _, label in entries}
-    return labels, {io.stem(label): image for image, label in entries}, classes
 
 
 # --- evaluation ---------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (the field's name for it)
 from torch import Tensor
@@ -42,7 +41,7 @@ def random_patch(
     image, label
         (C, Z, Y, X) float32 and (Z, Y, X) uint8.
     """
-    image = torch.from_numpy(np.asarray(case.prepared.data))
+    image = torch.from_numpy(case.image)
     label = torch.from_numpy(case.label)
     for axis, want in enumerate(patch):
         have = label.shape[axis]

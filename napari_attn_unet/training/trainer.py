@@ -7,19 +7,20 @@ loses at most the epoch under way. State is written after every epoch, beside th
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_attn_unet import __version__
+from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.errors import DatasetError
+from napari_attn_unet.io.datasets import Dataset
 from napari_attn_unet.network.card import Card, PreprocessingSpec
 from napari_attn_unet.network.checkpoint import Checkpoint
 from napari_attn_unet.network.config import ModelConfig
@@ -28,7 +29,7 @@ from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.scores.metrics import dice
 from napari_attn_unet.training.augmentation import augment, random_patch
 from napari_attn_unet.training.config import TrainingConfig
-from napari_attn_unet.training.data import Case, Dataset, load_cases
+from napari_attn_unet.training.data import Case, load_cases
 from napari_attn_unet.training.losses import dice_cross_entropy
 
 WEIGHT_DECAY = 0.05
@@ -75,7 +76,7 @@ def train(
     Parameters
     ----------
     dataset
-        From `dataset.open_dataset`.
+        From `io.open_dataset`.
     config
         The settings.
     out
@@ -84,9 +85,11 @@ def train(
     Raises
     ------
     DatasetError
-        If a case is damaged, or `out` has a resume file of another run.
+        If the dataset is not complete, a case is damaged, or `out` has a resume file of another
+        run.
     """
     out = Path(out)
+    dataset = dataset.complete()
     spec = PreprocessingSpec()
     training_paths, held_out_paths = dataset.split(config.holdout, config.seed)
     cases: list[Case] = []
@@ -113,15 +116,18 @@ def train(
             )
         run.save(epoch)
         if epoch % config.validate_every == 0 or epoch == config.epochs:
-            scores = yield from _validate(run.averaged, held_out, dataset, epoch, config.epochs)
+            scores = yield from _validate(
+                run.checkpoint(), held_out, dataset.classes, epoch, config.epochs
+            )
             yield TrainingProgress(
                 "validating", len(held_out), len(held_out), epoch, config.epochs, None, scores
             )
     if not scores:  # stopped between the last epoch and its validation
-        scores = yield from _validate(run.averaged, held_out, dataset, config.epochs, config.epochs)
+        scores = yield from _validate(
+            run.checkpoint(), held_out, dataset.classes, config.epochs, config.epochs
+        )
     card = _card(dataset, config, run.model_config, cases, scores, (len(training), len(held_out)))
-    state = {key: value.contiguous() for key, value in run.averaged.state_dict().items()}
-    checkpoint = Checkpoint(card, state, out)
+    checkpoint = replace(run.checkpoint(), card=card, path=out)
     checkpoint.save(out)
     run.resume_path.unlink(missing_ok=True)
     return checkpoint
@@ -131,7 +137,7 @@ class _Run:
     """Network, averaged network, optimiser and schedule of one run, and their file."""
 
     def __init__(self, dataset: Dataset, config: TrainingConfig, out: Path, cases: int) -> None:
-        self.config = config
+        self.config, self.classes = config, dataset.classes
         self.model_config = ModelConfig(
             in_channels=dataset.channels,
             classes=len(dataset.classes),
@@ -166,12 +172,11 @@ class _Run:
         if self.resume_path.is_file():
             self._resume()
 
-    @property
-    def averaged(self) -> AttentionUNet:
-        """The network with the averaged weights."""
-        network = self.average.module
-        assert isinstance(network, AttentionUNet)  # noqa: S101  (for the type checker)
-        return network.eval()
+    def checkpoint(self) -> Checkpoint:
+        """Return the averaged weights as a checkpoint, with a card that names no scores."""
+        card = Card("training", self.model_config.to_dict(), class_infos(self.classes))
+        state = {k: v.clone().contiguous() for k, v in self.average.module.state_dict().items()}
+        return Checkpoint(card, state)
 
     def step(self, batch: list[Case], generator: torch.Generator) -> float:
         """Take one optimiser step on random patches of a batch of cases; return the loss."""
@@ -232,24 +237,23 @@ class _Run:
 
 
 def _validate(
-    network: AttentionUNet, cases: list[Case], dataset: Dataset, epoch: int, epochs: int
+    checkpoint: Checkpoint, cases: list[Case], classes: Sequence[str], epoch: int, epochs: int
 ) -> Generator[TrainingProgress, None, Scores]:
-    """Score whole held-out cases, one pass each, on their own grid; return Dice by class."""
+    """Score held-out cases on their own grid, by the path that ships; return Dice by class."""
+    predictor = Predictor(checkpoint, "cpu")
     rows: list[list[float]] = []
     for case in cases:
-        mask = case.prepared.frame.restore(_probabilities(network, case)).argmax(axis=0)
-        rows.append([dice(mask, case.truth, k) for k in range(1, len(dataset.classes))])
+        mask = predictor.predict(case.volume).mask
+        rows.append([dice(mask, case.truth, k) for k in range(1, len(classes))])
         yield TrainingProgress("validating", len(rows), len(cases), epoch, epochs)
     means = np.nanmean(np.asarray(rows), axis=0)
-    scores = {name: float(m) for name, m in zip(dataset.classes[1:], means, strict=True)}
+    scores = {name: float(m) for name, m in zip(classes[1:], means, strict=True)}
     return {"mean": float(np.nanmean(means)), **scores}
 
 
-def _probabilities(network: AttentionUNet, case: Case) -> np.ndarray[Any, Any]:
-    with torch.inference_mode():
-        image = torch.from_numpy(np.asarray(case.prepared.data))[None]
-        logits: Tensor = network(image).logits
-        return np.asarray(torch.softmax(logits[0], dim=0).numpy())
+def class_infos(names: Sequence[str]) -> tuple[ClassInfo, ...]:
+    """Return the classes of a card, in the palette's colours."""
+    return tuple(ClassInfo.numbered(label, name) for label, name in enumerate(names))
 
 
 def _card(  # noqa: PLR0913  (everything a card tells)
@@ -275,7 +279,7 @@ def _card(  # noqa: PLR0913  (everything a card tells)
         name=name.lower(),
         description=about.get("description", name),
         config=model_config.to_dict(),
-        classes=tuple(ClassInfo.numbered(i, c) for i, c in enumerate(dataset.classes)),
+        classes=class_infos(dataset.classes),
         preprocessing=PreprocessingSpec(),
         field_of_view_mm=field_of_view,
         training={

@@ -17,8 +17,8 @@ from qtpy.QtCore import QSettings, Qt
 
 import napari_attn_unet
 from napari_attn_unet.cli.main import main
+from napari_attn_unet.io import open_dataset
 from napari_attn_unet.scores import metrics
-from napari_attn_unet.training.data import open_dataset
 
 SAMPLES = Path(napari_attn_unet.__file__).parent / "samples"
 

@@ -11,10 +11,10 @@ import torch
 
 from napari_attn_unet import io
 from napari_attn_unet.errors import DatasetError
+from napari_attn_unet.io import open_dataset
 from napari_attn_unet.network import checkpoint
 from napari_attn_unet.training.augmentation import augment
 from napari_attn_unet.training.config import TrainingConfig
-from napari_attn_unet.training.data import open_dataset
 from napari_attn_unet.training.losses import dice_cross_entropy
 from napari_attn_unet.training.trainer import train
 from napari_attn_unet.volume import Geometry
@@ -81,7 +81,7 @@ def test_the_split_repeats_and_does_not_overlap(folder: Path) -> None:
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "labelsTr/c3.nii.gz").unlink()
     with pytest.raises(DatasetError, match=r"c3\.nii\.gz"):
-        open_dataset(folder)
+        open_dataset(folder).complete()
 
 
 def test_image_and_label_are_deformed_alike() -> None:
