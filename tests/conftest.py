@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from docks import close_by_its_x, leaks, our_docks, settle
 from napari import Viewer
 from napari.qt.threading import WorkerBase
 from qtpy.QtCore import QSettings
@@ -29,6 +30,25 @@ def settings_in_a_folder_of_their_own(tmp_path: Path) -> None:
 def workers_end_with_the_test() -> Iterator[None]:
     yield
     WorkerBase.await_workers(msecs=20_000)
+
+
+@pytest.fixture
+def make_napari_viewer(
+    make_napari_viewer: Callable[..., Viewer], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Viewer]]:
+    """napari's own, and after every test: a click on each dock's X leaves nothing behind."""
+    viewers: list[Viewer] = []
+
+    def make(*arguments: object, **options: object) -> Viewer:
+        viewers.append(make_napari_viewer(*arguments, **options))
+        return viewers[-1]
+
+    yield make
+    request.node.funcargs.clear()  # pytest holds the widgets that fixtures returned
+    for viewer in viewers:
+        references = [r for dock in our_docks(viewer) for r in close_by_its_x(dock)]
+        settle()
+        assert leaks(viewer, references) == []
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.prediction import Prediction
 from napari_attn_unet.volume import Geometry
 
 CHUNK = (16, 256, 256)
@@ -84,6 +87,24 @@ def create_array(  # noqa: PLR0913  (what an image is)
     )
     chunks = (*(1,) * (len(shape) - 3), *map(min, CHUNK, shape[-3:]))
     return image.create_array("0", shape=shape, chunks=chunks, dtype=dtype)
+
+
+def write_prediction(prediction: Prediction, path: Path) -> None:
+    """Write mask and gate maps as images of a new zarr group.
+
+    Raises
+    ------
+    ConfigError
+        As of `open_store`.
+    """
+    group = open_store(path)
+    maps: dict[str, tuple[npt.NDArray[Any], Geometry]] = {
+        "mask": (prediction.mask, prediction.geometry)
+    }
+    maps |= {f"gate{g.level}": (g.coefficients, g.geometry) for g in prediction.gates}
+    for name, (data, geometry) in maps.items():
+        array = create_array(group, name, data.shape, geometry, data.dtype.name, "tzyx")
+        array[...] = data
 
 
 def _multiscale(name: str, axes: str, geometry: Geometry) -> dict[str, Any]:

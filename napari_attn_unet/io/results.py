@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
-from napari_attn_unet.io.volumes import write
+from napari_attn_unet.io.volumes import read, stem, write
 from napari_attn_unet.output import replacing
-from napari_attn_unet.prediction import Prediction
-from napari_attn_unet.volume import Geometry
+from napari_attn_unet.prediction import ClassInfo, Prediction
+from napari_attn_unet.volume import Geometry, Volume
 
 ABOUT = "prediction.json"
+_PART = re.compile(r"mask|probabilities|gate([1-9]\d*)")
 
 
 def write_prediction(
@@ -51,6 +55,69 @@ def write_prediction(
     return written
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredMap:
+    """A file that `write_prediction` wrote, as the part of a prediction that it is.
+
+    Attributes
+    ----------
+    kind
+        "mask", "gate" or "probabilities".
+    level
+        Of a gate, from 1, the finest; 0 for others.
+    volumes
+        What the file holds, a volume each: time points, or classes' probabilities.
+    image
+        Place of the image that the prediction was made of.
+    classes, provenance
+        As of `Prediction`.
+    """
+
+    kind: str
+    level: int
+    volumes: tuple[Volume, ...]
+    image: Geometry
+    classes: tuple[ClassInfo, ...]
+    provenance: dict[str, Any]
+
+    @property
+    def geometry(self) -> Geometry:
+        """Place of the map."""
+        return self.volumes[0].geometry
+
+    @property
+    def data(self) -> npt.NDArray[Any]:
+        """(Z, Y, X); with a leading axis where there are several volumes."""
+        if len(self.volumes) == 1:
+            return np.asarray(self.volumes[0].data[0])
+        return np.stack([volume.data[0] for volume in self.volumes])
+
+
+def read_map(path: str | Path) -> StoredMap | None:
+    """Read a mask, gate or probabilities beside their prediction.json; None for other files.
+
+    Raises
+    ------
+    FileError
+        If the file itself cannot be read.
+    """
+    about = read_about(path)
+    name = _PART.fullmatch(stem(path))
+    if about is None or name is None:
+        return None
+    level = int(name[1]) if name[1] else 0
+    return StoredMap(
+        "gate" if level else name[0],
+        level,
+        tuple(read(path)),
+        Geometry(np.asarray(about["affine"]), about["unit"]),
+        tuple(
+            ClassInfo(str(n), (float(r), float(g), float(b))) for n, (r, g, b) in about["classes"]
+        ),
+        dict(about["provenance"]),
+    )
+
+
 def read_about(path: str | Path) -> dict[str, Any] | None:
     """Return what `prediction.json` beside an output's file says; None if there is none."""
     beside = Path(path).parent / ABOUT
@@ -58,4 +125,5 @@ def read_about(path: str | Path) -> dict[str, Any] | None:
         about = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return about if isinstance(about, dict) and {"provenance", "classes"} <= set(about) else None
+    needed = {"provenance", "classes", "affine", "unit"}
+    return about if isinstance(about, dict) and needed <= set(about) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy as np
 
 from napari_attn_unet import io
 from napari_attn_unet.errors import FileError
-from napari_attn_unet.plugin.layers import OUTPUT, LayerData, colormap, gate_style, geometry_of
+from napari_attn_unet.plugin.layers import LayerData, colormap, from_stored
+from napari_attn_unet.plugin.placement import geometry_of
 from napari_attn_unet.prediction import ClassInfo
-from napari_attn_unet.volume import Geometry, Volume
+from napari_attn_unet.volume import Volume
 
 _CASE = "hippocampus_011"
 _KINDS = ("imagesTr", "labelsTr")
@@ -33,34 +33,11 @@ def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None
 
 def _read(path: str | list[str]) -> list[LayerData]:
     paths = [path] if isinstance(path, str) else path
-    return [_output_layer(p) or _volume_layer(io.read(p)) for p in paths]
-
-
-def _output_layer(path: str) -> LayerData | None:
-    """Return a mask or gate map that `predict` wrote as the layer it was; None for other files."""
-    about = io.read_about(path)
-    name = re.fullmatch(r"mask|gate(\d+)", io.stem(path))
-    if about is None or name is None:
-        return None
-    volumes = io.read(path)
-    data, options, _ = _volume_layer(volumes)
-    # A file's direction is not shown, so a map is laid over its image by their grids.
-    image = Geometry(np.asarray(about["affine"]), about["unit"])
-    local = np.linalg.inv(image.affine) @ volumes[0].geometry.affine
-    lead = data.ndim - 3
-    spacing = np.asarray(image.spacing)
-    options["scale"] = (*options["scale"][:lead], *(spacing * np.diag(local)[:3]))
-    options["translate"] = (*[0.0] * lead, *(image.origin + spacing * local[:3, 3]))
-    options["metadata"] |= {OUTPUT: about["provenance"], "geometry": volumes[0].geometry}
-    title = str(about["provenance"].get("image"))
-    classes = [(str(n), tuple(c)) for n, c in about["classes"]]
-    if name[1] is None:
-        table = {"index": list(range(len(classes))), "class": [n for n, _ in classes]}
-        look = {"colormap": colormap(classes), "features": table, "opacity": 0.5}
-        return data.astype(np.uint8), options | look | {"name": f"{title} · mask"}, "labels"
-    level = int(name[1])
-    options["metadata"]["gate"] = level
-    return data, options | gate_style(level) | {"name": f"{title} · gate {level}"}, "image"
+    found: list[LayerData] = []
+    for p in paths:
+        stored = io.read_map(p)
+        found += [_volume_layer(io.read(p))] if stored is None else from_stored(stored)
+    return found
 
 
 def _volume_layer(volumes: list[Volume], **options: Any) -> LayerData:
@@ -121,9 +98,7 @@ def sample_phantom() -> list[LayerData]:
     about = {
         **{k: v for k, v in image[1].items() if k != "rgb"},
         "name": "Phantom · truth",
-        "colormap": colormap(
-            [(c.name, c.colour) for c in map(ClassInfo.numbered, range(3), phantom.CLASSES)]
-        ),
+        "colormap": colormap([*map(ClassInfo.numbered, range(3), phantom.CLASSES)]),
         "visible": False,
     }
     return [image, (truth, about, "labels")]
@@ -149,7 +124,7 @@ def sample_hippocampus() -> list[LayerData]:
     folder = os.environ.get("ATTN_UNET_HIPPOCAMPUS") or _download()
     image, label = (io.read(Path(folder) / kind / f"{_CASE}.nii.gz") for kind in _KINDS)
     classes = ("background", "anterior", "posterior")
-    colours = [(c.name, c.colour) for c in map(ClassInfo.numbered, range(3), classes)]
+    colours = [*map(ClassInfo.numbered, range(3), classes)]
     data, about, kind = _volume_layer(label, name=f"{_CASE} · truth", visible=False)
     return [_volume_layer(image), (data, about | {"colormap": colormap(colours)}, kind)]
 

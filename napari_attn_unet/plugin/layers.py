@@ -1,28 +1,35 @@
-"""Layers to volumes, and predictions to layers: names, colours, and where everything lies.
-
-An output is placed by its index space, relative to its image: whatever transform the image layer
-has (scale, rotation, shear, affine), the output has the same, composed with a scaling and a shift
-of voxel indices.
-"""
+"""The one path between layers, volumes, predictions and their files: names, colours, metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer, Shapes
+import numpy.typing as npt
+from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_attn_unet.errors import ShapeError, VolumeError
-from napari_attn_unet.volume import FloatArray, Geometry, Volume, unit_symbol
+from napari_attn_unet.errors import RunError, ShapeError
+from napari_attn_unet.plugin.placement import (
+    GEOMETRY,
+    Placement,
+    as_read,
+    geometry_of,
+    placed,
+    placement_of,
+)
+from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction
+from napari_attn_unet.volume import Geometry, Volume
 
 if TYPE_CHECKING:
-    from napari_attn_unet.prediction import Prediction
+    from napari_attn_unet.io import StoredMap
+    from napari_attn_unet.plugin.results import Result
 
 OUTPUT = "napari-attn-unet"
 """Key in a layer's metadata under which an output keeps its provenance."""
+CLASSES, CLASS, GATE = "classes", "class", "gate"
+"""Keys of the classes of its prediction, of the one class a map is of, of a gate's level."""
 _SPATIAL = 3
 _GATE_COLORMAP = "inferno"
 
@@ -32,43 +39,6 @@ LayerData = tuple[Any, dict[str, Any], str]
 def is_segmentable(layer: Layer) -> bool:
     """Whether a layer is an image that a network could take: no colours, no output of ours."""
     return isinstance(layer, Image) and OUTPUT not in layer.metadata
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Placement:
-    """Where an image layer lies, taken when a run starts, so that later edits cannot move it.
-
-    Attributes
-    ----------
-    geometry
-        Place of the spatial axes, exact for layers that come from files.
-    full
-        (n + 1, n + 1) matrix from data to world over the kept axes.
-    physical
-        The part of it made by scale, translate, rotate and shear.
-    transforms
-        The layer's own rotate, shear and affine, or empty if axes were dropped.
-    labels
-        Units and axis labels of the kept axes.
-    """
-
-    name: str
-    geometry: Geometry
-    full: FloatArray
-    physical: FloatArray
-    transforms: dict[str, Any]
-    labels: dict[str, Any]
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-    def in_space(self) -> Placement:
-        """Return the place of the last three axes: of one time point of a series."""
-        n = len(self.full) - 1
-        if n == _SPATIAL:
-            return self
-        keep = np.ix_([*range(n - _SPATIAL, n), n], [*range(n - _SPATIAL, n), n])
-        labels = {key: value[-_SPATIAL:] for key, value in self.labels.items()}
-        full, physical = self.full[keep], self.physical[keep]
-        return replace(self, full=full, physical=physical, transforms={}, labels=labels)
 
 
 def to_volumes(layer: Image, channels: int = 1) -> tuple[list[Volume], Placement]:
@@ -108,7 +78,7 @@ def to_volumes(layer: Image, channels: int = 1) -> tuple[list[Volume], Placement
         msg = f"{layer.name!r} has axes {shape}, but this network takes {wanted}."
         raise ShapeError(msg)
     channel_axis = lead - 1 if has_channels else -1
-    placement = _placement(layer, [i for i in range(len(shape)) if i != channel_axis])
+    placement = placement_of(layer, [i for i in range(len(shape)) if i != channel_axis])
     points = list(data) if lead - has_channels else [data]
     volumes = [
         Volume(
@@ -122,96 +92,6 @@ def to_volumes(layer: Image, channels: int = 1) -> tuple[list[Volume], Placement
     return volumes, placement
 
 
-def _placement(layer: Layer, kept: list[int]) -> Placement:
-    n = layer.ndim
-    origin = np.asarray(layer.data_to_world(np.zeros(n)), dtype=np.float64)
-    full = np.eye(n + 1)
-    full[:n, n] = origin
-    for axis, unit in enumerate(np.eye(n)):
-        full[:n, axis] = np.asarray(layer.data_to_world(unit)) - origin
-    affine = np.asarray(layer.affine.affine_matrix, dtype=np.float64)
-    physical = np.linalg.inv(affine) @ full
-    keep = [*kept, n]
-    units = [str(layer.units[i]) for i in kept]
-    names = {unit_symbol(u) for u in units[-_SPATIAL:]}
-    spatial = full[np.ix_([*kept[-_SPATIAL:], n], [*kept[-_SPATIAL:], n])]
-    geometry = Geometry(spatial, names.pop() if len(names) == 1 else "pixel")
-    metadata: dict[str, Any] = {}
-    source = layer.metadata.get("nifti")
-    if source is not None and np.allclose(source.geometry.spacing, geometry.spacing, rtol=1e-5):
-        geometry, metadata = source.geometry, {"nifti": source}
-    whole = len(kept) == n
-    return Placement(
-        name=layer.name,
-        geometry=geometry,
-        full=full[np.ix_(keep, keep)],
-        physical=physical[np.ix_(keep, keep)],
-        transforms={"rotate": layer.rotate, "shear": layer.shear, "affine": affine}
-        if whole
-        else {},
-        labels={"units": tuple(units), "axis_labels": tuple(layer.axis_labels[i] for i in kept)},
-        metadata=metadata,
-    )
-
-
-def geometry_of(layer: Layer) -> Geometry:
-    """Return where a layer's last three axes lie: exact if it is an output or from a file."""
-    kept = layer.metadata.get("geometry")
-    placement = _placement(layer, list(range(layer.ndim)))
-    if isinstance(kept, Geometry) and np.allclose(kept.spacing, placement.geometry.spacing):
-        return kept
-    return placement.geometry
-
-
-def shown_geometry(layer: Layer) -> Geometry:
-    """Return where a layer's last three axes lie in the viewer, whatever a file says."""
-    placement = _placement(layer, list(range(layer.ndim)))
-    keep = [*range(layer.ndim - _SPATIAL, layer.ndim), layer.ndim]
-    return Geometry(placement.full[np.ix_(keep, keep)], placement.geometry.unit)
-
-
-def placed(placement: Placement, geometry: Geometry, ndim: int) -> dict[str, Any]:
-    """Transform arguments of a layer whose grid lies at `geometry`, beside its image's."""
-    local = np.linalg.inv(placement.geometry.affine) @ geometry.affine
-    step, start = np.ones(ndim), np.zeros(ndim)
-    step[-_SPATIAL:] = np.diag(local)[:_SPATIAL]
-    start[-_SPATIAL:] = local[:_SPATIAL, 3]
-    inner = np.diag([*step, 1.0])
-    inner[:ndim, ndim] = start
-    if not placement.transforms:
-        return {"affine": placement.full @ inner, **placement.labels}
-    moved = placement.physical @ inner
-    # napari's scale is the length that comes before rotation and shear.
-    own = np.linalg.norm(placement.physical[:ndim, :ndim], axis=0)
-    scale = _own_scale(placement, own) * step
-    return {
-        "scale": scale,
-        "translate": moved[:ndim, ndim],
-        **placement.transforms,
-        **placement.labels,
-    }
-
-
-def _own_scale(placement: Placement, lengths: FloatArray) -> FloatArray:
-    """Return the layer's scale, the diagonal of its linear part once rotation is taken off."""
-    n = len(lengths)
-    rotate = np.asarray(placement.transforms["rotate"])
-    upper = np.linalg.inv(rotate) @ placement.physical[:n, :n]
-    return np.asarray(np.diag(upper))
-
-
-def gate_style(level: int) -> dict[str, Any]:
-    """Return how a gate's map looks at first."""
-    return {
-        "colormap": _GATE_COLORMAP,
-        "contrast_limits": (0.0, 1.0),
-        "blending": "translucent",
-        "opacity": 0.4,
-        "visible": level == 1,
-        "rgb": False,
-    }
-
-
 def from_prediction(
     prediction: Prediction, placement: Placement, *, mask: bool = True, gates: bool = True
 ) -> list[LayerData]:
@@ -219,86 +99,147 @@ def from_prediction(
 
     The finest gate and the mask are visible; the others wait hidden.
     """
-    about = {OUTPUT: dict(prediction.provenance), **prediction.metadata}
-    layers: list[LayerData] = []
+    about = about_prediction(prediction.provenance, prediction.classes, prediction.metadata)
+    made: list[LayerData] = []
     if gates:
-        coarsest = max((g.level for g in prediction.gates), default=0)
-        for gate in reversed(prediction.gates):
-            rank = {1: " (finest)", coarsest: " (coarsest)"}.get(gate.level, "")
-            options = {
-                "name": f"{placement.name} · {gate.name}{rank}",
-                **gate_style(gate.level),
-                "metadata": about | {"geometry": gate.geometry, "gate": gate.level},
-                **placed(placement, gate.geometry, gate.coefficients.ndim),
-            }
-            layers.append((gate.coefficients, options, "image"))
+        made += [gate_layer(gate, placement, about) for gate in reversed(prediction.gates)]
     if prediction.probabilities is not None:
-        for label, (name, _) in list(enumerate(prediction.classes))[1:]:
-            data = prediction.probabilities[..., label, :, :, :]
-            options = {
-                "name": f"{placement.name} · probability of {name}",
-                "colormap": "viridis",
-                "contrast_limits": (0.0, 1.0),
-                "blending": "translucent",
-                "opacity": 0.6,
-                "visible": False,
-                "rgb": False,
-                "metadata": about | {"geometry": prediction.geometry, "class": name},
-                **placed(placement, prediction.geometry, data.ndim),
-            }
-            layers.append((data, options, "image"))
+        made += probability_layers(prediction.probabilities, prediction.geometry, placement, about)
     if mask:
-        options = {
-            "name": f"{placement.name} · mask",
-            "opacity": 0.5,
-            "features": _features(prediction),
-            "colormap": colormap(prediction.classes),
-            "metadata": about | {"geometry": prediction.geometry},
-            **placed(placement, prediction.geometry, prediction.mask.ndim),
-        }
-        layers.append((prediction.mask, options, "labels"))
-    return layers
+        made.append(mask_layer(prediction.mask, prediction.geometry, placement, about))
+    return made
 
 
-def transforms(layer: Layer, ndim: int | None = None) -> dict[str, Any]:
-    """Return the arguments that lay another layer of `ndim` axes, or as many, on a layer's grid."""
-    if ndim == _SPATIAL < layer.ndim:
-        geometry = shown_geometry(layer)
-        return {
-            "affine": geometry.affine,
-            "units": layer.units[-_SPATIAL:],
-            "axis_labels": layer.axis_labels[-_SPATIAL:],
-        }
-    return {
-        "scale": layer.scale,
-        "translate": layer.translate,
-        "rotate": layer.rotate,
-        "shear": layer.shear,
-        "affine": layer.affine.affine_matrix,
-        "units": layer.units,
-        "axis_labels": layer.axis_labels,
+def about_prediction(
+    provenance: Mapping[str, Any], classes: Sequence[ClassInfo], metadata: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the metadata that every layer of a prediction has."""
+    return {OUTPUT: dict(provenance), CLASSES: tuple(classes), **metadata}
+
+
+def gate_layer(gate: GateMap, placement: Placement, about: Mapping[str, Any]) -> LayerData:
+    """Return a gate's map as a layer; the finest is visible."""
+    levels = len(about[OUTPUT].get("config", {}).get("channels", ())) - 1
+    rank = {levels: " (coarsest)", 1: " (finest)"}.get(gate.level, "")
+    options = {
+        "name": f"{placement.name} · {gate.name}{rank}",
+        "colormap": _GATE_COLORMAP,
+        "contrast_limits": (0.0, 1.0),
+        "blending": "translucent",
+        "opacity": 0.4,
+        "visible": gate.level == 1,
+        "rgb": False,
+        "metadata": {**about, GEOMETRY: gate.geometry, GATE: gate.level},
+        **placed(placement, gate.geometry, gate.coefficients.ndim),
     }
+    return gate.coefficients, options, "image"
 
 
-def colormap(classes: Sequence[tuple[str, tuple[float, float, float]]]) -> DirectLabelColormap:
+def probability_layers(
+    probabilities: npt.NDArray[Any],
+    geometry: Geometry,
+    placement: Placement,
+    about: Mapping[str, Any],
+) -> list[LayerData]:
+    """Return the probability (…, K, Z, Y, X) of every class but the background as a layer."""
+    made: list[LayerData] = []
+    for label, info in list(enumerate(about[CLASSES]))[1:]:
+        data = probabilities[..., label, :, :, :]
+        options = {
+            "name": f"{placement.name} · probability of {info.name}",
+            "colormap": "viridis",
+            "contrast_limits": (0.0, 1.0),
+            "blending": "translucent",
+            "opacity": 0.6,
+            "visible": False,
+            "rgb": False,
+            "metadata": {**about, GEOMETRY: geometry, CLASS: info.name},
+            **placed(placement, geometry, data.ndim),
+        }
+        made.append((data, options, "image"))
+    return made
+
+
+def mask_layer(
+    mask: npt.NDArray[Any], geometry: Geometry, placement: Placement, about: Mapping[str, Any]
+) -> LayerData:
+    """Return a mask as a layer whose features tell the classes and their sizes."""
+    classes: tuple[ClassInfo, ...] = about[CLASSES]
+    counts = np.bincount(mask.ravel(), minlength=len(classes))[: len(classes)]
+    table: dict[str, list[Any]] = {
+        "index": list(range(len(classes))),
+        "class": [info.name for info in classes],
+        "voxels": counts.tolist(),
+    }
+    if geometry.voxel_mm3 is not None:
+        table["mm3"] = [round(float(n) * geometry.voxel_mm3, 1) for n in counts]
+    options = {
+        "name": f"{placement.name} · mask",
+        "opacity": 0.5,
+        "features": table,
+        "colormap": colormap(classes),
+        "metadata": {**about, GEOMETRY: geometry},
+        **placed(placement, geometry, mask.ndim),
+    }
+    return mask, options, "labels"
+
+
+def from_stored(stored: StoredMap) -> list[LayerData]:
+    """Return a file of a prediction as the layers that it was, where its image is shown.
+
+    A file's direction is not shown, so a map is laid over its image by their grids.
+    """
+    placement = as_read(str(stored.provenance.get("image")), stored.image)
+    about = about_prediction(stored.provenance, stored.classes, stored.volumes[0].metadata)
+    if stored.kind == "gate":
+        return [gate_layer(GateMap(stored.data, stored.geometry, stored.level), placement, about)]
+    if stored.kind == "probabilities":
+        classes = len(stored.classes)
+        maps = stored.data.reshape(-1, classes, *stored.data.shape[-_SPATIAL:])
+        series = maps if len(maps) > 1 else maps[0]
+        return probability_layers(series, stored.geometry, placement, about)
+    mask = stored.data.astype(np.uint8)
+    return [mask_layer(mask, stored.geometry, placement, about)]
+
+
+def to_prediction(result: Result) -> Prediction:
+    """Return the layers of a run as the prediction that they show, as they are now.
+
+    Raises
+    ------
+    RunError
+        If the mask is gone: nothing then says where the image lies.
+    """
+    mask = result.mask
+    if mask is None:
+        msg = "The mask of this result was removed; nothing says where its image lies."
+        raise RunError(msg)
+    known = mask.metadata.get(CLASSES, ())
+    maps = [result.probabilities.get(info.name) for info in known[1:]]
+    probabilities = None
+    if maps and all(layer is not None for layer in maps):
+        others = [np.asarray(layer.data, np.float32) for layer in maps if layer is not None]
+        probabilities = np.stack([1 - sum(others), *others], axis=-_SPATIAL - 1)
+    return Prediction(
+        mask=np.asarray(mask.data),
+        geometry=geometry_of(mask),
+        classes=tuple(known),
+        gates=tuple(
+            GateMap(np.asarray(layer.data), geometry_of(layer), level)
+            for level, layer in result.gates.items()
+        ),
+        probabilities=probabilities,
+        provenance=result.provenance,
+        metadata={key: mask.metadata[key] for key in ("nifti",) if key in mask.metadata},
+    )
+
+
+def colormap(classes: Sequence[ClassInfo]) -> DirectLabelColormap:
     """Return the classes' colours; the background and any other label are transparent."""
     colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
-    for label, (_, colour) in list(enumerate(classes))[1:]:
-        colours[label] = (*colour, 1.0)
+    for label, info in list(enumerate(classes))[1:]:
+        colours[label] = (*info.colour, 1.0)
     return DirectLabelColormap(color_dict=colours)
-
-
-def _features(prediction: Prediction) -> dict[str, list[Any]]:
-    sizes = prediction.class_sizes()
-    table: dict[str, list[Any]] = {
-        "index": [0, *sizes],
-        "class": [prediction.classes[0][0], *(name for name, _, _ in sizes.values())],
-        "voxels": [int((prediction.mask == 0).sum()), *(count for _, count, _ in sizes.values())],
-    }
-    voxel = prediction.geometry.voxel_mm3
-    if voxel is not None:
-        table["mm3"] = [round(count * voxel, 1) for count in table["voxels"]]
-    return table
 
 
 def show(viewer: Any, layers: list[LayerData], *, keep_old: bool) -> list[Layer]:
@@ -342,88 +283,3 @@ def _ours(viewer: Any, name: str, kind: str, ndim: int) -> Layer | None:
         if layer.name == name and isinstance(layer, wanted) and OUTPUT in layer.metadata:
             return layer if layer.ndim == ndim else None
     return None
-
-
-def plane_on_screen(viewer: Any, image: Image) -> tuple[int, int] | None:
-    """Return (axis of Z, Y, X as 0, 1, 2; plane) of an image that a viewer shows.
-
-    None where it shows a volume in 3D.
-    """
-    behind = [axis - viewer.dims.ndim for axis in viewer.dims.not_displayed]
-    across = [axis for axis in behind if axis >= -_SPATIAL]
-    if not across:
-        return None
-    return across[-1] + _SPATIAL, plane_at(viewer, image, across[-1] + _SPATIAL)
-
-
-def plane_at(viewer: Any, image: Image, axis: int) -> int:
-    """Return the plane of an image along an axis (of Z, Y, X) at the viewer's sliders."""
-    data = image.data[0] if image.multiscale else image.data
-    place = image.world_to_data(viewer.dims.point)[axis - _SPATIAL]
-    return int(np.clip(np.round(place), 0, data.shape[axis - _SPATIAL] - 1))
-
-
-def box(
-    shapes: Shapes, image: Image, depth_mm: Sequence[float] | None = None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the voxel box (start, stop) of an image that a Shapes layer encloses.
-
-    A shape drawn on a slice is flat; along that axis the box is made as deep as `depth_mm` says
-    (z, y, x; a network's field of view), or else as the mean of its other sides.
-
-    Raises
-    ------
-    VolumeError
-        If there is no shape, or it lies outside the image.
-    """
-    if not len(shapes.data):
-        msg = f"{shapes.name!r} holds no shape. Draw a rectangle around the structure first."
-        raise VolumeError(msg)
-    data = image.data[0] if image.multiscale else image.data
-    size = np.asarray(data.shape[-_SPATIAL:])
-    corners = np.concatenate([np.asarray(vertices, dtype=float) for vertices in shapes.data])
-    world = [shapes.data_to_world(corner) for corner in corners]
-    index = np.asarray([image.world_to_data(point)[-_SPATIAL:] for point in world])
-    low, high = index.min(axis=0), index.max(axis=0)
-    sides = high - low
-    spacing = _placement(image, list(range(image.ndim))).geometry.spacing_mm
-    for axis in np.flatnonzero(sides < 1.0):
-        depth = float(np.mean(sides[sides >= 1.0])) if (sides >= 1.0).any() else 1.0
-        if depth_mm is not None and spacing is not None:
-            depth = depth_mm[int(axis)] / spacing[int(axis)]
-        low[axis], high[axis] = low[axis] - depth / 2, high[axis] + depth / 2
-    start = np.clip(np.floor(low + 0.5), 0, size).astype(int)
-    stop = np.clip(np.ceil(high + 0.5), 0, size).astype(int)
-    if (stop <= start).any():
-        msg = f"The box in {shapes.name!r} lies outside {image.name!r}. Draw it over the image."
-        raise VolumeError(msg)
-    return tuple(int(i) for i in start), tuple(int(i) for i in stop)
-
-
-def box_around(viewer: Any, image: Image, extent_mm: Sequence[float]) -> Shapes:
-    """Add a Shapes layer with a rectangle of a given size (z, y, x mm) on the slice on screen."""
-    placement = _placement(image, list(range(image.ndim)))
-    spacing = placement.geometry.spacing_mm or (1.0, 1.0, 1.0)
-    data = image.data[0] if image.multiscale else image.data
-    size = np.asarray(data.shape[-_SPATIAL:], dtype=float)
-    half = np.minimum(np.asarray(extent_mm) / spacing, size) / 2
-    point = np.asarray(viewer.dims.point[-image.ndim :])
-    centre = np.asarray(image.world_to_data(point))
-    shown = [axis - image.ndim for axis in viewer.dims.displayed[-2:] if axis >= 0]
-    shown = [axis for axis in shown if axis >= -_SPATIAL] or [-2, -1]
-    corners = np.tile(centre, (4, 1))
-    for axis, signs in zip(shown, ((-1, -1, 1, 1), (-1, 1, 1, -1)), strict=True):
-        middle = size[axis] / 2 - 0.5
-        corners[:, axis] = middle + np.asarray(signs) * half[axis]
-    layer = Shapes(
-        [corners],
-        shape_type="rectangle",
-        name=f"{image.name} · box",
-        edge_color="yellow",
-        face_color="transparent",
-        edge_width=0.8,
-        **transforms(image),
-    )
-    viewer.add_layer(layer)
-    layer.mode = "select"
-    return layer

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Layer
 
-from napari_attn_unet.plugin.layers import OUTPUT, shown_geometry
+from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.volume import onto_grid
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSlider, QWidget
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.compare.swipe import Swipe
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
-from napari_attn_unet.plugin.layers import OUTPUT, transforms
+from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.scores.comparison import KINDS
 
 COLOURS = {1: "#b0b0b0", 2: "#e66101", 3: "#2c7bb6", 4: "#c51b7d"}
@@ -35,11 +38,15 @@ class ByEye(QWidget):
         self._state = state
         self._layer: Labels | None = None
         self._surface: Surface | None = None
-        self._worker: Any = None
         self._outlined, self._blinking, self._covered, self._in_3d = (Looks() for _ in range(4))
         self._pair: list[Any] = []
         self._ndisplay = 2
-        self._again = False
+        self._measuring = Latest(
+            state.dock,
+            self._prepare_surface,
+            self._surface_measured,
+            lambda error: state.said.emit(str(error)),
+        )
         self.side_by_side_view = SideBySide(state.viewer)
         self.swipe_view = Swipe(state)
         self.errors = _toggle(
@@ -97,6 +104,7 @@ class ByEye(QWidget):
         self._state.chosen.connect(self._chosen)
         self._state.changed.connect(self._changed)
         self._state.measured.connect(self.refresh_surface)
+        self._state.dock.on_close(self._close)
 
     def _chosen(self) -> None:
         there = self._state.comparison is not None
@@ -254,37 +262,28 @@ class ByEye(QWidget):
         state = self._state
         if not self.distance.isChecked() or state.comparison is None:
             return
-        if self._worker is not None:
-            self._again = True
-            return
-        counted, comparison, label = state.comparison, state.comparison.copy(), state.label
+        self._measuring.now()
+
+    def _prepare_surface(self) -> Callable[[], workers.Steps] | None:
+        counted, label = self._state.comparison, self._state.label
+        if counted is None:
+            return None
 
         def steps() -> workers.Steps:
             yield None
-            return comparison.surface(label)
+            return counted, label, counted.copy().surface(label)
 
-        def measured(surface: Any) -> None:
-            if counted is state.comparison and label == state.label:
-                self._show_surface(surface)
+        return steps
 
-        self._worker = workers.start(
-            steps,
-            yielded=lambda _: None,
-            returned=measured,
-            errored=lambda error: state.said.emit(str(error)),
-            finished=self._surface_finished,
-        )
-
-    def _surface_finished(self) -> None:
-        self._worker = None
-        if self._again:
-            self._again = False
-            self.refresh_surface()
+    def _surface_measured(self, result: tuple[Any, int | None, Any]) -> None:
+        counted, label, surface = result
+        if counted is self._state.comparison and label == self._state.label:
+            self._show_surface(surface)
 
     @property
     def busy(self) -> bool:
         """Whether a surface is on its way."""
-        return self._worker is not None
+        return self._measuring.busy
 
     def _show_surface(self, surface: Any) -> None:
         state = self._state
@@ -316,11 +315,8 @@ class ByEye(QWidget):
         state.viewer.add_layer(self._surface)
         state.viewer.dims.ndisplay = 3
 
-    def close_view(self) -> None:
+    def _close(self) -> None:
         """Take away what was added, and give the layers back as they were."""
-        self._again = False
-        if self._worker is not None:
-            self._worker.quit()
         self.swipe_view.turn_off()
         self.side_by_side_view.turn_off()
         for layer in (self._layer, self._surface):

@@ -9,7 +9,7 @@ from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.navigate import go_to
 from napari_attn_unet.plugin.kit.tables import cell, fill, save
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.scores.comparison import Component
 
 MOST = 500
@@ -23,7 +23,7 @@ class ErrorsTab(QWidget):
     def __init__(self, state: State) -> None:
         super().__init__()
         self._state = state
-        self._seen: set[tuple[str, str, tuple[int, int, int]]] = set()
+        self.seen: set[tuple[str, str, tuple[int, int, int]]] = set()
         self._pair: tuple[object, object] = (None, None)
         self._busy = False
         self._at = -1
@@ -69,7 +69,7 @@ class ErrorsTab(QWidget):
         self._at = -1
         state = self._state
         if (state.mask, state.truth) != self._pair:  # what was ticked off is another's
-            self._pair, self._seen = (state.mask, state.truth), set()
+            self._pair, self.seen = (state.mask, state.truth), set()
         rows = self.rows()[:MOST]
         fill(self.table, [{k: v for k, v in row.items() if k != SEEN} for row in rows])
         self.table.setSortingEnabled(False)
@@ -100,7 +100,7 @@ class ErrorsTab(QWidget):
             return []
         rows = self._state.comparison.component_rows(self.components)
         return [
-            row | {SEEN: "yes" if _key(c) in self._seen else ""}
+            row | {SEEN: "yes" if _key(c) in self.seen else ""}
             for row, c in zip(rows, self.components, strict=True)
         ]
 
@@ -117,9 +117,9 @@ class ErrorsTab(QWidget):
             return
         key = _key(self.components[number])
         if cell(self.table, row, 0).checkState() == Qt.CheckState.Checked:
-            self._seen.add(key)
+            self.seen.add(key)
         else:
-            self._seen.discard(key)
+            self.seen.discard(key)
 
     def _clicked(self, row: int, _: int) -> None:
         self.go_to(self._number(row))
@@ -128,7 +128,7 @@ class ErrorsTab(QWidget):
         """Go to the next error that is not ticked off, or the one before."""
         place = self._at + by
         while 0 <= place < len(self.components):
-            if by < 0 or _key(self.components[place]) not in self._seen:
+            if by < 0 or _key(self.components[place]) not in self.seen:
                 self.go_to(place)
                 return
             place += by

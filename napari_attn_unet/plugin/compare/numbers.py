@@ -22,9 +22,10 @@ from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.tables import fill, save, short
 from napari_attn_unet.plugin.kit.task import Task
-from napari_attn_unet.plugin.layers import shown_geometry
+from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import Result, gate_map, results
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.prediction import Progress
 
 
 class NumbersTab(QWidget):
@@ -55,11 +56,13 @@ class NumbersTab(QWidget):
             "Mean coefficient of every gate where the mask is right and where it is wrong."
         )
         self.attention = Task(
+            state.dock,
             "Gates in the errors",
             "Mean α of every gate in true positives, false positives and false negatives.",
             self._prepare,
             self._show_gates,
             self.message.setText,
+            network=False,
         )
         self._arrange()
         self.tolerance.valueChanged.connect(self._tolerance_changed)
@@ -145,14 +148,14 @@ class NumbersTab(QWidget):
         assert state.comparison is not None  # noqa: S101  (for the type checker: else hidden)
         assert state.mask is not None  # noqa: S101
         assert result is not None  # noqa: S101
-        comparison = state.comparison.copy()
-        geometry = shown_geometry(state.mask)
-        gates = [gate_map(gate, state.viewer) for gate in result.gates.values()]
+        counted, geometry = state.comparison, shown_geometry(state.mask)
 
         def steps() -> workers.Steps:
+            comparison = counted.copy()
+            gates = [gate_map(gate, state.viewer) for gate in result.gates.values()]
             rows: list[Row] = []
             for gate in gates:
-                yield _Progress(gate.name, len(rows) / (len(gates) * len(comparison.labels())))
+                yield Progress(gate.name, len(rows) / (len(gates) * len(comparison.labels())))
                 cover = statistics.Cover(gate, geometry, comparison.mask.shape)
                 for label in comparison.labels():
                     e = statistics.in_errors(
@@ -174,8 +177,3 @@ class NumbersTab(QWidget):
     def _show_gates(self, rows: list[Row]) -> None:
         fill(self.gates, rows)
         self.gates.setVisible(True)
-
-
-class _Progress:
-    def __init__(self, phase: str, done: float) -> None:
-        self.phase, self.done = phase, done

@@ -8,11 +8,10 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 
 from napari_attn_unet.gates.inspection import AXES, Row
 from napari_attn_unet.plugin.compare.state import State
-from napari_attn_unet.plugin.kit.navigate import go_to_slice
+from napari_attn_unet.plugin.kit.navigate import go_to_slice, plane_on_screen
 from napari_attn_unet.plugin.kit.plots import ErrorPlot
 from napari_attn_unet.plugin.kit.tables import save
-from napari_attn_unet.plugin.layers import plane_on_screen
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.plugin.kit.text import Text
 
 
 class SlicesTab(QWidget):
@@ -51,10 +50,10 @@ class SlicesTab(QWidget):
         state.chosen.connect(self.refresh)
         state.changed.connect(lambda _: self.refresh())
         dims = state.viewer.dims.events
-        dims.current_step.connect(self._moved)
-        dims.order.connect(self._turned)
-        dims.ndisplay.connect(self._turned)
-        state.viewer.events.theme.connect(self._themed)
+        state.dock.connect(dims.current_step, self._moved)
+        state.dock.connect(dims.order, self._turned)
+        state.dock.connect(dims.ndisplay, self._turned)
+        state.dock.connect(state.viewer.events.theme, self._themed)
         self._themed()
 
     def _themed(self, _: Any = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ import numpy.typing as npt
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
-from napari_attn_unet.errors import AttnUNetError
 from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.latest import Latest
+from napari_attn_unet.plugin.kit.navigate import plane_on_screen
+from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import at_time
 from napari_attn_unet.scores.comparison import (
     Comparison,
@@ -37,8 +39,8 @@ class State:
 
     Parameters
     ----------
-    viewer
-        Whose layers they are.
+    dock
+        Of the widget; its viewer's layers they are.
     """
 
     chosen = Signal()
@@ -50,8 +52,8 @@ class State:
     said = Signal(str)
     """What is wrong, or worth knowing, in words."""
 
-    def __init__(self, viewer: Any) -> None:
-        self.viewer = viewer
+    def __init__(self, dock: Dock) -> None:
+        self.dock, self.viewer = dock, dock.viewer
         self.mask: Labels | Image | None = None
         self.truth: Labels | Image | None = None
         self.matching: Matching | None = None
@@ -60,24 +62,29 @@ class State:
         self.tolerance = 1.0
         self.rows: list[Row] | None = None
         self.components: list[Component] | None = None
-        self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None
         self.truths = 0
         """Counts the changes of the truth, for whoever keeps what was made of it."""
-        self._moved = False
-        self._worker: Any = None
-        self._again = False
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self._rested)
-        self._whole = self._unsure = False
-        self._time = viewer.dims.point[:-_SPATIAL]
-        viewer.dims.events.point.connect(self._time_moved)
+        self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None
+        self._moved = self._whole = self._unsure = False
+        self._wanted: Matching | None = None  # what is counted next by
+        self._counting = Latest(dock, self._prepare_count, self._counted, self._not_counted)
+        self._measuring = Latest(
+            dock,
+            self._prepare_measure,
+            self._measured,
+            lambda error: self.said.emit(str(error)),
+        )
+        self._rest = dock.timer(REST_MS, self._rested)
+        self._time = self.viewer.dims.point[:-_SPATIAL]
+        dock.connect(self.viewer.dims.events.point, self._time_moved)
+        dock.on_close(self._listen, None, None)
 
     # --- choosing -------------------------------------------------------------------------------
     def choose(self, mask: Labels | Image | None, truth: Labels | Image | None) -> None:
         """Compare other layers; their values are matched by name or value."""
         self._listen(mask, truth)
+        self.comparison = self.rows = self.components = self._arrays = None
+        self.chosen.emit()
         self.begin()
 
     def _listen(self, mask: Labels | Image | None, truth: Labels | Image | None) -> None:
@@ -100,48 +107,59 @@ class State:
         ]
 
     def begin(self, matching: Matching | None = None) -> None:
-        """Count from the start, with other classes if a matching is given."""
-        self._timer.stop()
-        self.comparison, self.rows, self.components, self._arrays = None, None, None, None
-        if self.mask is not None and self.truth is not None:
-            try:
-                self._read()
-                assert self._arrays is not None  # noqa: S101  (for the type checker: just read)
-                found = matching or match(
-                    values_of(self.mask, self._arrays[0]), values_of(self.truth, self._arrays[1])
-                )
-                pair = relabel(*self._arrays, found)
-                self.comparison = Comparison(*pair, self.geometry, found.classes)
-                self.matching = found
-            except (AttnUNetError, ValueError) as error:
-                self.said.emit(str(error))
-        if self.label is not None and (
-            self.comparison is None or self.label >= len(self.comparison.classes)
-        ):
-            self.label = None
-        self.chosen.emit()
-        self.measure()
+        """Count from the start, by a matching if it is given and knows every value."""
+        self._rest.stop()
+        self._wanted = matching
+        self._counting.now()
 
-    @property
-    def geometry(self) -> Geometry:
-        """Place of the prediction's grid, as the viewer shows it."""
-        assert self.mask is not None  # noqa: S101  (for the type checker)
-        return layers.shown_geometry(self.mask)
+    def _prepare_count(self) -> Callable[[], workers.Steps] | None:
+        mask, truth, wanted = self.mask, self.truth, self._wanted
+        if mask is None or truth is None:
+            return None
+        place, there = self.geometry, shown_geometry(truth)
 
-    def _read(self) -> None:
-        """Take the arrays from the layers; the truth comes onto the prediction's grid."""
-        assert self.mask is not None  # noqa: S101  (for the type checker)
-        assert self.truth is not None  # noqa: S101
-        mask, truth = whole_numbers(self.mask, self.viewer), whole_numbers(self.truth, self.viewer)
-        there = onto_grid(truth, layers.shown_geometry(self.truth), self.geometry, mask.shape)
+        def steps() -> workers.Steps:
+            yield None
+            arrays = whole_numbers(mask, self.viewer), whole_numbers(truth, self.viewer)
+            moved = onto_grid(arrays[1], there, place, arrays[0].shape)
+            values = values_of(mask, arrays[0]), values_of(truth, moved)
+            matching = wanted or match(*values)
+            if not (set(values[0]) <= set(matching.mask) and set(values[1]) <= set(matching.truth)):
+                matching = match(*values)  # a value that was not there before
+            pair = relabel(arrays[0], moved, matching)
+            comparison = Comparison(*pair, place, matching.classes)
+            return arrays, moved, matching, comparison
+
+        return steps
+
+    def _counted(self, result: tuple[Any, npt.NDArray[Any], Matching, Comparison]) -> None:
+        (mask, truth), there, self.matching, self.comparison = result
         self._moved = there is not truth
         self._arrays = mask, there
+        self.rows = self.components = None
+        self.truths += 1
         self.said.emit(
             f"The truth lies on another grid {truth.shape}; it is compared on that of the "
             f"prediction {mask.shape}, each voxel taking the nearest."
             if self._moved
             else ""
         )
+        if self.label is not None and self.label >= len(self.comparison.classes):
+            self.label = None
+        self.chosen.emit()
+        self.measure()
+
+    def _not_counted(self, error: Exception) -> None:
+        self.comparison = self.rows = self.components = self._arrays = None
+        self.label = None
+        self.said.emit(str(error))
+        self.chosen.emit()
+
+    @property
+    def geometry(self) -> Geometry:
+        """Place of the prediction's grid, as the viewer shows it."""
+        assert self.mask is not None  # noqa: S101  (for the type checker)
+        return shown_geometry(self.mask)
 
     def image(self) -> Image | None:
         """Return the image that the prediction was made of, or else the first there is."""
@@ -166,17 +184,16 @@ class State:
                     colours[label] = self.mask.colormap.map(value)
         return DirectLabelColormap(color_dict=colours)
 
-    def recount(self) -> None:
-        """Count again after the prediction's data were changed in place."""
-        self._follow(self.mask, None)
+    def recount(self, box: Box | None = None) -> None:
+        """Count again after the prediction's data were changed in place, in a box."""
+        self._count_box(self.mask, box)
 
     # --- what changes ---------------------------------------------------------------------------
     def _time_moved(self, _: Any = None) -> None:
         time = self.viewer.dims.point[:-_SPATIAL]
         moved, self._time = time != self._time, time
         if moved and any(la is not None and la.ndim > _SPATIAL for la in (self.mask, self.truth)):
-            self._whole = True
-            self._timer.start()
+            self._ask_whole()
 
     def _painted(self, event: Any = None) -> None:
         self._follow(self.mask, event)
@@ -184,33 +201,40 @@ class State:
     def _truth_painted(self, event: Any = None) -> None:
         if self._moved:  # brought onto the other grid again once the brush rests
             if event.type in ("paint", "data"):
-                self._whole = True
-                self._timer.start()
+                self._ask_whole()
         else:
             self._follow(self.truth, event)
 
+    def _ask_whole(self) -> None:
+        """Count from the start once the brush rests."""
+        self._whole = True
+        self._rest.start()
+
     def _follow(self, layer: Any, event: Any) -> None:
-        """Count what a stroke has changed."""
-        if self.comparison is None or self._arrays is None or self.matching is None:
-            return
-        if event is not None and event.type == "set_data":
+        """Count what an event tells of."""
+        if event.type == "set_data":
             # Comes with every slice, and with an undo: look once all is at rest.
             self._unsure = True
-            self._timer.start()
+            self._rest.start()
+        else:
+            self._count_box(layer, self._where(layer, event))
+
+    def _count_box(self, layer: Any, box: Box | None) -> None:
+        """Count what has changed in a box of a layer; None may be anywhere."""
+        if self._counting.running:  # it may have been read before or after this
+            self._ask_whole()
+        if self.comparison is None or self._arrays is None or self.matching is None:
             return
-        box = self._where(layer, event)
         data = whole_numbers(layer, self.viewer)
         array = self._arrays[0 if layer is self.mask else 1]
         if not np.may_share_memory(data, array):
-            self._whole = True  # other data, or a time point of a series
-            self._timer.start()
+            self._ask_whole()  # other data, or a time point of a series
             return
         where = box or (slice(None),) * _SPATIAL
         if not labels_in(array[where]) <= set(
             self.matching.mask if layer is self.mask else self.matching.truth
         ):
-            self._whole = True  # a label that was not there before
-            self._timer.start()
+            self._ask_whole()  # a label that was not there before
             return
         pair = relabel(self._arrays[0][where], self._arrays[1][where], self.matching)
         changed = self.comparison.update(*pair, box)
@@ -218,16 +242,14 @@ class State:
             self.truths += layer is self.truth
             self.rows = self.components = None
             self.changed.emit(changed)
-            self._timer.start()
+            self._rest.start()
 
     def _where(self, layer: Any, event: Any) -> Box | None:
         """Return the box that an event speaks of; None if it may be anywhere."""
-        if event is None:
-            return None
         if event.type == "paint":
             return _stroke(event.value)
         if event.type == "labels_update":  # what is on screen is drawn anew, in a stroke
-            looking = layers.plane_on_screen(self.viewer, layer)
+            looking = plane_on_screen(self.viewer, layer)
             if looking is not None:
                 axis, plane = looking
                 box = [slice(0, n) for n in layer.data.shape[-_SPATIAL:]]
@@ -238,79 +260,45 @@ class State:
     def _rested(self) -> None:
         if self._whole:
             self._whole = self._unsure = False
-            self.begin(self._kept_matching())
+            self.begin(self.matching)
         elif self._unsure:
             self._unsure = False
             for layer in (self.mask,) if self._moved else (self.mask, self.truth):
-                self._follow(layer, None)
-            if not self._whole and self.rows is None and not self._timer.isActive():
+                self._count_box(layer, None)
+            if not self._whole and self.rows is None and not self._rest.isActive():
                 self.measure()
         else:
             self.measure()
 
-    def _kept_matching(self) -> Matching | None:
-        """Return the matching, with values that have come since."""
-        if self.mask is None or self.truth is None or self.matching is None:
-            return None
-        for layer, known in ((self.mask, self.matching.mask), (self.truth, self.matching.truth)):
-            values = values_of(layer, whole_numbers(layer, self.viewer))
-            if not set(values) <= set(known):
-                return None  # matched afresh
-        return self.matching
-
     # --- what takes longer ----------------------------------------------------------------------
     def measure(self) -> None:
         """Measure distances and components, on a thread."""
-        if self.comparison is None:
-            return
-        if self._worker is not None:
-            self._again = True
-            return
-        counted, comparison = self.comparison, self.comparison.copy()
-        tolerance = self.tolerance
+        self._measuring.now()
+
+    def _prepare_measure(self) -> Callable[[], workers.Steps] | None:
+        counted, tolerance = self.comparison, self.tolerance
+        if counted is None:
+            return None
 
         def steps() -> workers.Steps:
             yield None
+            comparison = counted.copy()  # should a stroke fall into it, another measure follows
             rows = comparison.rows(tolerance)
             yield None
             return counted, rows, comparison.components()
 
-        self._worker = workers.start(
-            steps,
-            yielded=lambda _: None,
-            returned=self._measured,
-            errored=lambda error: self.said.emit(str(error)),
-            finished=self._finished,
-        )
+        return steps
 
     def _measured(self, result: tuple[Comparison, list[Row], list[Component]]) -> None:
         counted, rows, components = result
-        if counted is self.comparison and not self._timer.isActive() and not self._again:
+        if counted is self.comparison and not self._rest.isActive():
             self.rows, self.components = rows, components
             self.measured.emit()
-
-    def _finished(self) -> None:
-        self._worker = None
-        if self._again:
-            self._again = False
-            self.measure()
 
     @property
     def busy(self) -> bool:
         """Whether numbers are on their way."""
-        return self._worker is not None or self._timer.isActive()
-
-    def close(self) -> None:
-        """Let go of the viewer."""
-        for signal in (self.chosen, self.changed, self.measured, self.said):
-            signal.disconnect()
-        with suppress(RuntimeError):  # at the end of the program Qt may have deleted it first
-            self._timer.stop()
-        self._again = False
-        self._listen(None, None)
-        self.viewer.dims.events.point.disconnect(self._time_moved)
-        if self._worker is not None:
-            self._worker.quit()
+        return self._counting.busy or self._measuring.busy or self._rest.isActive()
 
 
 def whole_numbers(layer: Labels | Image, viewer: Any) -> npt.NDArray[Any]:

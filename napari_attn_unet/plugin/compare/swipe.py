@@ -12,7 +12,8 @@ from psygnal import Signal
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import camera
-from napari_attn_unet.plugin.layers import OUTPUT, transforms
+from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.placement import transforms
 
 NEAR = 12
 """How many pixels from the line a press still takes it."""

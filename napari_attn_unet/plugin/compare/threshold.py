@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from superqt import QLabeledDoubleSlider
 
 from napari_attn_unet.plugin.compare.state import State, values_of
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.plots import CurvePlot
+from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.results import at_time, results
-from napari_attn_unet.plugin.segment.form import Text
 from napari_attn_unet.scores.comparison import ThresholdCurve, label_by_thresholds, threshold_curve
+from napari_attn_unet.scores.metrics import box_of
 
 NONE = (
     "Thresholds need the probability of every class of the prediction: tick 'probabilities' in the "
@@ -35,8 +38,12 @@ class ThresholdTab(QWidget):
         self._originals: dict[Labels, npt.NDArray[Any]] = {}
         self._wish = 0
         self._curves: dict[tuple[int, int], ThresholdCurve] = {}
-        self._worker: Any = None
-        self._again = False
+        self._labelling = Latest(
+            state.dock,
+            self._prepare_labels,
+            self._labelled,
+            lambda error: self.message.setText(str(error)),
+        )
         self.sliders: list[QLabeledDoubleSlider] = []
         self.numbers: list[QLabel] = []
         self._grid = QGridLayout()
@@ -70,7 +77,7 @@ class ThresholdTab(QWidget):
         state.chosen.connect(self.refresh)
         state.changed.connect(lambda _: self._show_numbers())
         state.measured.connect(self._draw)
-        state.viewer.events.theme.connect(self._themed)
+        state.dock.connect(state.viewer.events.theme, self._themed)
         self._themed()
 
     def _themed(self, _: Any = None) -> None:
@@ -164,12 +171,12 @@ class ThresholdTab(QWidget):
     def _moved(self, _: Any = None) -> None:
         """Give the mask the labels that the sliders ask for; the last wish counts."""
         self._draw()
+        self._labelling.now()
+
+    def _prepare_labels(self) -> Callable[[], workers.Steps] | None:
         mask = self._state.mask
-        if self._worker is not None:
-            self._again = True
-            return
         if not isinstance(mask, Labels):
-            return
+            return None
         probabilities = dict(self._probabilities)
         thresholds = {
             value: slider.value() for value, slider in zip(probabilities, self.sliders, strict=True)
@@ -178,40 +185,31 @@ class ThresholdTab(QWidget):
 
         def steps() -> workers.Steps:
             yield None
-            return label_by_thresholds(probabilities, thresholds)
+            labels = label_by_thresholds(probabilities, thresholds)
+            same = labels.shape == there.shape
+            return mask, there, wish, labels, box_of(labels != there) if same else None
 
-        def labelled(labels: npt.NDArray[np.uint8]) -> None:
-            # Another mask, another time point or a reset may have come meanwhile.
-            if wish != self._wish or there.shape != labels.shape:
-                return
-            self._originals.setdefault(mask, np.array(mask.data))
-            there[...] = labels
-            mask.refresh()
-            self._state.recount()
+        return steps
 
-        self._worker = workers.start(
-            steps,
-            yielded=lambda _: None,
-            returned=labelled,
-            errored=lambda error: self.message.setText(str(error)),
-            finished=self._finished,
-        )
+    def _labelled(self, result: tuple[Any, ...]) -> None:
+        mask, there, wish, labels, box = result
+        # Another mask, another time point or a reset may have come meanwhile.
+        if wish != self._wish or box is None:
+            return
+        self._originals.setdefault(mask, np.array(mask.data))
+        there[box] = labels[box]
+        mask.refresh()
+        self._state.recount(box)
 
     @property
     def busy(self) -> bool:
         """Whether a mask is on its way."""
-        return self._worker is not None
-
-    def _finished(self) -> None:
-        self._worker = None
-        if self._again:
-            self._again = False
-            self._moved()
+        return self._labelling.busy
 
     def _stop(self) -> None:
         """Let nothing that is on its way reach a mask."""
         self._wish += 1
-        self._again = False
+        self._labelling.cancel()
 
     def _best(self) -> None:
         for i, slider in enumerate(self.sliders):
@@ -231,9 +229,3 @@ class ThresholdTab(QWidget):
             np.asarray(mask.data)[...] = self._originals.pop(mask)
             mask.refresh()
             self._state.recount()
-
-    def close_tab(self) -> None:
-        """Stop what runs."""
-        self._stop()
-        if self._worker is not None:
-            self._worker.quit()

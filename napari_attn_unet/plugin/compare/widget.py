@@ -7,10 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet, ref
 
 import napari
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
@@ -33,11 +34,12 @@ from napari_attn_unet.plugin.compare.state import State, values_of
 from napari_attn_unet.plugin.compare.threshold import ThresholdTab
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.choices import combo, offer, pick
+from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.tables import header
+from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.results import results
-from napari_attn_unet.plugin.segment.form import Text
 from napari_attn_unet.scores.comparison import IGNORE, Matching
 
 NONE = "none"
@@ -67,8 +69,11 @@ class CompareWidget(QWidget):
         self.setMinimumWidth(WIDTH)
         self.viewer = napari_viewer
         self._settings = Settings("compare")
-        self._busy = self._closed = False
-        self.state = State(napari_viewer)
+        self._busy = False
+        self._dock = dock = Dock(self, napari_viewer, "compare")
+        self._heard: WeakSet[Layer] = WeakSet()
+        dock.on_close(self._unlisten)
+        self.state = State(dock)
         self.mask_box = combo("The mask to be judged.")
         self.truth_box = combo("What it is judged by.")
         self.open = QPushButton("Open…")
@@ -99,13 +104,14 @@ class CompareWidget(QWidget):
             area.setWidgetResizable(True)
             area.setFrameShape(QScrollArea.Shape.NoFrame)
             self.tabs.setTabToolTip(self.tabs.addTab(area, name), tip)
-        keys.opened(self, KEYS)
+        keys.listen(self, dock, KEYS)
         self._arrange()
         self._connect()
         self._layers_changed()
         kept = self._settings.value("tab", 0)
         if str(kept).isdigit() and int(kept) < self.tabs.count():
             self.tabs.setCurrentIndex(int(kept))
+        self._restore()
 
     def _arrange(self) -> None:
         truth = QHBoxLayout()
@@ -128,9 +134,9 @@ class CompareWidget(QWidget):
     def _connect(self) -> None:
         events = self.viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._layers_changed)
+            self._dock.connect(event, self._layers_changed)
         for layer in self.viewer.layers:
-            layer.events.name.connect(self._layers_changed)
+            self._listen(layer)
         for box in (self.mask_box, self.truth_box):
             box.currentIndexChanged.connect(self._choose)
         self.label_box.currentIndexChanged.connect(self._label_changed)
@@ -138,15 +144,51 @@ class CompareWidget(QWidget):
         self.state.said.connect(self.message.setText)
         self.state.chosen.connect(self._chosen)
         self.tabs.currentChanged.connect(lambda i: self._settings.keep("tab", i))
-        # Qt drops connections to methods of the object that is being destroyed.
-        self.destroyed.connect(lambda *_: self.closed())
+        self._dock.on_close(self._remember)
+
+    def _listen(self, layer: Layer) -> None:
+        """Hear of another name."""
+        if layer not in self._heard:
+            self._heard.add(layer)
+            layer.events.name.connect(self._layers_changed)
+
+    def _unlisten(self) -> None:
+        for layer in self._heard:
+            layer.events.name.disconnect(self._layers_changed)
+
+    def _remember(self) -> None:
+        """Keep what is compared, for when the widget is opened again."""
+        state = self.state
+        self._dock.memory.update(
+            layers=[None if la is None else ref(la) for la in (state.mask, state.truth)],
+            matching=state.matching,
+            label=state.label,
+            tolerance=state.tolerance,
+            seen=self.errors.seen,
+        )
+
+    def _restore(self) -> None:
+        memory = self._dock.memory
+        if "layers" not in memory:
+            return
+        mask, truth = (None if kept is None else kept() for kept in memory["layers"])
+        self._busy = True
+        pick(self.mask_box, partial(operator.is_, mask))
+        pick(self.truth_box, partial(operator.is_, truth))
+        self._busy = False
+        self.state.label = memory["label"]
+        self.numbers.tolerance.setValue(memory["tolerance"])
+        self._choose()
+        self.errors.seen = memory["seen"]
+        if memory["matching"] is not None:
+            self.state.begin(memory["matching"])
 
     # --- what is compared -----------------------------------------------------------------------
     def _layers_changed(self, event: Any = None) -> None:
-        if self._closed or self._busy:
+        if self._busy:
             return
         if event is not None and event.type == "inserted":
-            event.value.events.name.connect(self._layers_changed)
+            self._listen(event.value)
         there = [la for la in self.viewer.layers if _has_labels(la)]
         state = self.state
         mask = state.mask if state.mask in there else self._likely_mask(there)
@@ -169,7 +211,7 @@ class CompareWidget(QWidget):
         return (masks or others or [None])[-1]
 
     def _choose(self, _: Any = None) -> None:
-        if self._busy or self._closed:
+        if self._busy:
             return
         mask, truth = self.mask_box.currentData(), self.truth_box.currentData()
         self.message.setText("")
@@ -263,17 +305,6 @@ class CompareWidget(QWidget):
     def busy(self) -> bool:
         """Whether anything is on its way."""
         return self.state.busy or self.by_eye.busy or self.threshold.busy
-
-    def closed(self) -> None:
-        """Let go of everything: the dock was closed, or the viewer."""
-        if self._closed:
-            return
-        self._closed = True
-        keys.closed(self)
-        self.threshold.close_tab()
-        self.numbers.attention.stop()
-        self.by_eye.close_view()
-        self.state.close()
 
 
 def _has_labels(layer: Any) -> bool:

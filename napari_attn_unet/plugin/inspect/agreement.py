@@ -22,7 +22,8 @@ from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.prediction import Progress
 
 
 class AgreementTab(QWidget):
@@ -48,6 +49,7 @@ class AgreementTab(QWidget):
         self.table.setToolTip("Click a header to sort.")
         self.message = Text()
         self.task = Task(
+            state.dock,
             "Compute",
             "Compare every gate's map, and two yardsticks, with the truth (or the mask).",
             self._prepare,
@@ -80,7 +82,6 @@ class AgreementTab(QWidget):
 
         def steps() -> workers.Steps:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
-            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             gates: Any = ()
             if run is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.navigate import go_to
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.plugin.placement import placed
+from napari_attn_unet.prediction import Progress
 from napari_attn_unet.scores.components import Region, regions
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class DifferenceTab(QWidget):
         )
         self.message = Text()
         self.task = Task(
+            state.dock,
             "Compare the checkpoints",
             "Run both on the image and show where they differ.",
             self._prepare,
@@ -133,13 +136,11 @@ class DifferenceTab(QWidget):
             raise RunError(msg)
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
             from napari_attn_unet.gates.difference import compare  # noqa: PLC0415  (torch)
-            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             yield Progress("loading the networks", 0.0)
             first = self._runs.predictor(run)
-            second = Predictor(path, run.device, run.precision)
+            second = self._runs.predictor(replace(run, checkpoint=Path(path)))
             difference = yield from compare(first, second, run.volume)
             return _Found(
                 run, difference, (first.checkpoint.card.name, second.checkpoint.card.name)
@@ -190,7 +191,7 @@ class DifferenceTab(QWidget):
             "opacity": 0.7,
             "rgb": False,
             "metadata": about | {"geometry": geometry, "what": self.what.currentText()},
-            **layers.placed(placement, geometry, 3),
+            **placed(placement, geometry, 3),
         }
         shown = layers.show(self._state.viewer, [(values, options, "image")], keep_old=False)
         self._layer = shown[0] if isinstance(shown[0], Image) else None

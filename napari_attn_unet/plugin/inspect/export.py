@@ -6,8 +6,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from napari.layers import Layer
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -20,24 +18,19 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet import io
-from napari_attn_unet.errors import AttnUNetError, ConfigError, RunError
+from napari_attn_unet.errors import ConfigError, RunError
 from napari_attn_unet.gates.inspection import Inspection, write_csv
 from napari_attn_unet.io import ome_zarr
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.task import Task
-from napari_attn_unet.plugin.results import labels_on
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.plugin.results import Result, labels_on
+from napari_attn_unet.prediction import Progress
 from napari_attn_unet.report import figure
-
-
-class _Step:
-    """Progress of an export."""
-
-    def __init__(self, phase: str, done: float) -> None:
-        self.phase, self.done = phase, done
 
 
 class ExportTab(QWidget):
@@ -53,31 +46,36 @@ class ExportTab(QWidget):
             "Slices of the figure along the axis on screen: indices such as 10, 20, 30. Empty is "
             "the slice on screen."
         )
-        self.figure = QPushButton("Figure…")
-        self.figure.setToolTip(
+        self.figure = self._saving(
+            "Figure…",
             "Save slices × (image, mask, gates, truth) as PNG, SVG or PDF, with names, colour bar "
-            "and scale bar; contrast, colormap and opacity as on screen."
+            "and scale bar; contrast, colormap and opacity as on screen.",
+            self._prepare_figure,
         )
-        self.film = Task(
+        self.film = self._saving(
             "Film…",
             "Save a GIF or MP4 through all slices along the axis on screen.",
             self._prepare_film,
-            lambda path: self.message.setText(f"Saved {path}."),
-            self.message.setText,
         )
-        self.maps = QPushButton("Maps…")
-        self.maps.setToolTip(
-            "Save mask and gate maps as NIfTI, each on its own grid; 3D Slicer and ITK-SNAP "
-            "overlay them."
+        self.maps = self._saving(
+            "Maps…",
+            "Save mask, gate maps and what they are as NIfTI, each on its own grid; 3D Slicer and "
+            "ITK-SNAP overlay them, and here they open again as what they are.",
+            self._prepare_maps,
         )
-        self.zarr = QPushButton("Maps as OME-Zarr…")
-        self.zarr.setToolTip(
+        self.zarr = self._saving(
+            "Maps as OME-Zarr…",
             "Save mask and gate maps as OME-Zarr images in one folder: for large volumes, read "
-            "piece by piece."
+            "piece by piece.",
+            self._prepare_zarr,
         )
-        self.tables = QPushButton("Tables…")
-        self.tables.setToolTip("Save gates.csv and profile.csv (all three axes) into a folder.")
+        self.tables = self._saving(
+            "Tables…",
+            "Save gates.csv and profile.csv (all three axes) into a folder.",
+            self._prepare_tables,
+        )
         self.again = Task(
+            state.dock,
             "Rerun into a folder…",
             "Run all of it again on the image and write mask, maps, every table and a figure: what "
             "the copied command does.",
@@ -97,11 +95,33 @@ class ExportTab(QWidget):
         column.addWidget(self.message)
         column.addWidget(QLabel(""))
         column.addStretch()
-        self.figure.clicked.connect(self._figure)
-        self.maps.clicked.connect(self._maps)
-        self.zarr.clicked.connect(self._zarr)
-        self.tables.clicked.connect(self._tables)
         self.copy.clicked.connect(self._copy)
+
+    def _saving(self, text: str, tooltip: str, prepare: Any) -> Task:
+        """Return a button that asks for a place and saves something there, on a thread."""
+        return Task(
+            self._state.dock,
+            text,
+            tooltip,
+            prepare,
+            lambda path: self.message.setText(f"Saved {path}."),
+            self.message.setText,
+            network=False,
+        )
+
+    def _ask(self, title: str, name: str, kinds: str) -> str:
+        """Return the path of a file to write.
+
+        Raises
+        ------
+        RunError
+            If none was chosen.
+        """
+        path, _ = QFileDialog.getSaveFileName(self, title, name, kinds)
+        return _chosen(path)
+
+    def _ask_folder(self, title: str) -> Path:
+        return Path(_chosen(QFileDialog.getExistingDirectory(self, title)))
 
     def _inspection(self) -> Inspection:
         if self._state.inspection is None:
@@ -136,7 +156,7 @@ class ExportTab(QWidget):
         text = self.slices.text().strip()
         count = self._inspection().image.shape[state.axis]
         if not text:
-            looking = layers.plane_on_screen(state.viewer, state.image)
+            looking = plane_on_screen(state.viewer, state.image)
             return [looking[1] if looking is not None else count // 2]
         try:
             indices = [int(part) for part in text.split(",")]
@@ -147,85 +167,74 @@ class ExportTab(QWidget):
             raise ConfigError(msg)
         return indices
 
-    def save_figure(self, path: str | Path) -> None:
-        """Write the figure."""
-        state, inspection = self._state, self._inspection()
-        name = "" if state.image is None else state.image.name
-        picture = figure.draw(inspection, state.axis, self.chosen_slices(), self.look(), name)
-        figure.save(picture, path)
-
-    def _figure(self) -> None:
-        kinds = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
-        path, _ = QFileDialog.getSaveFileName(self, "Save a figure", "figure.png", kinds)
-        self._do(path, self.save_figure)
-
-    def _do(self, path: str, save: Any) -> None:
-        if not path:
-            return
-        try:
-            save(path)
-        except AttnUNetError as error:
-            self.message.setText(str(error))
-            return
-        self.message.setText(f"Saved {path}.")
-
-    def _prepare_film(self) -> Any:
-        inspection, axis, style = self._inspection(), self._state.axis, self.look()
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save a film", "slices.gif", "GIF (*.gif);;MP4 (*.mp4)"
+    def _prepare_figure(self) -> Any:
+        state, inspection, slices, style = (
+            self._state,
+            self._inspection(),
+            self.chosen_slices(),
+            self.look(),
         )
-        if not path:
-            msg = "No film was saved."
-            raise RunError(msg)
+        axis, name = state.axis, "" if state.image is None else state.image.name
+        path = self._ask("Save a figure", "figure.png", "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)")
 
         def steps() -> workers.Steps:
-            for done in figure.film(inspection, axis, path, style):
-                yield _Step("drawing", done)
+            yield Progress("drawing", 0.0)
+            figure.save(figure.draw(inspection, axis, slices, style, name), path)
             return path
 
         return steps
 
-    def _outputs(self) -> dict[str, Layer]:
+    def _prepare_film(self) -> Any:
+        inspection, axis, style = self._inspection(), self._state.axis, self.look()
+        path = self._ask("Save a film", "slices.gif", "GIF (*.gif);;MP4 (*.mp4)")
+
+        def steps() -> workers.Steps:
+            for done in figure.film(inspection, axis, path, style):
+                yield Progress("drawing", done)
+            return path
+
+        return steps
+
+    def _result(self) -> Result:
         self._inspection()
         result = self._state.result
-        assert result is not None  # noqa: S101  (for the type checker)
-        named: dict[str, Layer] = {f"gate{level}": gate for level, gate in result.gates.items()}
-        return named if result.mask is None else {"mask": result.mask, **named}
+        assert result is not None  # noqa: S101  (for the type checker: there is an inspection)
+        return result
 
-    def save_maps(self, folder: str | Path) -> None:
-        """Write mask and gate maps as NIfTI."""
-        for name, layer in self._outputs().items():
-            path = Path(folder) / f"{name}.nii.gz"
-            io.write(path, layer.data, layers.geometry_of(layer), layer.metadata)
+    def _prepare_maps(self) -> Any:
+        result, folder = self._result(), self._ask_folder("Save maps into")
 
-    def _maps(self) -> None:
-        self._do(QFileDialog.getExistingDirectory(self, "Save maps into"), self.save_maps)
+        def steps() -> workers.Steps:
+            yield Progress("writing", 0.0)
+            io.write_prediction(layers.to_prediction(result), folder)
+            return folder
 
-    def save_zarr(self, path: str | Path) -> None:
-        """Write mask and gate maps as OME-Zarr images in a new group."""
-        outputs = self._outputs()
-        group = ome_zarr.open_store(Path(path))
-        for name, layer in outputs.items():
-            data = np.asarray(layer.data)
-            geometry = layers.geometry_of(layer)
-            array = ome_zarr.create_array(
-                group, name, data.shape, geometry, data.dtype.name, "tzyx"
-            )
-            array[...] = data
+        return steps
 
-    def _zarr(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save maps", "maps.zarr", "OME-Zarr (*.zarr)")
-        self._do(path, self.save_zarr)
+    def _prepare_zarr(self) -> Any:
+        result = self._result()
+        path = self._ask("Save maps", "maps.zarr", "OME-Zarr (*.zarr)")
 
-    def save_tables(self, folder: str | Path) -> None:
-        """Write the tables of statistics and profiles."""
+        def steps() -> workers.Steps:
+            yield Progress("writing", 0.0)
+            prediction = layers.to_prediction(result)
+            ome_zarr.write_prediction(prediction, Path(path))
+            return path
+
+        return steps
+
+    def _prepare_tables(self) -> Any:
         inspection, label = self._inspection(), self._state.label
-        write_csv(Path(folder) / "gates.csv", inspection.statistics_rows())
-        rows = [row for axis in range(3) for row in inspection.profile_rows(axis, label)]
-        write_csv(Path(folder) / "profile.csv", rows)
+        folder = self._ask_folder("Save tables into")
 
-    def _tables(self) -> None:
-        self._do(QFileDialog.getExistingDirectory(self, "Save tables into"), self.save_tables)
+        def steps() -> workers.Steps:
+            yield Progress("writing", 0.0)
+            write_csv(folder / "gates.csv", inspection.statistics_rows())
+            rows = [row for axis in range(3) for row in inspection.profile_rows(axis, label)]
+            write_csv(folder / "profile.csv", rows)
+            return folder
+
+        return steps
 
     def _prepare_again(self) -> Any:
         run = self._runs.prepare()
@@ -233,15 +242,12 @@ class ExportTab(QWidget):
         assert state.image is not None  # noqa: S101  (for the type checker: a run needs it)
         truth = None if state.truth is None else labels_on(state.truth, state.image, state.viewer)
         name = state.image.name
-        folder = QFileDialog.getExistingDirectory(self, "Save everything into")
-        if not folder:
-            msg = "Nothing was run: no folder was chosen."
-            raise RunError(msg)
+        out = self._ask_folder("Save everything into")
 
         def steps() -> workers.Steps:
             from napari_attn_unet.report import export  # noqa: PLC0415  (torch)
 
-            predictor, out = self._runs.predictor(run), Path(folder)
+            predictor = self._runs.predictor(run)
             yield from export.write(predictor, run.volume, out, truth=truth, name=name)
             return out
 
@@ -256,7 +262,7 @@ class ExportTab(QWidget):
         truth = None if state.truth is None else state.truth.source.path
         if state.truth is not None:
             parts += ["--truth", str(truth or "TRUTH.nii.gz")]
-        parts += ["--checkpoint", str(about.get("checkpoint_file", "hippocampus"))]
+        parts += ["--checkpoint", self._runs.checkpoint_argument(about)]
         if about.get("precision") == "bf16":
             parts += ["--precision", "bf16"]
         return shlex.join(parts)
@@ -267,3 +273,10 @@ class ExportTab(QWidget):
         if clipboard is not None:
             clipboard.setText(command)
         self.message.setText(f"Copied: {command}")
+
+
+def _chosen(path: str) -> str:
+    if not path:
+        msg = "Nothing was saved: no place was chosen."
+        raise RunError(msg)
+    return path

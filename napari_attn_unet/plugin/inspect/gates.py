@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Surface
+from napari.layers import Image
 from napari.utils.colormaps import ALL_COLORMAPS
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPixmap
@@ -25,11 +25,12 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
 
 from napari_attn_unet.gates.inspection import Inspection
+from napari_attn_unet.plugin.inspect.contours import Contours
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.plots import gate_colour
 from napari_attn_unet.plugin.kit.tables import cell, header
-from napari_attn_unet.plugin.layers import OUTPUT, transforms
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.plugin.kit.text import Text
 
 COLUMNS = ("", "gate", "grid", "mean ± sd", "shut, open", "entropy", "histogram")
 ROW = 30
@@ -43,9 +44,10 @@ class GatesTab(QWidget):
     def __init__(self, state: State) -> None:
         super().__init__()
         self._state = state
-        self._before: dict[Image, bool] | None = None
+        self._solo = Looks()
+        self._watched: list[Image] = []
+        self.contours = Contours(state)
         self._busy = False
-        self._contours: dict[int, Any] = {}
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -99,11 +101,11 @@ class GatesTab(QWidget):
         self.colormap.currentTextChanged.connect(self._restyle)
         self.contrast.valueChanged.connect(self._restyle)
         self.view.currentTextChanged.connect(self._view_changed)
-        self.contour.toggled.connect(self.draw_contours)
-        self.threshold.valueChanged.connect(self.draw_contours)
+        self.contour.toggled.connect(self._contour_changed)
+        self.threshold.valueChanged.connect(self._contour_changed)
         self._state.chosen.connect(self._chosen)
         self._state.ready.connect(self._ready)
-        self._state.viewer.dims.events.ndisplay.connect(self.draw_contours)
+        self._state.dock.on_close(self._close)
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
@@ -125,15 +127,14 @@ class GatesTab(QWidget):
     @property
     def gates(self) -> dict[int, Image]:
         """The gates' layers that are still there, by level."""
-        result = self._state.result
-        there = self._state.viewer.layers
-        return {} if result is None else {k: g for k, g in result.gates.items() if g in there}
+        return self._state.gates
 
     # --- the table ------------------------------------------------------------------------------
     def _chosen(self) -> None:
         self._busy = True
-        self._before = None
+        self._solo.restore()
         self.verdict.setText("")
+        self._watch(list(self.gates.values()))
         self.table.setRowCount(len(self.gates))
         for row, (level, layer) in enumerate(self.gates.items()):
             eye = QTableWidgetItem()
@@ -149,7 +150,6 @@ class GatesTab(QWidget):
             cell(self.table, row, 2).setToolTip(f"Its own grid, {2**level} times coarser.")
             for column in range(3, len(COLUMNS)):
                 self.table.setItem(row, column, QTableWidgetItem("…"))
-            layer.events.visible.connect(self._shown)
         if self.gates:
             first = next(iter(self.gates.values()))
             self.opacity.setValue(first.opacity)
@@ -160,6 +160,18 @@ class GatesTab(QWidget):
         rows = max(1, self.table.rowCount())
         self.table.setFixedHeight(header(self.table).height() + ROW * rows + 6)
         self._busy = False
+
+    def _watch(self, gates: list[Image]) -> None:
+        """Hear when these gates are shown or hidden, and no others."""
+        for layer in self._watched:
+            layer.events.visible.disconnect(self._shown)
+        self._watched = gates
+        for layer in gates:
+            layer.events.visible.connect(self._shown)
+
+    def _contour_changed(self, _: Any = None) -> None:
+        self.contours.threshold = self.threshold.value() if self.contour.isChecked() else None
+        self.contours.draw()
 
     def _ready(self, inspection: Inspection) -> None:
         self._busy = True
@@ -188,7 +200,7 @@ class GatesTab(QWidget):
                 words.append(f"Gate {level} {s.verdict}.")
         self.verdict.setText("\n".join(words))
         self._busy = False
-        self.draw_contours()
+        self.contours.draw()
 
     def _level(self, row: int) -> int:
         return int(cell(self.table, row, 0).data(Qt.ItemDataRole.UserRole))
@@ -208,14 +220,14 @@ class GatesTab(QWidget):
             if layer is not None:
                 cell(self.table, row, 0).setCheckState(_check(layer.visible))
         self._busy = False
-        self.draw_contours()
+        self.contours.draw()
 
     # --- solo -----------------------------------------------------------------------------------
     def _clicked(self, row: int, column: int) -> None:
         if column == 0:
             return
         level = self._level(row)
-        if self._before is not None and self.solo_level == level:
+        if self._solo and self.solo_level == level:
             self.solo(None)
         else:
             self.solo(level)
@@ -223,7 +235,7 @@ class GatesTab(QWidget):
     @property
     def solo_level(self) -> int | None:
         """The gate that is shown alone, if solo is on."""
-        if self._before is None:
+        if not self._solo:
             return None
         shown = [level for level, layer in self.gates.items() if layer.visible]
         return shown[0] if len(shown) == 1 else None
@@ -232,15 +244,11 @@ class GatesTab(QWidget):
         """Show one gate alone; None goes back to what was shown before."""
         gates = self.gates
         if level is None:
-            for layer, visible in (self._before or {}).items():
-                layer.visible = visible
-            self._before = None
+            self._solo.restore()
             self.table.clearSelection()
             return
-        if self._before is None:
-            self._before = {layer: layer.visible for layer in gates.values()}
         for other, layer in gates.items():
-            layer.visible = other == level
+            self._solo.change(layer, visible=other == level)
         for row in range(self.table.rowCount()):
             if self._level(row) == level:
                 self.table.selectRow(row)
@@ -286,63 +294,9 @@ class GatesTab(QWidget):
         self._busy = False
         self._restyle()
 
-    # --- contours -------------------------------------------------------------------------------
-    def draw_contours(self, _: Any = None) -> None:
-        """Draw {α ≥ threshold} of every gate shown: outlines in 2D, surfaces in 3D."""
-        viewer = self._state.viewer
-        wanted = {}
-        if self.contour.isChecked():
-            wanted = {k: layer for k, layer in self.gates.items() if layer.visible}
-        in_3d = viewer.dims.ndisplay == 3  # noqa: PLR2004
-        for level, drawn in list(self._contours.items()):
-            stays = level in wanted and drawn in viewer.layers
-            if not stays or isinstance(drawn, Surface) != in_3d:
-                if drawn in viewer.layers:
-                    viewer.layers.remove(drawn)
-                del self._contours[level]
-        selected = set(viewer.layers.selection)
-        for level, layer in wanted.items():
-            self._draw_contour(level, layer, in_3d=in_3d)
-        viewer.layers.selection = selected & set(viewer.layers)
-
-    def _draw_contour(self, level: int, layer: Image, *, in_3d: bool) -> None:
-        viewer, threshold = self._state.viewer, self.threshold.value()
-        inspection, image = self._state.inspection, self._state.image
-        if inspection is None or image is None or level not in inspection.gates:
-            return
-        name, colour = f"gate {level} ≥ {threshold:g}", gate_colour(level)
-        old = self._contours.get(level)
-        values = inspection.gates[level].coefficients
-        about: dict[str, Any] = {
-            "name": name,
-            "metadata": {OUTPUT: {"effect": "contour"}},
-            **transforms(layer if in_3d else image, 3),
-        }
-        data: Any
-        if in_3d:
-            if not (values >= threshold).any():
-                if old is not None:
-                    viewer.layers.remove(old)
-                    del self._contours[level]
-                return
-            from skimage.measure import marching_cubes  # noqa: PLC0415  (slow to import)
-
-            # Padded, so that it is closed at the volume's border.
-            vertices, faces, _, _ = marching_cubes(np.pad(values, 1), threshold)
-            data = (vertices - 1, faces)
-            shown: Any = Surface(data, colormap=[colour, colour], opacity=0.6, **about)
-        else:  # on the image's grid, where a line of one voxel is thin
-            inside = (values >= threshold).astype(np.uint8) * np.uint8(level)
-            data = inside[np.ix_(*inspection.cover(level).index)]
-            shown = Labels(data, opacity=1.0, **about)
-            shown.colormap = {0: "transparent", level: colour, None: "transparent"}
-            shown.contour = 1
-            shown.editable = False
-        if old is not None:
-            old.data = data
-            old.name = name
-        else:
-            self._contours[level] = viewer.add_layer(shown)
+    def _close(self) -> None:
+        self._solo.restore()
+        self._watch([])
 
 
 def _check(on: bool) -> Qt.CheckState:

@@ -27,10 +27,13 @@ from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
+from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.plugin.placement import Placement, placed
 from napari_attn_unet.plugin.results import labels_on
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.prediction import Progress
 
 if TYPE_CHECKING:
     from napari_attn_unet.gates.knockout import Effect
@@ -58,6 +61,7 @@ class KnockoutTab(QWidget):
         self._grid = QGridLayout()
         self.message = Text()
         self.task = Task(
+            state.dock,
             "Knock out",
             "Run the decoder from the deepest chosen gate upwards, with those gates forced.",
             self._prepare,
@@ -65,6 +69,7 @@ class KnockoutTab(QWidget):
             self.message.setText,
         )
         self.all = Task(
+            state.dock,
             "All gates × all interventions",
             "Try one, mean, zero, shuffled and half on each gate; a table, no layers.",
             self._prepare_all,
@@ -84,6 +89,7 @@ class KnockoutTab(QWidget):
         self.level.setValue(2)
         self.level.setToolTip("Level of the features: 2 has the grid of gate 1, and so on.")
         self.cam = Task(
+            state.dock,
             "Grad-CAM",
             "Add the Seg-Grad-CAM map of a class at a level as a layer, and its rank correlation "
             "with the gate on the same grid.",
@@ -178,12 +184,11 @@ class KnockoutTab(QWidget):
         run = self._runs.prepare()
         truth = self._truth()
         base = self._base[1] if self._base is not None and self._base[0] is run else None
-        looking = layers.plane_on_screen(self._state.viewer, self._state.image)
+        looking = plane_on_screen(self._state.viewer, self._state.image)
         axis, plane = looking or (None, None)
 
         def steps() -> workers.Steps:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
-            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             yield Progress("loading the network", 0.0)
             session = self._runs.session(run, axis)
@@ -210,7 +215,6 @@ class KnockoutTab(QWidget):
 
         def steps() -> workers.Steps:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
-            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             yield Progress("loading the network", 0.0)
             return (yield from knockout.table(self._runs.session(run), truth))
@@ -231,7 +235,6 @@ class KnockoutTab(QWidget):
         def steps() -> workers.Steps:
             from napari_attn_unet.gates.gradcam import seg_grad_cam  # noqa: PLC0415  (torch)
             from napari_attn_unet.gates.statistics import rank_correlation  # noqa: PLC0415
-            from napari_attn_unet.prediction import Progress  # noqa: PLC0415
 
             yield Progress("Grad-CAM", 0.0)
             checkpoint = self._runs.predictor(run).checkpoint
@@ -252,7 +255,7 @@ class KnockoutTab(QWidget):
             "opacity": 0.7,
             "rgb": False,
             "metadata": about | {"geometry": cam.geometry},
-            **layers.placed(run.placement, cam.geometry, cam.coefficients.ndim),
+            **placed(run.placement, cam.geometry, cam.coefficients.ndim),
         }
         layers.show(self._state.viewer, [(cam.coefficients, options, "image")], keep_old=False)
         with_gate = (
@@ -266,11 +269,11 @@ class KnockoutTab(QWidget):
         save(self, "knockout.csv", self.rows, self.message.setText)
 
 
-def effect_layers(effect: Effect, placement: layers.Placement) -> list[layers.LayerData]:
+def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData]:
     """Return what a knock-out did as layer data: Δ probability per class, changed voxels."""
     about: dict[str, Any] = {layers.OUTPUT: {"effect": effect.name, "image": placement.name}}
     about |= {"geometry": effect.base.geometry}
-    place = layers.placed(placement, effect.base.geometry, 3)
+    place = placed(placement, effect.base.geometry, 3)
     result: list[layers.LayerData] = []
     largest = 0.0
     for label, (name, _) in list(enumerate(effect.base.classes))[1:]:

@@ -19,7 +19,7 @@ from napari_attn_unet.gates.inspection import AXES, Row
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.navigate import camera
 from napari_attn_unet.plugin.kit.tables import fill, save
-from napari_attn_unet.plugin.segment.form import Text
+from napari_attn_unet.plugin.kit.text import Text
 
 HINT = "Move the cursor over the image."
 
@@ -53,9 +53,8 @@ class ProbeTab(QWidget):
         self.clear.clicked.connect(self._clear)
         self.table.cellDoubleClicked.connect(self._go_to)
         self._points: list[tuple[float, ...]] = []
-        viewer = state.viewer
-        viewer.mouse_move_callbacks.append(self._moved)
-        viewer.mouse_drag_callbacks.append(self._pressed)
+        state.dock.append(state.viewer.mouse_move_callbacks, self._moved)
+        state.dock.append(state.viewer.mouse_drag_callbacks, self._pressed)
 
     def row(self, position: tuple[float, ...]) -> Row:
         """Return what lies at a point in world coordinates; empty outside the image."""
@@ -122,16 +121,6 @@ class ProbeTab(QWidget):
         columns = list(dict.fromkeys(key for row in self.rows for key in row))
         rows = [{c: row.get(c, "") for c in columns} for row in self.rows]
         save(self, "points.csv", rows, self.values.setText)
-
-    def close_tab(self) -> None:
-        """Let go of the viewer."""
-        viewer = self._state.viewer
-        for callbacks, mine in (
-            (viewer.mouse_move_callbacks, self._moved),
-            (viewer.mouse_drag_callbacks, self._pressed),
-        ):
-            if mine in callbacks:
-                callbacks.remove(mine)
 
 
 def value_at(layer: Layer, position: tuple[float, ...]) -> float | None:

@@ -8,9 +8,8 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from napari_attn_unet.gates.inspection import AXES, Inspection
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.kit.navigate import go_to_slice
+from napari_attn_unet.plugin.kit.navigate import go_to_slice, plane_on_screen
 from napari_attn_unet.plugin.kit.plots import ProfilePlot
-from napari_attn_unet.plugin.layers import plane_on_screen
 
 VIEWS = ("axial", "coronal", "sagittal")
 ANY = "any class"
@@ -48,10 +47,10 @@ class ProfileTab(QWidget):
         state.chosen.connect(self._chosen)
         state.ready.connect(self._ready)
         dims = state.viewer.dims.events
-        dims.current_step.connect(self._moved)
-        dims.order.connect(self._turned)
-        dims.ndisplay.connect(self._turned)
-        state.viewer.events.theme.connect(self._themed)
+        state.dock.connect(dims.current_step, self._moved)
+        state.dock.connect(dims.order, self._turned)
+        state.dock.connect(dims.ndisplay, self._turned)
+        state.dock.connect(state.viewer.events.theme, self._themed)
         self._themed()
 
     def _themed(self, _: Any = None) -> None:
@@ -66,6 +65,11 @@ class ProfileTab(QWidget):
         self.label.addItems(names)
         self.label.blockSignals(False)
         self._state.label = None
+
+    def choose(self, label: int | None) -> None:
+        """Choose a class; None is any."""
+        if (label or 0) < self.label.count():
+            self.label.setCurrentIndex(label or 0)
 
     def _label_changed(self, index: int) -> None:
         self._state.label = index or None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +13,12 @@ import numpy as np
 
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.network.card import read_card
+from napari_attn_unet.network.library import bundled
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit import queue
+from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.placement import Placement
 from napari_attn_unet.plugin.results import at_time
 from napari_attn_unet.volume import Volume
 
@@ -25,30 +32,30 @@ class Run:
     """What a run needs, read from the layers on the window's thread."""
 
     checkpoint: Path
-    sha256: str
     device: str
     precision: str
     source: Any
     volume: Volume
-    placement: layers.Placement
+    placement: Placement
 
 
 class Runs:
-    """Keeps the predictor of the result that is inspected, and what that has kept.
+    """Runs the network of the result that is inspected; keeps what knock-outs share.
 
     Parameters
     ----------
     state
         What is inspected.
-    checkpoints
-        Returns (name, path) of the checkpoints that are known here.
+    settings
+        Of the Segment widget: the checkpoints that are known, and the memory limit.
     """
 
-    def __init__(self, state: State, checkpoints: Any) -> None:
-        self._state, self.checkpoints = state, checkpoints
+    def __init__(self, state: State, settings: Settings) -> None:
+        self._state, self._settings = state, settings
+        self.checkpoints = settings.checkpoints
         self._run: Run | None = None
-        self._predictor: tuple[Run, Predictor] | None = None
         self._session: Session | None = None
+        state.dock.on_close(self.forget)
 
     def prepare(self) -> Run:
         """Return what a run of the chosen result needs.
@@ -81,7 +88,6 @@ class Runs:
             raise RunError(msg)
         run = Run(
             path,
-            str(about.get("checkpoint_sha256")),
             str(about.get("device", "auto")),
             str(about.get("precision", "f32")),
             state.image.data,
@@ -96,7 +102,7 @@ class Runs:
         self._run = run
         return run
 
-    def _find(self, about: dict[str, Any]) -> Path:
+    def _find(self, about: Mapping[str, Any]) -> Path:
         """Return the file of the checkpoint that a provenance names."""
         name, wanted = about.get("checkpoint_file"), about.get("checkpoint_sha256")
         for _, path in self.checkpoints():
@@ -108,28 +114,41 @@ class Runs:
         )
         raise RunError(msg)
 
+    def checkpoint_argument(self, about: Mapping[str, Any]) -> str:
+        """Return what a command calls the checkpoint of a provenance: its name, or its file."""
+        try:
+            path = self._find(about)
+        except RunError:  # not known here any more
+            return str(about.get("checkpoint_file") or "CHECKPOINT.safetensors")
+        return path.stem if path in bundled().values() else str(path)
+
     def predictor(self, run: Run) -> Predictor:
         """Return the predictor of a run; torch is loaded here, so call it on a thread."""
-        from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415  (torch)
-
-        if self._predictor is None or self._predictor[0] is not run:
-            self._predictor = self._session = None
-            self._predictor = run, Predictor(run.checkpoint, run.device, run.precision)
-        return self._predictor[1]
+        limit = int(float(self._settings.value("memory_gb", 0.0)) * 1e9) or None
+        return queue.load(run.checkpoint, run.device, run.precision, limit)
 
     def session(self, run: Run, axis: int | None = None) -> Session:
         """Return the session of a run, which keeps what knock-outs need; call it on a thread."""
-        predictor = self.predictor(run)
-        if self._session is None or self._session.axis != axis:
-            self._session = predictor.session(run.volume, axis=axis, keep="gates")
-        return self._session
+        predictor, session = self.predictor(run), self._session
+        if (
+            session is None
+            or session.predictor is not predictor
+            or session.volume is not run.volume
+            or session.axis != axis
+        ):
+            self._session = None  # give its memory back first
+            session = self._session = predictor.session(run.volume, axis=axis, keep="gates")
+        return session
 
     def forget(self) -> None:
         """Give the memory back."""
-        self._run = self._predictor = self._session = None
+        self._run = self._session = None
+
+
+@lru_cache(maxsize=32)
+def _sha256_of(path: Path, stamp: int) -> str:  # noqa: ARG001  (a file that changed is another)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
-    import hashlib  # noqa: PLC0415  (once, on a click)
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return _sha256_of(path, path.stat().st_mtime_ns)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from napari.layers import Image, Labels
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
-from napari_attn_unet.errors import AttnUNetError
 from napari_attn_unet.gates.inspection import Inspection
-from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.latest import Latest
+from napari_attn_unet.plugin.kit.navigate import plane_on_screen
+from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import Result, at_time, gate_map, labels_on
 
 REST_MS = 300
@@ -25,8 +25,8 @@ class State:
 
     Parameters
     ----------
-    viewer
-        Whose layers they are.
+    dock
+        Of the widget; its viewer's layers they are.
     """
 
     chosen = Signal()
@@ -36,8 +36,8 @@ class State:
     failed = Signal(str)
     """Emitted with what is wrong, in words."""
 
-    def __init__(self, viewer: Any) -> None:
-        self.viewer = viewer
+    def __init__(self, dock: Dock) -> None:
+        self.dock, self.viewer = dock, dock.viewer
         self.image: Image | None = None
         self.result: Result | None = None
         self.mask: Labels | None = None
@@ -45,15 +45,17 @@ class State:
         self.label: int | None = None
         self.inspection: Inspection | None = None
         self._version: Any = None
-        self._worker: Any = None
-        self._again = False
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self.count)
         self._strokes = 0
         self._watched: list[Any] = []
-        viewer.dims.events.point.connect(self._time_moved)
+        self._counting = Latest(
+            dock,
+            self._prepare,
+            self._counted,
+            self._not_counted,
+            rest_ms=REST_MS,
+        )
+        dock.connect(dock.viewer.dims.events.point, self._time_moved)
+        dock.on_close(self._watch, None, None, None, None)
 
     def choose(
         self,
@@ -89,17 +91,24 @@ class State:
 
     def _painted(self, _: Any = None) -> None:
         self._strokes += 1
-        self._timer.start()
+        self._counting.ask()
 
     def _time_moved(self, _: Any = None) -> None:
         if self.image is not None and self.image.ndim > 3:  # noqa: PLR2004
-            self._timer.start()
+            self._counting.ask()
 
     @property
     def axis(self) -> int:
         """The axis that the viewer slices across (of Z, Y, X: 0, 1, 2); 0 in 3D."""
-        looking = self.image and layers.plane_on_screen(self.viewer, self.image)
+        looking = self.image and plane_on_screen(self.viewer, self.image)
         return looking[0] if looking else 0
+
+    @property
+    def gates(self) -> dict[int, Image]:
+        """The result's gates whose layers are still there, by level."""
+        there = self.viewer.layers
+        found = {} if self.result is None else self.result.gates
+        return {level: layer for level, layer in found.items() if layer in there}
 
     @property
     def class_names(self) -> list[str]:
@@ -110,88 +119,65 @@ class State:
 
     def count(self) -> None:
         """Count again, on a thread, what the chosen layers have changed."""
-        self._timer.stop()
+        self._counting.now()
+
+    def _prepare(self) -> Callable[[], workers.Steps] | None:
         if self.image is None or self.result is None:
             self.inspection = None
-            return
-        if self._worker is not None:
-            self._again = True
-            return
-        try:
-            inspection = self._inspection()
-        except (AttnUNetError, ValueError) as error:
-            self.inspection = None
-            self.failed.emit(str(error))
-            return
-        axis, label = self.axis, self.label
+            return None
+        image, result, mask, truth = self.image, self.result, self.mask, self.truth
+        names, axis, label = self.class_names, self.axis, self.label
+        time = self.viewer.dims.point[:-3] if image.ndim > 3 else ()  # noqa: PLR2004
+        parts = [image, mask, truth, *result.gates.values()]
+        version = (
+            [(id(p), id(p.data), shown_geometry(p).affine.tolist()) for p in parts if p],
+            self._strokes,
+            time,
+        )
+        last = self.inspection if version == self._version else None
 
         def steps() -> workers.Steps:
             yield None
+            inspection = last or self._inspection(image, result, mask, truth, names)
             for level in inspection.gates:
                 inspection.statistics(level)
                 yield None
             inspection.profile(axis, label)
-            return inspection
+            return version, inspection
 
-        self._worker = workers.start(
-            steps,
-            yielded=lambda _: None,
-            returned=self._counted,
-            errored=lambda error: self.failed.emit(str(error)),
-            finished=self._finished,
-        )
+        return steps
 
-    def _inspection(self) -> Inspection:
-        """Return what there is to count; the last one if nothing has changed since."""
-        assert self.image is not None  # noqa: S101  (for the type checker)
-        assert self.result is not None  # noqa: S101
-        time = self.viewer.dims.point[:-3] if self.image.ndim > 3 else ()  # noqa: PLR2004
-        parts = [self.image, self.mask, self.truth, *self.result.gates.values()]
-        version = (
-            [(id(p), id(p.data), layers.shown_geometry(p).affine.tolist()) for p in parts if p],
-            self._strokes,
-            time,
-        )
-        if self.inspection is not None and version == self._version:
-            return self.inspection
+    def _inspection(
+        self,
+        image: Image,
+        result: Result,
+        mask: Labels | None,
+        truth: Labels | Image | None,
+        names: list[str],
+    ) -> Inspection:
+        """Read the layers; on a thread, as an image may be computed for it."""
         grids = [
-            None if labels is None else labels_on(labels, self.image, self.viewer)
-            for labels in (self.mask, self.truth)
+            None if labels is None else labels_on(labels, image, self.viewer).copy()
+            for labels in (mask, truth)  # copies: a brush goes on while we count
         ]
-        inspection = Inspection(
-            np.asarray(at_time(self.image, self.viewer)),
-            layers.shown_geometry(self.image),
-            [gate_map(gate, self.viewer) for gate in self.result.gates.values()],
-            None if grids[0] is None else grids[0].copy(),  # a brush goes on while we count
-            None if grids[1] is None else grids[1].copy(),
-            self.class_names,
+        return Inspection(
+            at_time(image, self.viewer),
+            shown_geometry(image),
+            [gate_map(gate, self.viewer) for gate in result.gates.values()],
+            grids[0],
+            grids[1],
+            names,
         )
-        self._version = version
-        return inspection
 
-    def _counted(self, inspection: Inspection) -> None:
-        self.inspection = inspection
-        self.ready.emit(inspection)
+    def _counted(self, result: tuple[Any, Inspection]) -> None:
+        self._version, self.inspection = result
+        self.ready.emit(self.inspection)
 
-    def _finished(self) -> None:
-        self._worker = None
-        if self._again:
-            self._again = False
-            self.count()
+    def _not_counted(self, error: Exception) -> None:
+        self.inspection = None
+        self.failed.emit(str(error))
 
     @property
     def counting(self) -> bool:
         """Whether numbers are being counted."""
-        return self._worker is not None or self._timer.isActive()
-
-    def close(self) -> None:
-        """Let go of the viewer."""
-        for signal in (self.chosen, self.ready, self.failed):
-            signal.disconnect()
-        with suppress(RuntimeError):  # at the end of the program Qt may have deleted it first
-            self._timer.stop()
-        self._again = False
-        self._watch(None, None, None, None)
-        self.viewer.dims.events.point.disconnect(self._time_moved)
-        if self._worker is not None:
-            self._worker.quit()
+        return self._counting.busy

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from weakref import WeakSet, ref
 
 import napari
-from napari.layers import Image, Labels
-from qtpy.QtCore import QTimer
+from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -30,10 +32,11 @@ from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.choices import combo, offer, pick
+from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
+from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.results import results
-from napari_attn_unet.plugin.segment.form import Text
 
 NONE = "none"
 WIDTH = 530
@@ -63,13 +66,14 @@ class InspectWidget(QWidget):
         self.setMinimumWidth(WIDTH)
         self.viewer = napari_viewer
         self._settings = Settings("inspect")
-        self._busy = self._closed = False
-        self._later = QTimer(self)  # the provenance is set after the data
-        self._later.setSingleShot(True)
-        self._later.setInterval(50)
-        self._later.timeout.connect(self._layers_changed)
-        self.state = State(napari_viewer)
+        self._busy = False
+        self._dock = dock = Dock(self, napari_viewer, "inspect")
+        self._later = dock.timer(50, self._layers_changed)  # the provenance is set after the data
+        self._heard: WeakSet[Layer] = WeakSet()
+        dock.on_close(self._unlisten)
+        self.state = State(dock)
         self.side_by_side_view = SideBySide(napari_viewer)
+        dock.on_close(self.side_by_side_view.turn_off)
         self.result_box = combo("The run whose gates are inspected.")
         self.image_box = combo("The image that lies under the maps.")
         self.mask_box = combo("The mask whose inside and outside are compared.")
@@ -81,7 +85,7 @@ class InspectWidget(QWidget):
             "Image and mask, every gate and the truth beside each other, one camera and slice "
             "for all (Alt-S). Click again to go back."
         )
-        self._runs = Runs(self.state, Settings("segment").checkpoints)
+        self._runs = Runs(self.state, Settings("segment"))
         self.gates = GatesTab(self.state)
         self.profile = ProfileTab(self.state)
         self.probe = ProbeTab(self.state)
@@ -89,15 +93,6 @@ class InspectWidget(QWidget):
         self.knockout = KnockoutTab(self.state, self._runs)
         self.difference = DifferenceTab(self.state, self._runs)
         self.export = ExportTab(self.state, self._runs)
-        self._tasks = (
-            self.agreement.task,
-            self.knockout.task,
-            self.knockout.all,
-            self.knockout.cam,
-            self.difference.task,
-            self.export.film,
-            self.export.again,
-        )
         self.tabs = QTabWidget()
         for tab, name, tip in (
             (self.gates, "Gates", "Statistics of every gate; one look for all."),
@@ -113,7 +108,7 @@ class InspectWidget(QWidget):
             area.setWidgetResizable(True)
             area.setFrameShape(QScrollArea.Shape.NoFrame)
             self.tabs.setTabToolTip(self.tabs.addTab(area, name), tip)
-        keys.opened(self, KEYS)
+        keys.listen(self, dock, KEYS)
         self._arrange()
         self._connect()
         self._layers_changed()
@@ -135,7 +130,7 @@ class InspectWidget(QWidget):
     def _connect(self) -> None:
         events = self.viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._layers_changed)
+            self._dock.connect(event, self._layers_changed)
         for layer in self.viewer.layers:
             self._listen(layer)
         for box in (self.image_box, self.mask_box, self.truth_box):
@@ -145,27 +140,57 @@ class InspectWidget(QWidget):
         self.state.failed.connect(self.message.setText)
         self.state.ready.connect(lambda _: self.message.setText(""))
         self.tabs.currentChanged.connect(lambda i: self._settings.keep("tab", i))
-        # Qt drops connections to methods of the object that is being destroyed.
-        self.destroyed.connect(lambda *_: self.closed())
+        self._dock.on_close(self._remember)
 
     def _listen(self, layer: Any) -> None:
         """Hear of another name, and of a rerun, which gives layers new data in place."""
+        if layer in self._heard:
+            return
+        self._heard.add(layer)
         layer.events.name.connect(self._layers_changed)
         if isinstance(layer, Image | Labels):
             layer.events.data.connect(self._data_set)
 
+    def _unlisten(self) -> None:
+        for layer in self._heard:
+            layer.events.name.disconnect(self._layers_changed)
+            if isinstance(layer, Image | Labels):
+                layer.events.data.disconnect(self._data_set)
+
     def _data_set(self, _: Any = None) -> None:
-        if not self._closed:
-            self._later.start()
+        self._later.start()
+
+    def _remember(self) -> None:
+        """Keep what is looked at, for when the widget is opened again."""
+        state = self.state
+        self._dock.memory.update(
+            result=None if state.result is None else state.result.key,
+            layers=[
+                None if la is None else ref(la) for la in (state.image, state.mask, state.truth)
+            ],
+            label=state.label,
+        )
 
     def _restore(self) -> None:
         kept = self._settings.value("tab", 0)
         if str(kept).isdigit() and int(kept) < self.tabs.count():
             self.tabs.setCurrentIndex(int(kept))
+        memory = self._dock.memory
+        if "result" not in memory:
+            return
+        self._busy = True
+        pick(self.result_box, lambda r: r.key == memory["result"])
+        boxes = (self.image_box, self.mask_box, self.truth_box)
+        for box, kept_layer in zip(boxes, memory["layers"], strict=True):
+            layer = None if kept_layer is None else kept_layer()
+            pick(box, partial(operator.is_, layer))
+        self._busy = False
+        self.profile.choose(memory["label"])
+        self._choose()
 
     # --- what is looked at ----------------------------------------------------------------------
     def _layers_changed(self, event: Any = None) -> None:
-        if self._closed or self._busy:
+        if self._busy:
             return
         if event is not None and event.type == "inserted":
             self._listen(event.value)
@@ -223,7 +248,7 @@ class InspectWidget(QWidget):
         self._choose()
 
     def _choose(self, _: Any = None) -> None:
-        if self._busy or self._closed:
+        if self._busy:
             return
         now = tuple(
             c.currentData()
@@ -266,18 +291,6 @@ class InspectWidget(QWidget):
             "side_by_side": self.grid.toggle,
         }
         actions[action]()
-
-    def closed(self) -> None:
-        """Let go of everything: the dock was closed, or the viewer."""
-        if self._closed:
-            return
-        self._closed = True
-        keys.closed(self)
-        self.probe.close_tab()
-        for task in self._tasks:
-            task.stop()
-        self.state.close()
-        self._runs.forget()
 
 
 def _same_layers(a: Any, b: Any) -> bool:

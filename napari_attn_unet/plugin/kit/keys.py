@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from napari.components import ViewerModel
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QLabel
+
+from napari_attn_unet.plugin.kit.dock import Dock
 
 Key = tuple[str, str, str]
 """Name of the action, default key, what it does."""
@@ -27,12 +30,14 @@ class Keyed(Protocol):
         """Do what a key stands for; of an action that is held, also its end."""
 
 
-_open: list[tuple[Keyed, frozenset[str]]] = []
+_listeners: WeakKeyDictionary[Keyed, frozenset[str]] = WeakKeyDictionary()
+"""Who listens to which actions; a widget that is gone listens no more."""
 
 
-def opened(widget: Keyed, keys: Sequence[Key]) -> None:
-    """Let a widget listen to keys, until it is `closed`."""
-    _open.append((widget, frozenset(name for name, _, _ in keys)))
+def listen(widget: Keyed, dock: Dock, keys: Sequence[Key]) -> None:
+    """Let a widget listen to keys, until its dock closes."""
+    _listeners[widget] = frozenset(name for name, _, _ in keys)
+    dock.on_close(_listeners.pop, widget, None)
     for name, key, what in keys:
         full = f"napari-attn-unet:{name}"
         if full in action_manager._actions:  # noqa: SLF001  (there is no public way to ask)
@@ -42,11 +47,6 @@ def opened(widget: Keyed, keys: Sequence[Key]) -> None:
         saved = get_settings().shortcuts.shortcuts.get(full)  # what the user has made of it
         for binding in [key] if saved is None else saved:
             action_manager.bind_shortcut(full, binding)
-
-
-def closed(widget: Keyed) -> None:
-    """Let it listen no more."""
-    _open[:] = [(other, names) for other, names in _open if other is not widget]
 
 
 def legend(keys: Sequence[Key]) -> QLabel:
@@ -64,7 +64,7 @@ def _bound(name: str) -> str:
 
 
 def _do(viewer: Any, name: str) -> None:
-    for widget, names in list(_open):
+    for widget, names in list(_listeners.items()):
         if name in names and (widget.viewer is viewer or widget.viewer == viewer):
             widget.do(name)
 

@@ -1,4 +1,4 @@
-"""Moving the viewer to a place."""
+"""Where the viewer looks, and moving it to a place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Layer
 
 _SPATIAL = 3
 _CLOSEST = 6.0
@@ -22,6 +22,25 @@ def camera(viewer: Any) -> Any:
 def grid(viewer: Any) -> Any:
     """Return a viewer's grid; napari 0.9 has moved it."""
     return getattr(viewer, "canvas", viewer).grid
+
+
+def plane_on_screen(viewer: Any, image: Image) -> tuple[int, int] | None:
+    """Return (axis of Z, Y, X as 0, 1, 2; plane) of an image that a viewer shows.
+
+    None where it shows a volume in 3D.
+    """
+    behind = [axis - viewer.dims.ndim for axis in viewer.dims.not_displayed]
+    across = [axis for axis in behind if axis >= -_SPATIAL]
+    if not across:
+        return None
+    return across[-1] + _SPATIAL, plane_at(viewer, image, across[-1] + _SPATIAL)
+
+
+def plane_at(viewer: Any, image: Image, axis: int) -> int:
+    """Return the plane of an image along an axis (of Z, Y, X) at the viewer's sliders."""
+    data = image.data[0] if image.multiscale else image.data
+    place = image.world_to_data(viewer.dims.point)[axis - _SPATIAL]
+    return int(np.clip(np.round(place), 0, data.shape[axis - _SPATIAL] - 1))
 
 
 def go_to_slice(viewer: Any, layer: Layer, axis: int, index: int) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from magicgui.widgets import CheckBox, FloatSpinBox, SpinBox
 from qtpy.QtCore import QSettings
 
+from napari_attn_unet.network.library import bundled
+
 REMEMBERED = 8
 """Checkpoint files of the user's own that are offered again."""
 
@@ -54,8 +56,7 @@ class Settings:
 
     def checkpoints(self) -> list[tuple[str, str]]:
         """Return (name, path) of the checkpoints that ship and of those opened before."""
-        folder = Path(__file__).parents[2] / "checkpoints"
-        ships = [(path.stem, str(path)) for path in sorted(folder.glob("*.safetensors"))]
+        ships = [(name, str(path)) for name, path in bundled().items()]
         return ships + [(Path(p).name, p) for p in self._opened() if Path(p).is_file()]
 
     def opened(self, path: str) -> None:

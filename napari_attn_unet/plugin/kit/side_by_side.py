@@ -9,7 +9,8 @@ from napari.layers import Image, Layer
 
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import grid
-from napari_attn_unet.plugin.layers import OUTPUT, transforms
+from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.placement import transforms
 
 
 class SideBySide:

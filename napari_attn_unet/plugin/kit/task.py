@@ -1,21 +1,32 @@
-"""A button that starts something long, becomes Cancel, and shows how far it is."""
+"""`Task`: a button that starts something long, becomes Cancel, and shows how far it is."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
-from napari_attn_unet.errors import AttnUNetError
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.latest import Latest
+from napari_attn_unet.plugin.kit.queue import in_turn
+
+_FULL = 1000
+_FIRST_ESTIMATE = 0.05
+"""Share of a run after which the time that is left is told; from less it would mislead."""
 
 
 class Task(QWidget):
-    """A button and its progress bar.
+    """First come: a run goes on until it is done or cancelled by the button that started it.
+
+    Runs of the network wait for each other; see `queue`.
 
     Parameters
     ----------
+    dock
+        With it everything stops.
     text, tooltip
         Of the button while nothing runs.
     prepare
@@ -25,75 +36,116 @@ class Task(QWidget):
         Called with what the generator returns.
     say
         Called with messages for the user.
+    network
+        Whether it runs a network, and so waits in the queue.
+    button, bar
+        To use in place of own ones; they are then laid out elsewhere.
+    failed, yielded, finished, rest_ms, may_interrupt
+        Called with what went wrong in place of `say`, and as of `Latest`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is named by its caller)
         self,
+        dock: Dock,
         text: str,
         tooltip: str,
         prepare: Callable[[], Callable[[], workers.Steps]],
         returned: Callable[[Any], None],
         say: Callable[[str], None],
+        *,
+        network: bool = True,
+        button: QPushButton | None = None,
+        bar: QProgressBar | None = None,
+        failed: Callable[[str], None] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self._text, self._tooltip = text, tooltip
-        self._prepare, self._returned, self._say = prepare, returned, say
-        self._worker: Any = None
-        self.button = QPushButton(text)
+        self._text, self._tooltip, self._say = text, tooltip, say
+        self._prepare, self._network = prepare, network
+        self._failed = failed or say
+        self._yielded = options.pop("yielded", lambda _: None)
+        self._finished = options.pop("finished", lambda: None)
+        self._started = 0.0
+        self._latest = Latest(
+            dock,
+            self._begin,
+            returned,
+            lambda error: self._failed(str(error)),
+            yielded=self._progressed,
+            finished=self._ended,
+            **options,
+        )
+        self.button = button or QPushButton(text)
         self.button.setToolTip(tooltip)
-        self.bar = QProgressBar()
-        self.bar.setRange(0, 1000)
+        self.bar = bar or QProgressBar()
+        self.bar.setRange(0, _FULL)
         self.bar.setVisible(False)
-        line = QHBoxLayout(self)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.button)
-        line.addWidget(self.bar, 1)
-        line.addStretch()
+        if button is None:
+            line = QHBoxLayout(self)
+            line.setContentsMargins(0, 0, 0, 0)
+            line.addWidget(self.button)
+            line.addWidget(self.bar, 1)
+            line.addStretch()
         self.button.clicked.connect(self.toggle)
 
     @property
     def running(self) -> bool:
         """Whether it is under way."""
-        return self._worker is not None
+        return self._latest.running
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken."""
+        return time.monotonic() - self._started
 
     def toggle(self) -> None:
         """Start, or cancel what is under way."""
-        if self._worker is not None:
-            self._say("Cancelled.")
+        if self.running:
+            self.cancel("Cancelled.")
+        else:
+            self._latest.now()
+
+    def ask(self) -> None:
+        """Start once no other wish has come for a while, and the run under way has ended."""
+        self._latest.ask()
+
+    def now(self) -> None:
+        """Start at once, or after the run under way."""
+        self._latest.now()
+
+    def cancel(self, why: str) -> None:
+        """Stop the run under way at its next step, and say why."""
+        if self.running:
+            self._say(why)
             self.button.setEnabled(False)
-            self._worker.quit()
-            return
-        try:
-            steps = self._prepare()
-        except AttnUNetError as error:
-            self._say(str(error))
-            return
+        self._latest.cancel()
+
+    def send(self, value: Any) -> None:
+        """Send something into the run under way."""
+        self._latest.send(value)
+
+    def _begin(self) -> Callable[[], workers.Steps]:
+        steps = self._prepare()
+        self._started = time.monotonic()
         self._say("")
         self.button.setText("Cancel")
         self.button.setToolTip("Stop; nothing that is shown is lost.")
         self.bar.setValue(0)
         self.bar.setFormat("starting")
         self.bar.setVisible(True)
-        self._worker = workers.start(
-            steps,
-            yielded=self._progressed,
-            returned=self._returned,
-            errored=lambda error: self._say(str(error)),
-            finished=self._finished,
-        )
+        return in_turn(steps) if self._network else steps
 
     def _progressed(self, progress: Any) -> None:
-        self.bar.setValue(round(1000 * progress.done))
-        self.bar.setFormat(f"{progress.phase} · %p %")
+        self.bar.setValue(round(_FULL * progress.done))
+        left = ""
+        if progress.done > _FIRST_ESTIMATE and self.seconds > 1:
+            left = f" · {self.seconds * (1 - progress.done) / progress.done:.0f} s left"
+        self.bar.setFormat(f"{progress.phase}{left}")
+        self._yielded(progress)
 
-    def _finished(self) -> None:
-        self._worker = None
+    def _ended(self) -> None:
         self.bar.setVisible(False)
         self.button.setText(self._text)
         self.button.setToolTip(self._tooltip)
         self.button.setEnabled(True)
-
-    def stop(self) -> None:
-        """Stop at the next step; the widget goes away."""
-        if self._worker is not None:
-            self._worker.quit()
+        self._finished()

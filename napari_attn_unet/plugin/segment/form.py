@@ -6,29 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QLabel, QProgressBar
+from qtpy.QtWidgets import QProgressBar
 from superqt import QCollapsible
+
+from napari_attn_unet.plugin.kit.text import Text
 
 MOST_PROBABLE = "most probable class"
 
 Choices = Callable[..., list[Any]]
-
-
-class Text(QLabel):
-    """A line of text that wraps, can be copied, and takes no room while it is empty."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWordWrap(True)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setVisible(False)
-
-    def setText(self, text: str | None) -> None:  # noqa: N802  (Qt's name)
-        """Show a text, or nothing."""
-        super().setText(text)
-        self.setVisible(bool(text))
 
 
 class SegmentForm(Container):  # type: ignore[type-arg]
@@ -134,7 +120,6 @@ class SegmentForm(Container):  # type: ignore[type-arg]
 
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
-        self.bar.setVisible(False)
         self.advanced = Container(
             widgets=[self.memory_gb, self.threshold_class, self.threshold, self.keep_old, self.link]
         )

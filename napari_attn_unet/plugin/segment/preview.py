@@ -11,11 +11,12 @@ from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.prediction import ClassInfo, Prediction
 
 if TYPE_CHECKING:
+    from napari_attn_unet.plugin.segment.wish import Selection
     from napari_attn_unet.prediction import Progress
-    from napari_attn_unet.volume import Geometry
 
 PENDING = 255
 """Label of voxels that are not done yet; a network has fewer classes."""
@@ -29,39 +30,31 @@ class Preview:
     ----------
     viewer
         Where to show them.
-    image
-        Its name.
-    placement
-        Where it lies, and what results are called.
-    geometry
-        Where the result will lie.
-    shape
-        Size (Z, Y, X) of the result; with a leading time axis for a series.
+    selection
+        What is run.
     classes
         Name and colour of every class.
+    gates
+        Whether gate maps are wanted.
     """
 
-    def __init__(  # noqa: PLR0913  (what a result is made of)
-        self,
-        viewer: Any,
-        image: str,
-        placement: layers.Placement,
-        geometry: Geometry,
-        shape: tuple[int, ...],
-        classes: Sequence[ClassInfo],
-        *,
-        gates: bool,
+    def __init__(
+        self, viewer: Any, selection: Selection, classes: Sequence[ClassInfo], *, gates: bool
     ) -> None:
         self._viewer = viewer
+        placement = selection.placement
         self._placement = replace(placement, name=f"{placement.name} · so far")
         self._empty = Prediction(
-            mask=np.full(shape, PENDING, np.uint8), geometry=geometry, classes=tuple(classes)
+            mask=np.full(selection.shape, PENDING, np.uint8),
+            geometry=selection.geometry,
+            classes=tuple(classes),
         )
         self._wants_gates = gates
         self._shown: list[Layer] = []
         self._gates: list[Layer] = []
         self._mask: Labels | None = None
-        self._hidden = [layer for layer in layers.outputs_of(viewer, image) if layer.visible]
+        self._earlier = layers.outputs_of(viewer, selection.volumes[0].name)
+        self._looks = Looks()
 
     def show(self, progress: Progress) -> None:
         """Show what has just become final."""
@@ -91,8 +84,8 @@ class Preview:
             everything.move(everything.index(self._mask), len(everything))
 
     def _add(self, prediction: Prediction, *, mask: bool = True) -> list[Any]:
-        for layer in self._hidden:
-            layer.visible = False
+        for layer in self._earlier:
+            self._looks.change(layer, visible=False)
         data = layers.from_prediction(prediction, self._placement, mask=mask)
         selected = set(self._viewer.layers.selection)
         added = layers.show(self._viewer, data, keep_old=True)
@@ -105,7 +98,5 @@ class Preview:
         for layer in self._shown:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
-        for layer in self._hidden:
-            if layer in self._viewer.layers:
-                layer.visible = True
-        self._shown, self._hidden, self._gates, self._mask = [], [], [], None
+        self._looks.restore()
+        self._shown, self._gates, self._mask = [], [], None

@@ -13,10 +13,11 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
-from napari_attn_unet.engine import devices, job, predictor
+from napari_attn_unet.engine import devices, predictor
 from napari_attn_unet.engine import session as engine
 from napari_attn_unet.plugin.segment.preview import PENDING, Preview
-from napari_attn_unet.plugin.segment.widget import SLICES, WHOLE, SegmentWidget
+from napari_attn_unet.plugin.segment.widget import SegmentWidget
+from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
 
 WAIT = 60_000
 
@@ -100,7 +101,7 @@ def test_an_error_of_any_type_is_shown(
         def fails(*_: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr(job, "prepare", fails)
+        monkeypatch.setattr(engine, "prepare", fails)
         run(qtbot, widget)
         assert str(error.args[0]) in widget.result.text()
         assert widget.run.text == "Segment"
@@ -279,7 +280,7 @@ def test_the_next_slices_follow_the_slider(
     viewer.layers["brain"].data = np.random.default_rng(1).normal(size=(160, 24, 24))
     in_thin_slabs(monkeypatch)
     viewer.dims.set_point(0, 0)
-    evaluate = predictor.evaluate
+    evaluate = engine.evaluate
 
     def slow(*arguments: Any, **options: Any) -> Any:
         steps = evaluate(*arguments, **options)
@@ -383,11 +384,11 @@ def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: Segme
         qtbot.waitUntil(shows, timeout=WAIT)
         layer = viewer.layers["brain · slices · mask"]
         np.testing.assert_array_equal(layer.data[0], whole[plane])
-        assert widget._predictor is not None
-        assert kept is None or widget._predictor[1]._kept is kept
-        kept = widget._predictor[1]._kept
+        assert widget._live.session is not None
+        assert kept is None or widget._live.session._kept is kept
+        kept = widget._live.session._kept
     widget.live.value = False
-    assert widget._predictor is None
+    assert widget._live.session is None
 
 
 def test_the_devices_of_this_machine_are_offered(qtbot: QtBot, widget: SegmentWidget) -> None:

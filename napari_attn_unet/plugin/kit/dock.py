@@ -1,0 +1,109 @@
+"""`Dock`: what a docked widget holds of its viewer, all let go when it closes.
+
+napari's X sets a widget's parent to None and forgets it; Qt tells of that by ParentChange alone:
+neither `destroyed` nor `closeEvent` comes.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QWidget
+
+_MEMORIES: dict[int, dict[str, dict[str, Any]]] = {}
+
+
+class Dock(QObject):
+    """Owner of everything that must end with a widget: timers, callbacks, keys, helper layers.
+
+    Parameters
+    ----------
+    widget
+        The widget that is docked. It is deleted once it has been closed.
+    viewer
+        The viewer that it looks at.
+    name
+        What the widget is called; see `memory`.
+    """
+
+    def __init__(self, widget: QWidget, viewer: Any, name: str) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.is_closed = False
+        self.memory = _memory(viewer, name)
+        """Kept for as long as the viewer lives: what the same widget finds when it is reopened."""
+        self._stack = ExitStack()
+        self._widget = weakref.ref(widget)
+        self._was_docked = widget.parent() is not None
+        widget.installEventFilter(self)
+        # Qt drops connections to methods of the object that is being destroyed, and what it is
+        # connected to it holds: a function, and that but a weak reference.
+        me = weakref.ref(self)
+        widget.destroyed.connect(lambda *_: _close(me()))
+
+    def on_close(self, act: Callable[..., object], *arguments: Any) -> None:
+        """Call something when the widget closes; what was asked for last comes first."""
+        self._stack.callback(_guarded, act, *arguments)
+
+    def connect(self, event: Any, slot: Callable[..., object]) -> None:
+        """Connect a slot to an event or signal until the widget closes."""
+        event.connect(slot)
+        self.on_close(event.disconnect, slot)
+
+    def append(self, callbacks: list[Any], callback: Callable[..., Any]) -> None:
+        """Add to one of the viewer's lists of mouse callbacks until the widget closes."""
+        callbacks.append(callback)
+        self.on_close(callbacks.remove, callback)
+
+    def timer(self, milliseconds: int, slot: Callable[..., None]) -> QTimer:
+        """Return a single-shot timer that stops when the widget closes."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(slot)
+        self.on_close(timer.deleteLater)
+        self.on_close(timer.stop)
+        return timer
+
+    def close(self) -> None:
+        """Let everything go; a second call does nothing."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._stack.close()
+
+    def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Notice the dock's X (Qt calls this)."""
+        widget = self._widget()
+        if event is not None and widget is not None and event.type() == QEvent.Type.ParentChange:
+            if widget.parent() is not None:
+                self._was_docked = True
+            elif self._was_docked:
+                self.close()
+                # Slots of its parts hold it from C++, where Python's collector does not see.
+                widget.deleteLater()
+        return False
+
+
+def _close(dock: Dock | None) -> None:
+    if dock is not None:
+        dock.close()
+
+
+def _guarded(act: Callable[..., object], *arguments: Any) -> None:
+    """Let go of something that may be gone by itself: a layer's event, a timer deleted by Qt."""
+    with suppress(RuntimeError, ValueError):
+        act(*arguments)
+
+
+def _memory(viewer: Any, name: str) -> dict[str, Any]:
+    model = getattr(viewer, "__wrapped__", viewer)  # plugins are given a proxy
+    key = id(model)
+    if key not in _MEMORIES:
+        _MEMORIES[key] = {}
+        weakref.finalize(model, _MEMORIES.pop, key, None)
+    return _MEMORIES[key].setdefault(name, {})

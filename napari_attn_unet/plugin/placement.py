@@ -1,0 +1,166 @@
+"""Where layers lie: placed by their index space, relative to their image.
+
+Whatever transform an image layer has (scale, rotation, shear, affine), its outputs have the same,
+composed with a scaling and a shift of voxel indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+
+from napari_attn_unet.volume import FloatArray, Geometry, unit_symbol
+
+GEOMETRY = "geometry"
+"""Key of an output's exact geometry in its layer's metadata."""
+_SPATIAL = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """Where an image layer lies, taken when a run starts, so that later edits cannot move it.
+
+    Attributes
+    ----------
+    geometry
+        Place of the spatial axes, exact for layers that come from files.
+    full
+        (n + 1, n + 1) matrix from data to world over the kept axes.
+    physical
+        The part of it made by scale, translate, rotate and shear.
+    transforms
+        The layer's own rotate, shear and affine, or empty if axes were dropped.
+    labels
+        Units and axis labels of the kept axes.
+    """
+
+    name: str
+    geometry: Geometry
+    full: FloatArray
+    physical: FloatArray
+    transforms: dict[str, Any]
+    labels: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def in_space(self) -> Placement:
+        """Return the place of the last three axes: of one time point of a series."""
+        n = len(self.full) - 1
+        if n == _SPATIAL:
+            return self
+        keep = np.ix_([*range(n - _SPATIAL, n), n], [*range(n - _SPATIAL, n), n])
+        labels = {key: value[-_SPATIAL:] for key, value in self.labels.items()}
+        full, physical = self.full[keep], self.physical[keep]
+        return replace(self, full=full, physical=physical, transforms={}, labels=labels)
+
+
+def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
+    """Return where a layer lies; of some of its axes only, if they are given."""
+    n = layer.ndim
+    kept = list(range(n)) if axes is None else list(axes)
+    origin = np.asarray(layer.data_to_world(np.zeros(n)), dtype=np.float64)
+    full = np.eye(n + 1)
+    full[:n, n] = origin
+    for axis, unit in enumerate(np.eye(n)):
+        full[:n, axis] = np.asarray(layer.data_to_world(unit)) - origin
+    affine = np.asarray(layer.affine.affine_matrix, dtype=np.float64)
+    physical = np.linalg.inv(affine) @ full
+    keep = [*kept, n]
+    units = [str(layer.units[i]) for i in kept]
+    names = {unit_symbol(u) for u in units[-_SPATIAL:]}
+    spatial = full[np.ix_([*kept[-_SPATIAL:], n], [*kept[-_SPATIAL:], n])]
+    geometry = Geometry(spatial, names.pop() if len(names) == 1 else "pixel")
+    metadata: dict[str, Any] = {}
+    source = layer.metadata.get("nifti")
+    if source is not None and np.allclose(source.geometry.spacing, geometry.spacing, rtol=1e-5):
+        geometry, metadata = source.geometry, {"nifti": source}
+    whole = len(kept) == n
+    return Placement(
+        name=layer.name,
+        geometry=geometry,
+        full=full[np.ix_(keep, keep)],
+        physical=physical[np.ix_(keep, keep)],
+        transforms={"rotate": layer.rotate, "shear": layer.shear, "affine": affine}
+        if whole
+        else {},
+        labels={"units": tuple(units), "axis_labels": tuple(layer.axis_labels[i] for i in kept)},
+        metadata=metadata,
+    )
+
+
+def geometry_of(layer: Layer) -> Geometry:
+    """Return where a layer's last three axes lie: exact if it is an output or from a file."""
+    kept = layer.metadata.get(GEOMETRY)
+    placement = placement_of(layer)
+    if isinstance(kept, Geometry) and np.allclose(kept.spacing, placement.geometry.spacing):
+        return kept
+    return placement.geometry
+
+
+def shown_geometry(layer: Layer) -> Geometry:
+    """Return where a layer's last three axes lie in the viewer, whatever a file says."""
+    placement = placement_of(layer)
+    keep = [*range(layer.ndim - _SPATIAL, layer.ndim), layer.ndim]
+    return Geometry(placement.full[np.ix_(keep, keep)], placement.geometry.unit)
+
+
+def placed(placement: Placement, geometry: Geometry, ndim: int) -> dict[str, Any]:
+    """Transform arguments of a layer whose grid lies at `geometry`, beside its image's."""
+    local = np.linalg.inv(placement.geometry.affine) @ geometry.affine
+    step, start = np.ones(ndim), np.zeros(ndim)
+    step[-_SPATIAL:] = np.diag(local)[:_SPATIAL]
+    start[-_SPATIAL:] = local[:_SPATIAL, 3]
+    inner = np.diag([*step, 1.0])
+    inner[:ndim, ndim] = start
+    if not placement.transforms:
+        return {"affine": placement.full @ inner, **placement.labels}
+    moved = placement.physical @ inner
+    # napari's scale is the length that comes before rotation and shear.
+    own = np.linalg.norm(placement.physical[:ndim, :ndim], axis=0)
+    scale = _own_scale(placement, own) * step
+    return {
+        "scale": scale,
+        "translate": moved[:ndim, ndim],
+        **placement.transforms,
+        **placement.labels,
+    }
+
+
+def _own_scale(placement: Placement, lengths: FloatArray) -> FloatArray:
+    """Return the layer's scale, the diagonal of its linear part once rotation is taken off."""
+    n = len(lengths)
+    rotate = np.asarray(placement.transforms["rotate"])
+    upper = np.linalg.inv(rotate) @ placement.physical[:n, :n]
+    return np.asarray(np.diag(upper))
+
+
+def as_read(name: str, geometry: Geometry) -> Placement:
+    """Return where our reader shows an image of a geometry: scaled and moved, not turned."""
+    full = np.diag([*geometry.spacing, 1.0])
+    full[:_SPATIAL, _SPATIAL] = geometry.origin
+    turned = {"rotate": np.eye(_SPATIAL), "shear": np.zeros(_SPATIAL), "affine": np.eye(4)}
+    labels = {"units": (geometry.unit,) * _SPATIAL, "axis_labels": ("z", "y", "x")}
+    return Placement(name, geometry, full, full, turned, labels)
+
+
+def transforms(layer: Layer, ndim: int | None = None) -> dict[str, Any]:
+    """Return the arguments that lay another layer of `ndim` axes, or as many, on a layer's grid."""
+    if ndim == _SPATIAL < layer.ndim:
+        geometry = shown_geometry(layer)
+        return {
+            "affine": geometry.affine,
+            "units": layer.units[-_SPATIAL:],
+            "axis_labels": layer.axis_labels[-_SPATIAL:],
+        }
+    return {
+        "scale": layer.scale,
+        "translate": layer.translate,
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine.affine_matrix,
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }

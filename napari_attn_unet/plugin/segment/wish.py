@@ -1,0 +1,182 @@
+"""What the Segment widget's controls ask for, read on the window's thread; and the run of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Shapes
+
+from napari_attn_unet.errors import RunError
+from napari_attn_unet.network.card import Card
+from napari_attn_unet.plugin import boxes, layers
+from napari_attn_unet.plugin.kit import queue
+from napari_attn_unet.plugin.kit.navigate import plane_on_screen
+from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.placement import Placement
+from napari_attn_unet.volume import Box, Geometry, Volume
+
+if TYPE_CHECKING:
+    from napari_attn_unet.engine.session import Session
+
+WHOLE = "whole image"
+SLICES = "slices on screen"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """The part of an image layer that is asked for.
+
+    Attributes
+    ----------
+    volumes
+        One for each time point; a box is cropped out of them.
+    placement
+        Where the layer lies, and what results are called.
+    region
+        The voxels of the volume that are wanted, None for all.
+    looking
+        (axis, plane) of the volume on screen, if it shows one.
+    """
+
+    volumes: list[Volume]
+    placement: Placement
+    region: Box | None = None
+    looking: tuple[int, int] | None = None
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the result will lie."""
+        geometry = self.volumes[0].geometry
+        if self.region is None:
+            return geometry
+        return geometry.regridded((1, 1, 1), [s.start for s in self.region])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size (Z, Y, X) of the result; with a leading time axis for a series."""
+        size = self.volumes[0].shape
+        if self.region is not None:
+            z, y, x = (s.stop - s.start for s in self.region)
+            size = z, y, x
+        return (*((len(self.volumes),) if len(self.volumes) > 1 else ()), *size)
+
+
+class Selector:
+    """Reads selections from a viewer.
+
+    An image's volumes are made once, so that a live run knows them again.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._data: Any = None
+        self._volumes: list[Volume] = []
+
+    def select(self, image: Image, region: Any, around: int, card: Card) -> Selection:
+        """Return what is asked for of an image.
+
+        Parameters
+        ----------
+        image
+            The layer.
+        region
+            `WHOLE`, `SLICES`, or a Shapes layer whose box is meant.
+        around
+            Slices to each side of the one on screen.
+        card
+            Of the checkpoint.
+
+        Raises
+        ------
+        AttnUNetError
+            If the layer is no volume, the box is empty, or no slice is on screen.
+        """
+        volumes, placement = layers.to_volumes(image, card.in_channels)
+        if self._data is image.data and _alike(self._volumes, volumes):
+            volumes = self._volumes
+        self._data, self._volumes = image.data, volumes
+        if isinstance(region, Shapes):
+            start, stop = boxes.box(region, image, card.field_of_view_mm)
+            return Selection([volume.cropped(start, stop) for volume in volumes], placement)
+        looking = plane_on_screen(self._viewer, image)
+        if region != SLICES:
+            return Selection(volumes, placement, None, looking)
+        if looking is None:
+            msg = "The viewer shows a volume in 3D; press its 2D button to choose slices."
+            raise RunError(msg)
+        axis, plane = looking
+        box = [slice(0, n) for n in volumes[0].shape]
+        box[axis] = slice(max(0, plane - around), min(plane + around + 1, box[axis].stop))
+        placement = replace(placement, name=f"{placement.name} · slices")
+        return Selection(volumes, placement, (box[0], box[1], box[2]), looking)
+
+
+def _alike(some: list[Volume], others: list[Volume]) -> bool:
+    """Whether volumes of the same layer lie at the same place."""
+    return len(some) == len(others) and all(
+        np.array_equal(a.geometry.affine, b.geometry.affine) and a.data.shape == b.data.shape
+        for a, b in zip(some, others, strict=True)
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wish:
+    """A run that is asked for, with all that it needs."""
+
+    selection: Selection
+    checkpoint: str
+    device: str
+    precision: str
+    memory_limit: int | None
+    probabilities: bool
+    threshold: tuple[int, float] | None
+    live: bool
+
+
+class Live:
+    """Runs wishes; keeps the session of a live one, so that a further slice takes a moment."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether a live run can be stopped lightly: the deeper levels are there."""
+        return self.session is not None and self.session.has_kept
+
+    def forget(self) -> None:
+        """Give back what was kept."""
+        self.session = None
+
+    def run(self, wish: Wish) -> Steps:
+        """Run a wish, on a thread; return its prediction."""
+        chosen = wish.selection
+        predictor = queue.load(wish.checkpoint, wish.device, wish.precision, wish.memory_limit)
+        axis, plane = chosen.looking or (None, None)
+        session = self.session
+        if session is not None and (session.predictor is not predictor or not wish.live):
+            session = self.session = None
+        if not wish.live:
+            return (
+                yield from predictor.steps(
+                    chosen.volumes,
+                    axis=axis,
+                    look_at=plane,
+                    probabilities=wish.probabilities,
+                    threshold=wish.threshold,
+                    region=chosen.region,
+                )
+            )
+        (volume,) = chosen.volumes
+        if session is None or session.volume is not volume or session.axis != axis:
+            session = self.session = predictor.session(volume, axis=axis, keep="regions")
+        return (
+            yield from session.run(
+                look_at=plane,
+                probabilities=wish.probabilities,
+                threshold=wish.threshold,
+                region=chosen.region,
+            )
+        )
