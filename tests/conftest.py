@@ -48,7 +48,8 @@ def make_napari_viewer(
     for viewer in viewers:
         references = [r for dock in our_docks(viewer) for r in close_by_its_x(dock)]
         settle()
-        assert leaks(viewer, references) == []
+        found = leaks(viewer, references)
+        assert not found, "\n".join(found)
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ class State:
 
     def __init__(self, dock: Dock) -> None:
         self.dock, self.viewer = dock, dock.viewer
+        dock.owns(self.chosen, self.changed, self.measured, self.said)
         self.mask: Labels | Image | None = None
         self.truth: Labels | Image | None = None
         self.matching: Matching | None = None

@@ -38,6 +38,7 @@ class State:
 
     def __init__(self, dock: Dock) -> None:
         self.dock, self.viewer = dock, dock.viewer
+        dock.owns(self.chosen, self.ready, self.failed)
         self.image: Image | None = None
         self.result: Result | None = None
         self.mask: Labels | None = None

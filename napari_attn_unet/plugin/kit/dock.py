@@ -54,6 +54,14 @@ class Dock(QObject):
         event.connect(slot)
         self.on_close(event.disconnect, slot)
 
+    def owns(self, *signals: Any) -> None:
+        """Drop every slot of signals of the widget's own, psygnal's, when it closes.
+
+        psygnal is compiled: Python's collector does not see the cycle through its slots.
+        """
+        for signal in signals:
+            self.on_close(signal.disconnect)
+
     def append(self, callbacks: list[Any], callback: Callable[..., Any]) -> None:
         """Add to one of the viewer's lists of mouse callbacks until the widget closes."""
         callbacks.append(callback)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-from napari.qt.threading import GeneratorWorker, create_worker
+from superqt.utils import GeneratorWorker, create_worker
 
 from napari_attn_unet.errors import AttnUNetError, RunError
 
@@ -18,12 +18,14 @@ def start(
     yielded: Callable[[Any], None],
     returned: Callable[[Any], None],
     errored: Callable[[Exception], None],
-    finished: Callable[[], None],
-) -> GeneratorWorker:
+    finished: Callable[..., None],
+) -> GeneratorWorker[Any, Any, Any]:
     """Run `steps()` on a thread; the slots are called on the thread of the window.
 
     `worker.quit()` stops at the next yield; the generator is then closed, which frees its memory.
     """
+    # superqt's worker, not napari's own: napari 0.9 lists each of its workers as a task and keeps
+    # it, with all that its generator holds, for as long as the window lives.
     generators: list[Steps] = []
 
     def guarded() -> Steps:
@@ -37,11 +39,11 @@ def start(
             msg = f"{type(error).__name__}: {error}"
             raise RunError(msg) from error
 
-    def close() -> None:
+    def close(*_: Any) -> None:
         for generator in generators:
             generator.close()
 
-    worker: GeneratorWorker = create_worker(guarded, _start_thread=False, _ignore_errors=True)
+    worker: GeneratorWorker[Any, Any, Any] = create_worker(guarded, _start_thread=False, _ignore_errors=True)
     worker.yielded.connect(yielded)
     worker.returned.connect(returned)
     worker.errored.connect(errored)
