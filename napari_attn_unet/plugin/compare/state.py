@@ -13,18 +13,12 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_attn_unet.errors import AttnUNetError
-from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.results import at_time
-from napari_attn_unet.scores.comparison import (
-    Comparison,
-    Component,
-    Matching,
-    labels_in,
-    match,
-    relabel,
-)
+from napari_attn_unet.scores.comparison import Comparison, ScoreRow
+from napari_attn_unet.scores.errors import ErrorComponent
+from napari_attn_unet.scores.matching import Matching, labels_in, match, relabel
 from napari_attn_unet.volume import Box, Geometry, onto_grid
 
 REST_MS = 400
@@ -58,8 +52,8 @@ class State:
         self.comparison: Comparison | None = None
         self.label: int | None = None
         self.tolerance = 1.0
-        self.rows: list[Row] | None = None
-        self.components: list[Component] | None = None
+        self.rows: list[ScoreRow] | None = None
+        self.components: list[ErrorComponent] | None = None
         self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None
         self.truths = 0
         """Counts the changes of the truth, for whoever keeps what was made of it."""
@@ -283,7 +277,7 @@ class State:
             finished=self._finished,
         )
 
-    def _measured(self, result: tuple[Comparison, list[Row], list[Component]]) -> None:
+    def _measured(self, result: tuple[Comparison, list[ScoreRow], list[ErrorComponent]]) -> None:
         counted, rows, components = result
         if counted is self.comparison and not self._timer.isActive() and not self._again:
             self.rows, self.components = rows, components

@@ -16,7 +16,7 @@ from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.plots import CurvePlot
 from napari_attn_unet.plugin.results import at_time, results
 from napari_attn_unet.plugin.segment.form import Text
-from napari_attn_unet.scores.comparison import ThresholdCurve, label_by_thresholds, threshold_curve
+from napari_attn_unet.scores.thresholds import ThresholdCurve, label_by_thresholds, threshold_curve
 
 NONE = (
     "Thresholds need the probability of every class of the prediction: tick 'probabilities' in the "
