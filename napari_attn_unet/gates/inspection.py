@@ -1,4 +1,4 @@
-"""One prediction under the magnifying glass: what `attention` says of it, as tables.
+"""One prediction under the magnifying glass: what its gates say, counted and as tables.
 
 The widget and the command line ask the same object; it reads what it is given and keeps what it
 has counted.
@@ -226,7 +226,7 @@ class Inspection:
         return rows
 
     def profile_rows(self, axis: int, label: int | None = None) -> list[ProfileRow]:
-        """Return a row per slice along an axis."""
+        """Return a row per slice along an axis (0, 1, 2 for z, y, x), of a class or of any."""
         profile = self.profile(axis, label)
         truth = profile.truth_area
         rows = []
@@ -307,7 +307,10 @@ class Inspection:
         return statistics.in_errors(self.cover(level), mask, truth)
 
     def agreement_slice_rows(self, axis: int, label: int | None = None) -> list[AgreementSliceRow]:
-        """Return the agreement of every gate for every slice along an axis."""
+        """Return the agreement of every gate for every slice along an axis, of a class or of any.
+
+        Of the truth where there is one, or else of the mask.
+        """
         structure = self.structure(label, truth=self.truth is not None)
         rows = []
         for level, gate in self.gates.items():

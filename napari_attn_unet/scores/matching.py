@@ -74,6 +74,13 @@ def relabel(
 ) -> tuple[Labels, Labels]:
     """Return both with the classes of a matching; what is ignored is background in both.
 
+    Parameters
+    ----------
+    mask, truth
+        Label arrays of one shape; values that the matching does not know become background.
+    matching
+        From `match`.
+
     Raises
     ------
     ShapeError

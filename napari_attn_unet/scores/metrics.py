@@ -199,7 +199,18 @@ def nearest(here: BoolArray, there: BoolArray, spacing: Sequence[float]) -> Floa
 
 
 def objects(mask: BoolArray, truth: BoolArray) -> Objects:
-    """Return how many objects of the truth are found and missed, and how many are spurious."""
+    """Return how many objects of the truth are found and missed, and how many are spurious.
+
+    Parameters
+    ----------
+    mask, truth
+        Structures (Z, Y, X).
+
+    Raises
+    ------
+    ShapeError
+        If they differ in shape.
+    """
     same_shape(mask, truth)
     there, here = connected(truth), connected(mask)
     found = there.touched_by(mask)

@@ -11,6 +11,7 @@ from napari_attn_unet.scores.components import BoolArray, box_of
 from napari_attn_unet.scores.metrics import FloatArray
 
 SignedSurface = tuple[FloatArray, npt.NDArray[np.int64], FloatArray]
+"""Vertices (N, 3), faces (M, 3), a distance per vertex (N,)."""
 
 
 def signed_surface(

@@ -61,13 +61,13 @@ def fill(
     table, rows
         What is shown, where.
     titles
-        Columns to show whether or not the rows have them; further ones follow.
+        Columns to show even if no row has them, after those of the rows.
     missing
         Shown in a cell that a row does not have.
     """
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSortingEnabled(False)
-    shown = list(dict.fromkeys((*titles, *columns(rows))))
+    shown = list(dict.fromkeys((*columns(rows), *titles)))
     table.setRowCount(len(rows))
     table.setColumnCount(len(shown))
     table.setHorizontalHeaderLabels(shown)

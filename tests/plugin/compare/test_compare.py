@@ -510,7 +510,9 @@ class TestSlices:
         path = tmp_path / "slices.csv"
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
         click(qtbot, compare.slices.save)
-        assert len(path.read_text().splitlines()) == 1 + 3 * (16 + 20 + 18)
+        lines = path.read_text().splitlines()
+        assert lines[0] == "axis,slice,class,Dice,mask,truth,wrong"
+        assert len(lines) == 1 + 3 * (16 + 20 + 18)
 
 
 class TestErrors:
@@ -542,7 +544,10 @@ class TestErrors:
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
         click(qtbot, compare.errors.save)
         with path.open(newline="") as file:
-            assert [row["seen"] for row in csv.DictReader(file)] == ["", "yes", ""]
+            rows = list(csv.DictReader(file))
+        assert [row["seen"] for row in rows] == ["", "yes", ""]
+        titles = "#,error,class,voxels,mm³,depth (mm),distance (mm),z,y,x,seen"
+        assert ",".join(rows[0]) == titles
 
     def test_no_error_is_said(self, qtbot: QtBot, compare: CompareWidget) -> None:
         compare.viewer.layers["mine"].data = lobes()

@@ -278,7 +278,8 @@ def test_the_probe_reads_every_layer(
     path = tmp_path / "p.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
     probe.save.click()
-    assert "α gate 2" in path.read_text()
+    titles = "z,y,x,intensity,label,α gate 1,α gate 2"
+    assert path.read_text(encoding="utf-8").splitlines()[0] == titles
     probe.clear.click()
     assert probe.table.rowCount() == 0
 
@@ -334,7 +335,12 @@ def test_agreement_fills_the_table_and_saves(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
     inspect.agreement.save.click()
     assert len(path.read_text().splitlines()) == 1 + len(inspect.agreement.rows)
-    assert (tmp_path / "a_slices.csv").is_file()
+    slices = tmp_path / "a_slices.csv"
+    assert slices.is_file()
+    slices.unlink()
+    slices.mkdir()  # cannot be written: said, not raised
+    inspect.agreement.save.click()
+    assert "a_slices.csv cannot be written" in inspect.agreement.message.text()
 
 
 def test_knock_out_shows_what_changed(qtbot: QtBot, inspect: InspectWidget) -> None:
@@ -500,7 +506,9 @@ def test_a_second_checkpoint(
     path = tmp_path / "difference.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
     tab.save.click()
-    assert len(path.read_text().splitlines()) == 1 + len(tab.components)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "component,sum of |Δ|,largest Δ,voxels,mm³,z,y,x"
+    assert len(lines) == 1 + len(tab.components)
     tab.what.setCurrentText("gate 2")
     np.testing.assert_allclose(layer.extent.world, inspect.gates.gates[2].extent.world)
     viewer.layers.remove(layer)
