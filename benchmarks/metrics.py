@@ -11,8 +11,9 @@ import torch
 
 from benchmarks.measure import Task, interleaved, table
 from napari_attn_unet.scores import metrics
-from napari_attn_unet.scores.comparison import Comparison, relabel
-from napari_attn_unet.scores.comparison import match as matched
+from napari_attn_unet.scores.comparison import Comparison
+from napari_attn_unet.scores.matching import match as matched
+from napari_attn_unet.scores.matching import relabel
 from napari_attn_unet.volume import Geometry
 
 Labels = npt.NDArray[np.uint8]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_attn_unet.network.config import ModelConfig
     from napari_attn_unet.network.model import AttentionUNet
     from napari_attn_unet.prediction import GateMap, Prediction, Progress
+    from napari_attn_unet.report.evaluation import evaluate
     from napari_attn_unet.volume import Geometry, Volume
 
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "Predictor": "engine.predictor",
     "Progress": "prediction",
     "Volume": "volume",
+    "evaluate": "report.evaluation",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "Progress",
     "Volume",
     "__version__",
+    "evaluate",
 ]
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from napari_attn_unet.output import replacing
 
@@ -30,7 +29,7 @@ def column(title: str, default: Any = dataclasses.MISSING) -> Any:
         May name other fields of the row, such as "HD95 ({unit})". Where the field is a mapping,
         each entry is a column of its own and `{key}` its key.
     default
-        As of `dataclasses.field`.
+        As of `dataclasses.field`. A column that not every table has is None by default.
     """
     return dataclasses.field(default=default, metadata={_TITLE: title})
 
@@ -39,35 +38,43 @@ def column(title: str, default: Any = dataclasses.MISSING) -> Any:
 class Row:
     """A row of a table. Fields that `column` did not make are not shown, nor are those of None."""
 
+    def titles(self) -> dict[str, str]:
+        """Return {field: title} of the columns that are shown, but for those of mappings."""
+        return {
+            field.name: title.format(**values)
+            for field, title, values in self._columns()
+            if not isinstance(values[field.name], Mapping)
+        }
+
     def cells(self) -> dict[str, Any]:
-        """Return {title: value} of every column, in their order."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        """Return {title: value} of every column that is shown, in their order."""
         shown: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            title, value = field.metadata.get(_TITLE), values[field.name]
-            if title is None or value is None:
-                continue
+        for field, title, values in self._columns():
+            value = values[field.name]
             if isinstance(value, Mapping):
                 shown |= {title.format(**values, key=key): v for key, v in value.items()}
             else:
                 shown[title.format(**values)] = value
         return shown
 
-    def title(self, name: str) -> str:
-        """Return the title of one column, by its field."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        (title,) = (f.metadata[_TITLE] for f in dataclasses.fields(self) if f.name == name)
-        return str(title.format(**values))
+    def _columns(self) -> Iterator[tuple[dataclasses.Field[Any], str, dict[str, Any]]]:
+        """Yield the fields that are shown, their titles, and the values that a title may name."""
+        fields = dataclasses.fields(self)
+        values = {field.name: getattr(self, field.name) for field in fields}
+        for field in fields:
+            title = field.metadata.get(_TITLE)
+            if title is not None and values[field.name] is not None:
+                yield field, title, values
 
 
-def columns(rows: Sequence[Row]) -> list[str]:
+def columns(rows: Iterable[Row]) -> list[str]:
     """Return the titles of the columns of all rows, each once, in their order."""
     return list(dict.fromkeys(title for row in rows for title in row.cells()))
 
 
 def text(value: Any) -> str:
     """Return a value for a person to read: four digits, "–" for what is not defined."""
-    if isinstance(value, float | np.floating):
+    if _is_fraction(value):
         number = float(value)
         if math.isnan(number):
             return "–"
@@ -78,17 +85,27 @@ def text(value: Any) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return rows as a Markdown table; empty without rows."""
+    """Return rows as a Markdown table; empty without rows.
+
+    What a row does not have is "–", as is what is not defined.
+    """
     if not rows:
         return ""
     titles = columns(rows)
     lines = [titles, ["---"] * len(titles)]
-    lines += [[text(row.cells().get(title, math.nan)) for title in titles] for row in rows]
+    lines += [[text(cells.get(title)) for title in titles] for cells in map(Row.cells, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
     """Write rows as CSV (RFC 4180), six digits; what is not defined is an empty cell.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made if need be.
+    rows
+        Their columns are those of all rows; a cell that a row does not have is empty.
 
     Raises
     ------
@@ -102,7 +119,12 @@ def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
             writer.writerow({title: _exact(value) for title, value in row.cells().items()})
 
 
+def _is_fraction(value: Any) -> bool:
+    """Whether it is a number with a fraction, Python's or numpy's, which this need not import."""
+    return isinstance(value, Real) and not isinstance(value, Integral)
+
+
 def _exact(value: Any) -> Any:
-    if isinstance(value, float | np.floating):
+    if _is_fraction(value):
         return "" if math.isnan(value) else f"{value:.6g}"
     return value

@@ -12,7 +12,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from napari_attn_unet import io
-from napari_attn_unet.cli.inspect import driven
+from napari_attn_unet.cli.options import driven
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.gates import knockout
 from napari_attn_unet.io import open_dataset
@@ -31,13 +31,12 @@ for case in held_out[:CASES]:
     rows = driven(knockout.table(predictor.session(volume, keep="gates"), truth), case.name)
     by_change = defaultdict(list)
     for row in rows:
-        by_change[row["gate"], row["intervention"]].append(row)
-    before.append(mean(r["Dice with the truth before"] for r in by_change["gate 1", "one"]))
+        by_change[row.gate, row.intervention].append(row)
+    before.append(mean(r.truth_dice_before for r in by_change["gate 1", "one"]))
     for key, pair in by_change.items():  # both classes
-        dice[key].append(mean(r["Dice with the truth after"] for r in pair))
-        overlap[key].append(mean(r["Dice with the mask before"] for r in pair))
-        sizes = (sum(r[f"voxels {when}"] for r in pair) for when in ("before", "after"))
-        was, now = sizes
+        dice[key].append(mean(r.truth_dice_after for r in pair))
+        overlap[key].append(mean(r.dice_with_before for r in pair))
+        was, now = sum(r.voxels_before for r in pair), sum(r.voxels_after for r in pair)
         volume_change[key].append(100 * (now - was) / was)
 
 print(f"Dice with the truth as it is: {mean(before):.3f} (sd {stdev(before):.3f})\n")

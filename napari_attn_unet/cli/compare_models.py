@@ -5,16 +5,41 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_attn_unet.cli.evaluate import add_evaluation_options, evaluated, write
-from napari_attn_unet.cli.inspect import driven
-from napari_attn_unet.cli.predict import number_in, parse_bytes
+from napari_attn_unet.cli.options import (
+    add_evaluation_options,
+    add_machine_options,
+    driven,
+    evaluated,
+    number_in,
+    predictor_of,
+    tell_failures,
+)
 from napari_attn_unet.errors import AttnUNetError, CheckpointError, ConfigError
+from napari_attn_unet.table import Row, column, markdown, write_csv
 
 if TYPE_CHECKING:
     from napari_attn_unet.io.datasets import CasePaths
+    from napari_attn_unet.report.cases import PairedRow
+
+TOLD = ("dice", "hd95", "assd", "surface_dice")
+"""Metrics that are printed; paired.csv has all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told(Row):
+    """A `PairedRow` on the terminal, to four decimals; the interval is part of a cell."""
+
+    class_name: str = column("class")
+    metric: str = column("metric")
+    first: str = column("first")
+    second: str = column("second")
+    difference: str = column("difference (95 %)")
+    p: str = column("Wilcoxon p")
+    cases: int = column("cases")
 
 
 def add_parser(commands: Any) -> None:
@@ -43,9 +68,7 @@ def add_parser(commands: Any) -> None:
         help="only the cases that `train --holdout SHARE --seed SEED` leaves out of training",
     )
     command.add_argument("--seed", type=int, default=0, help="of the split (default: 0)")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda:0, mps")
-    command.add_argument("--precision", default="f32", choices=("f32", "bf16"))
-    command.add_argument("--memory-limit", type=parse_bytes, metavar="SIZE", help="such as 2GB")
+    add_machine_options(command)
     add_evaluation_options(command)
     command.set_defaults(run=run)
 
@@ -53,9 +76,10 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a case failed."""
     from napari_attn_unet import output  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.gates.inspection import write_csv  # noqa: PLC0415
     from napari_attn_unet.io import open_dataset  # noqa: PLC0415
-    from napari_attn_unet.report.cases import find_pairs, paired  # noqa: PLC0415
+    from napari_attn_unet.report.cases import paired  # noqa: PLC0415
+    from napari_attn_unet.report.html import write_report  # noqa: PLC0415
+    from napari_attn_unet.report.pairs import find_pairs  # noqa: PLC0415
 
     output.make_folder(options.out)
     if any(options.out.iterdir()):
@@ -77,22 +101,12 @@ def run(options: argparse.Namespace) -> int:
         about = {"masks of": str(source), "dataset": str(options.dataset)}
         report = evaluated(pairs, classes, options, title=f"{name}: {source}", about=about)
         reports.append(report)
-        for case in report.failed:
-            print(f"{name}, {case.name}: {case.error}", file=sys.stderr)
+        tell_failures(report, f"{name}, ")
     rows = paired(*reports)
     write_csv(options.out / "paired.csv", rows)
     for name, report in zip(("first", "second"), reports, strict=True):
-        write(report, options.out / name, rows if name == "second" else ())
-    print("| class | metric | first | second | difference (95 %) | Wilcoxon p | cases |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for row in rows:
-        if row["metric"].startswith(("Dice", "HD95", "ASSD", "surface Dice")):
-            print(
-                f"| {row['class']} | {row['metric']} | {_number(row['first'])} "
-                f"| {_number(row['second'])} | {_number(row['difference'], '+.4f')} "
-                f"({_number(row['95 % low'], '+.4f')} to {_number(row['95 % high'], '+.4f')}) "
-                f"| {_number(row['Wilcoxon p'], '.3g')} | {row['cases']} |"
-            )
+        write_report(report, options.out / name, rows if name == "second" else ())
+    print(markdown([_told(row) for row in rows if row.name in TOLD]), end="")
     print(f"{options.out}: paired.csv, first/report.html, second/report.html")
     done = min(len(report.good) for report in reports)
     if done < len(wanted):
@@ -113,6 +127,20 @@ def _require(source: str) -> None:
             raise ConfigError(msg) from error
 
 
+def _told(row: PairedRow) -> _Told:
+    change = _number(row.difference, "+.4f")
+    low, high = _number(row.low, "+.4f"), _number(row.high, "+.4f")
+    return _Told(
+        class_name=row.class_name,
+        metric=row.metric,
+        first=_number(row.first),
+        second=_number(row.second),
+        difference=f"{change} ({low} to {high})",
+        p=_number(row.p, ".3g"),
+        cases=row.cases,
+    )
+
+
 def _number(value: float, form: str = ".4f") -> str:
     return "–" if math.isnan(value) else format(value, form)
 
@@ -122,9 +150,8 @@ def _predicted(
 ) -> Path:
     """Segment the cases with a checkpoint; return the folder of the masks."""
     from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
 
-    predictor = Predictor(checkpoint, options.device, options.precision, options.memory_limit)
+    predictor = predictor_of(options, checkpoint)
     channels = predictor.checkpoint.config.in_channels
     for i, case in enumerate(cases, 1):
         try:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_attn_unet.cli.predict import number_in
+from napari_attn_unet.cli.options import add_evaluation_options, evaluated, tell_failures
 from napari_attn_unet.errors import ConfigError
 
 if TYPE_CHECKING:
-    from napari_attn_unet.report.cases import Pair, Report
+    from napari_attn_unet.report.cases import Report
 
 METRICS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
+"""{field of a `ScoreRow`: its name}: what can have a bound."""
 
 
 def add_parser(commands: Any) -> None:
@@ -59,29 +59,15 @@ def add_parser(commands: Any) -> None:
     command.set_defaults(run=run)
 
 
-def add_evaluation_options(command: argparse.ArgumentParser) -> None:
-    """Add what every command that evaluates takes."""
-    command.add_argument(
-        "--tolerance",
-        type=number_in(0, math.inf),
-        default=1.0,
-        metavar="MM",
-        help="of the surface Dice, in the unit of the masks (default: 1)",
-    )
-    command.add_argument(
-        "--workers", type=int, metavar="N", help="processes (default: one per processor)"
-    )
-    command.add_argument("--no-pictures", action="store_true", help="a smaller report, sooner")
-
-
 def parse_bound(text: str) -> tuple[str, float]:
-    """Return a metric and its bound: "dice=0.85" -> ("Dice", 0.85)."""
+    """Return a metric and its bound: "dice=0.85" -> ("dice", 0.85)."""
     name, _, value = text.partition("=")
+    metric = name.strip().lower()
     try:
-        metric, bound = METRICS[name.strip().lower()], float(value)
-    except (KeyError, ValueError):
-        metric, bound = "", math.nan
-    if not 0 <= bound <= 1:
+        bound = float(value)
+    except ValueError:
+        bound = math.nan
+    if metric not in METRICS or not 0 <= bound <= 1:
         msg = (
             f"{text!r} is no bound; write METRIC=VALUE, such as dice=0.85: the metric one of "
             f"{', '.join(METRICS)}, the value from 0 to 1."
@@ -90,75 +76,38 @@ def parse_bound(text: str) -> tuple[str, float]:
     return metric, bound
 
 
-def evaluated(  # noqa: PLR0913  (each is named by its caller)
-    pairs: Sequence[Pair],
-    classes: Sequence[str],
-    options: argparse.Namespace,
-    *,
-    title: str,
-    about: dict[str, str] | None = None,
-    failed: Sequence[Any] = (),
-) -> Report:
-    """Evaluate pairs beside a progress bar."""
-    from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
-
-    from napari_attn_unet.report.cases import Report, evaluate  # noqa: PLC0415
-
-    if options.workers is not None and options.workers < 1:
-        msg = f"--workers needs a number from 1, but got {options.workers}."
-        raise ConfigError(msg)
-    steps = evaluate(
-        pairs,
-        classes,
-        options.tolerance,
-        workers=options.workers,
-        pictures=not options.no_pictures,
-    )
-    cases = list(tqdm(steps, total=len(pairs), desc=title))
-    cases.sort(key=lambda case: case.name)
-    return Report((*cases, *failed), title, about or {})
-
-
-def write(report: Report, out: Path, compared: Sequence[Any] = ()) -> None:
-    """Write the tables and the page."""
-    from napari_attn_unet.gates.inspection import write_csv  # noqa: PLC0415
-    from napari_attn_unet.report.html import to_html  # noqa: PLC0415
-
-    write_csv(out / "cases.csv", report.rows())
-    write_csv(out / "summary.csv", report.summary())
-    (out / "report.html").write_text(to_html(report, compared), encoding="utf-8")
-
-
 def tell(report: Report) -> None:
     """Print the Dice of every class, the worst cases, and what could not be evaluated."""
     for row in report.summary():
-        if row["metric"] == "Dice":
+        if row.name == "dice":
             spread = (
-                f"sd {row['sd']:.4f}, median {row['median']:.4f}, 95 % {row['95 % low']:.4f} to "
-                f"{row['95 % high']:.4f}, {row['cases']} cases"
-                if row["cases"] > 1
+                f"sd {row.deviation:.4f}, median {row.median:.4f}, 95 % {row.low:.4f} to "
+                f"{row.high:.4f}, {row.cases} cases"
+                if row.cases > 1
                 else "one case, so no interval"
             )
-            print(f"{row['class']}: Dice {row['mean']:.4f} ({spread})")
+            print(f"{row.class_name}: Dice {row.mean:.4f} ({spread})")
     for case in report.worst(3):
-        print(f"lowest: {case.name}, mean Dice {case.mean('Dice'):.4f}")
-    for case in report.failed:
-        print(f"{case.name}: {case.error}", file=sys.stderr)
+        print(f"lowest: {case.name}, mean Dice {case.mean('dice'):.4f}")
+    tell_failures(report)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a pair is bad or a bound is not kept."""
     from napari_attn_unet import output  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.report.cases import find_pairs  # noqa: PLC0415
+    from napari_attn_unet.report.cases import CaseResult  # noqa: PLC0415
+    from napari_attn_unet.report.html import write_report  # noqa: PLC0415
+    from napari_attn_unet.report.pairs import find_pairs  # noqa: PLC0415
 
     output.make_folder(options.out)
     pairs, alone, classes = find_pairs(options.predictions, options.truths, options.images)
     about = {"predictions": str(options.predictions), "truths": str(options.truths)}
-    report = evaluated(pairs, classes, options, title="Evaluation", about=about, failed=alone)
+    failed = [CaseResult(name, error=reason) for name, reason in alone.items()]
+    report = evaluated(pairs, classes, options, title="Evaluation", about=about, failed=failed)
     if not report.good:
         msg = f"No pair could be evaluated. The first: {report.failed[0].error}"
         raise ConfigError(msg)
-    write(report, options.out)
+    write_report(report, options.out)
     tell(report)
     print(f"{options.out}: cases.csv, summary.csv, report.html")
     code = 0
@@ -169,6 +118,6 @@ def run(options: argparse.Namespace) -> int:
     for metric, bound in options.fail_under:
         mean = report.mean(metric)
         if not mean >= bound:
-            print(f"Mean {metric} is {mean:.4f}, under {bound:g}.", file=sys.stderr)
+            print(f"Mean {METRICS[metric]} is {mean:.4f}, under {bound:g}.", file=sys.stderr)
             code = 1
     return code

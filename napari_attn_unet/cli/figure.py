@@ -6,8 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from napari_attn_unet.cli.inspect import driven, read_one, read_truth
-from napari_attn_unet.cli.predict import add_run_options, number_in
+from napari_attn_unet.cli.options import (
+    add_run_options,
+    driven,
+    number_in,
+    predictor_of,
+    read_one,
+    read_truth,
+)
 from napari_attn_unet.errors import ConfigError
 
 
@@ -48,10 +54,8 @@ def run(options: argparse.Namespace) -> int:
     """Write the picture or film; return 0."""
     import numpy as np  # noqa: PLC0415  (what starts fast imports nothing slow)
     from matplotlib import colormaps  # noqa: PLC0415
-    from tqdm import tqdm  # noqa: PLC0415
 
     from napari_attn_unet import io  # noqa: PLC0415
-    from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
     from napari_attn_unet.gates.inspection import Inspection  # noqa: PLC0415
     from napari_attn_unet.report import figure  # noqa: PLC0415
 
@@ -62,9 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if options.slices is not None and options.out.suffix.lower() in figure.FILMS:
         msg = "--slices is for pictures; a film goes through all slices."
         raise ConfigError(msg)
-    predictor = Predictor(
-        options.checkpoint, options.device, options.precision, options.memory_limit
-    )
+    predictor = predictor_of(options)
     volume = read_one(options.image, predictor)
     axis = "zyx".index(options.axis)
     slices = _slices(options.slices, volume.shape[axis])
@@ -79,9 +81,7 @@ def run(options: argparse.Namespace) -> int:
         colours=[colour for _, colour in prediction.classes],
     )
     if options.out.suffix.lower() in figure.FILMS:
-        with tqdm(total=100, desc="film") as bar:
-            for done in figure.film(inspection, axis, options.out, style):
-                bar.update(round(100 * done) - bar.n)
+        driven(figure.film(inspection, axis, options.out, style), "film", float)
     else:
         chosen = slices or figure.busiest(inspection, axis, 4)
         picture = figure.draw(inspection, axis, chosen, style, io.stem(options.image))

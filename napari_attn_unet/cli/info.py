@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from typing import Any
 
 
@@ -20,11 +21,23 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Load the checkpoint, which checks it, and print its card."""
-    from napari_attn_unet.network import checkpoint  # noqa: PLC0415  (what starts fast imports no torch)
+    """Print the card, which the file's header holds; return 0.
 
-    loaded = checkpoint.load(options.checkpoint)
-    print(loaded.card.describe())
-    print(f"{'file':<14} {loaded.path}")
-    print(f"{'sha256':<14} {loaded.sha256}")
+    A `.pt` or `.pth` file has no header: torch has to load it, which also checks its weights.
+    """
+    from napari_attn_unet.network.card import read_card  # noqa: PLC0415  (what starts fast)
+    from napari_attn_unet.network.library import resolve  # noqa: PLC0415
+
+    path = resolve(options.checkpoint)
+    if path.suffix in (".pt", ".pth"):
+        from napari_attn_unet.network.checkpoint import load  # noqa: PLC0415  (torch)
+
+        card = load(path).card
+    else:
+        card = read_card(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    print(card.describe())
+    print(f"{'file':<14} {path}")
+    print(f"{'sha256':<14} {digest}")
     return 0

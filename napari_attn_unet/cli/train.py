@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_attn_unet.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from napari_attn_unet.training.trainer import TrainingProgress
 
 _HELP = {
     "epochs": "passes over the training cases",
@@ -58,19 +61,15 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
 
     from napari_attn_unet.io import open_dataset  # noqa: PLC0415
+    from napari_attn_unet.prediction import finish  # noqa: PLC0415
     from napari_attn_unet.training.trainer import train  # noqa: PLC0415
 
     values = {item.name: getattr(options, item.name) for item in fields(TrainingConfig)}
     config = TrainingConfig(**values | {"patch": tuple(options.patch)})
     dataset = open_dataset(options.dataset)
-    steps = train(dataset, config, options.out)
     with tqdm(unit="step", dynamic_ncols=True) as bar:
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as stop:
-                checkpoint = stop.value
-                break
+
+        def show(progress: TrainingProgress) -> None:
             if (progress.phase, progress.total) != (bar.desc.split(" ")[0], bar.total):
                 bar.reset(progress.total)
             loss = "" if progress.loss is None else f" · loss {progress.loss:.3f}"
@@ -82,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
             if progress.scores is not None:
                 told = ", ".join(f"{name} {dice:.4f}" for name, dice in progress.scores.items())
                 bar.write(f"epoch {progress.epoch}: held-out Dice {told}")
+
+        checkpoint = finish(train(dataset, config, options.out), show)
     print(f"Wrote {options.out}")
     for name, value in checkpoint.card.scores.items():
         print(f"  {name}: {value:.4f}")

@@ -1,4 +1,4 @@
-"""One prediction under the magnifying glass: what `attention` says of it, as tables.
+"""One prediction under the magnifying glass: what its gates say, counted and as tables.
 
 The widget and the command line ask the same object; it reads what it is given and keeps what it
 has counted.
@@ -6,23 +6,113 @@ has counted.
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_attn_unet.errors import FileError, ShapeError
+from napari_attn_unet.errors import ShapeError
 from napari_attn_unet.gates import statistics
-from napari_attn_unet.gates.statistics import BoolArray, Cover, GateStatistics, Profile
+from napari_attn_unet.gates.statistics import BoolArray, Cover, Errors, GateStatistics, Profile
 from napari_attn_unet.prediction import GateMap
+from napari_attn_unet.table import Row, column
 from napari_attn_unet.volume import Geometry
 
 AXES = ("z", "y", "x")
-Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatisticsRow(Row):
+    """A gate: its grid and `statistics.GateStatistics`.
+
+    Attributes
+    ----------
+    grid
+        Size of its map in voxels: "24×32×28".
+    coarser
+        How many voxels of the image one voxel of the map is long.
+    """
+
+    gate: str = column("gate")
+    grid: str = column("grid")
+    coarser: int = column("coarser")
+    mean: float = column("mean")
+    deviation: float = column("sd")
+    low: float = column("share below 0.05")
+    high: float = column("share above 0.95")
+    entropy: float = column("entropy")
+    verdict: str = column("verdict")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRow(Row):
+    """A slice along an axis; see `statistics.Profile`.
+
+    Attributes
+    ----------
+    means
+        {"gate 1 inside": mean coefficient, …}: of every gate inside and outside the class.
+    mask_area, truth_area
+        In voxels; None where there is no mask, no truth.
+    """
+
+    axis: str = column("axis")
+    index: int = column("slice")
+    class_name: str = column("class")
+    means: Mapping[str, float] = column("{key}")
+    mask_area: int | None = column("mask area (voxels)", None)
+    truth_area: int | None = column("truth area (voxels)", None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementRow(Row):
+    """How well a map detects a class; see `statistics.Agreement`.
+
+    Attributes
+    ----------
+    detector
+        A gate, or one of its yardsticks.
+    of
+        What the class is taken from: "mask" or "truth".
+    top
+        Of the `top_percent` % largest values, the share inside.
+    true_positive, false_positive, false_negative
+        Mean coefficient there; None without mask and truth, and for a yardstick.
+    """
+
+    detector: str = column("detector")
+    class_name: str = column("class")
+    of: str = column("of")
+    auroc: float = column("AUROC")
+    average_precision: float = column("average precision")
+    inside: float = column("mean inside")
+    outside: float = column("mean outside")
+    ratio: float = column("inside / outside")
+    top: float = column("inside, of the top {top_percent:g} %")
+    true_positive: float | None = column("α in TP", None)
+    false_positive: float | None = column("α in FP", None)
+    false_negative: float | None = column("α in FN", None)
+    top_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementSliceRow(Row):
+    """How well a gate detects a class in one slice; as `AgreementRow`."""
+
+    gate: str = column("gate")
+    class_name: str = column("class")
+    axis: str = column("axis")
+    index: int = column("slice")
+    auroc: float = column("AUROC")
+    average_precision: float = column("average precision")
+    inside: float = column("mean inside")
+    outside: float = column("mean outside")
+    ratio: float = column("inside / outside")
+    true_positive: float | None = column("α in TP", None)
+    false_positive: float | None = column("α in FP", None)
+    false_negative: float | None = column("α in FN", None)
 
 
 class Inspection:
@@ -115,40 +205,46 @@ class Inspection:
         return self._profiles[axis, label]
 
     # --- tables ---------------------------------------------------------------------------------
-    def statistics_rows(self) -> list[Row]:
+    def statistics_rows(self) -> list[StatisticsRow]:
         """Return a row per gate: its grid and its statistics."""
         rows = []
         for level, gate in self.gates.items():
             s = self.statistics(level)
             rows.append(
-                {
-                    "gate": gate.name,
-                    "grid": "×".join(map(str, gate.coefficients.shape)),
-                    "coarser": 2**level,
-                    "mean": s.mean,
-                    "sd": s.deviation,
-                    "share below 0.05": s.low,
-                    "share above 0.95": s.high,
-                    "entropy": s.entropy,
-                    "verdict": s.verdict,
-                }
+                StatisticsRow(
+                    gate=gate.name,
+                    grid="×".join(map(str, gate.coefficients.shape)),
+                    coarser=2**level,
+                    mean=s.mean,
+                    deviation=s.deviation,
+                    low=s.low,
+                    high=s.high,
+                    entropy=s.entropy,
+                    verdict=s.verdict,
+                )
             )
         return rows
 
-    def profile_rows(self, axis: int, label: int | None = None) -> list[Row]:
-        """Return a row per slice along an axis."""
+    def profile_rows(self, axis: int, label: int | None = None) -> list[ProfileRow]:
+        """Return a row per slice along an axis (0, 1, 2 for z, y, x), of a class or of any."""
         profile = self.profile(axis, label)
-        rows: list[Row] = []
+        truth = profile.truth_area
+        rows = []
         for i, area in enumerate(profile.area):
-            row: Row = {"axis": AXES[axis], "slice": i, "class": self.class_name(label)}
+            means = {}
             for level, gate in self.gates.items():
-                row[f"{gate.name} inside"] = profile.inside[level][i]
-                row[f"{gate.name} outside"] = profile.outside[level][i]
-            if self.mask is not None:
-                row["mask area (voxels)"] = int(area)
-            if profile.truth_area is not None:
-                row["truth area (voxels)"] = int(profile.truth_area[i])
-            rows.append(row)
+                means[f"{gate.name} inside"] = float(profile.inside[level][i])
+                means[f"{gate.name} outside"] = float(profile.outside[level][i])
+            rows.append(
+                ProfileRow(
+                    axis=AXES[axis],
+                    index=i,
+                    class_name=self.class_name(label),
+                    means=means,
+                    mask_area=None if self.mask is None else int(area),
+                    truth_area=None if truth is None else int(truth[i]),
+                )
+            )
         return rows
 
     def agreement_rows(
@@ -156,7 +252,7 @@ class Inspection:
         label: int | None = None,
         top_percent: float = 5.0,
         random_gates: Sequence[GateMap] = (),
-    ) -> list[Row]:
+    ) -> list[AgreementRow]:
         """Return how well each map detects a class, beside two yardsticks.
 
         Parameters
@@ -184,84 +280,61 @@ class Inspection:
             )
             for name, values in detectors.items():
                 a = statistics.agreement(values, inside, outside, top_percent)
-                row: Row = {
-                    "detector": name,
-                    "class": self.class_name(label),
-                    "of": "mask" if self.truth is None else "truth",
-                    "AUROC": a.auroc,
-                    "average precision": a.average_precision,
-                    "mean inside": a.inside,
-                    "mean outside": a.outside,
-                    "inside / outside": a.ratio,
-                    f"inside, of the top {top_percent:g} %": a.top,
-                }
-                if self.truth is not None and self.mask is not None:
-                    row |= self._error_columns(label, level, name == gate.name)
-                rows.append(row)
+                errors = self._in_errors(label, level) if name == gate.name else None
+                rows.append(
+                    AgreementRow(
+                        detector=name,
+                        class_name=self.class_name(label),
+                        of="mask" if self.truth is None else "truth",
+                        auroc=a.auroc,
+                        average_precision=a.average_precision,
+                        inside=a.inside,
+                        outside=a.outside,
+                        ratio=a.ratio,
+                        top=a.top,
+                        top_percent=top_percent,
+                        true_positive=None if errors is None else errors.true_positive,
+                        false_positive=None if errors is None else errors.false_positive,
+                        false_negative=None if errors is None else errors.false_negative,
+                    )
+                )
         return rows
 
-    def _error_columns(self, label: int | None, level: int, is_gate: bool) -> Row:
-        if not is_gate:
-            return {"α in TP": "", "α in FP": "", "α in FN": ""}
-        e = statistics.in_errors(
-            self.cover(level), self.structure(label), self.structure(label, truth=True)
-        )
-        return {
-            "α in TP": e.true_positive,
-            "α in FP": e.false_positive,
-            "α in FN": e.false_negative,
-        }
+    def _in_errors(self, label: int | None, level: int) -> Errors | None:
+        if self.truth is None or self.mask is None:
+            return None
+        mask, truth = self.structure(label), self.structure(label, truth=True)
+        return statistics.in_errors(self.cover(level), mask, truth)
 
-    def agreement_slice_rows(self, axis: int, label: int | None = None) -> list[Row]:
-        """Return the agreement of every gate for every slice along an axis."""
+    def agreement_slice_rows(self, axis: int, label: int | None = None) -> list[AgreementSliceRow]:
+        """Return the agreement of every gate for every slice along an axis, of a class or of any.
+
+        Of the truth where there is one, or else of the mask.
+        """
         structure = self.structure(label, truth=self.truth is not None)
-        rows: list[Row] = []
+        rows = []
         for level, gate in self.gates.items():
             cover = self.cover(level)
-            errors: Sequence[Any] = ()
+            curves: tuple[Any, Any, Any] | None = None
             if self.truth is not None and self.mask is not None:
                 mask, truth = self.structure(label), self.structure(label, truth=True)
-                errors = statistics.in_errors_per_slice(cover, mask, truth, axis)
+                curves = statistics.in_errors_per_slice(cover, mask, truth, axis)
             for i, a in enumerate(statistics.agreement_per_slice(cover, structure, axis)):
-                row: Row = {
-                    "gate": gate.name,
-                    "class": self.class_name(label),
-                    "axis": AXES[axis],
-                    "slice": i,
-                    "AUROC": a.auroc,
-                    "average precision": a.average_precision,
-                    "mean inside": a.inside,
-                    "mean outside": a.outside,
-                    "inside / outside": a.ratio,
-                }
-                for name, curve in zip(("TP", "FP", "FN"), errors, strict=False):
-                    row[f"α in {name}"] = curve[i]
-                rows.append(row)
+                right, spurious, missed = (None,) * 3 if curves is None else (c[i] for c in curves)
+                rows.append(
+                    AgreementSliceRow(
+                        gate=gate.name,
+                        class_name=self.class_name(label),
+                        axis=AXES[axis],
+                        index=i,
+                        auroc=a.auroc,
+                        average_precision=a.average_precision,
+                        inside=a.inside,
+                        outside=a.outside,
+                        ratio=a.ratio,
+                        true_positive=right,
+                        false_positive=spurious,
+                        false_negative=missed,
+                    )
+                )
         return rows
-
-
-def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows, all with the same columns, as CSV (RFC 4180); NaN becomes an empty cell.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
-    """
-    rows = list(rows)
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else [])
-            writer.writeheader()
-            writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-    except OSError as error:
-        msg = f"The table could not be written to {path}: {error}. Choose another place."
-        raise FileError(msg) from error
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float | np.floating):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return value

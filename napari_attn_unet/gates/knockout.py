@@ -18,14 +18,48 @@ from napari_attn_unet.network.checkpoint import Checkpoint
 from napari_attn_unet.network.model import AttentionUNet
 from napari_attn_unet.prediction import GateMap, Prediction, Steps, finish, relay
 from napari_attn_unet.scores import metrics
+from napari_attn_unet.table import Row, column
 from napari_attn_unet.volume import Volume
-
-Row = dict[str, Any]
 
 
 def standard() -> tuple[Intervention, ...]:
     """Return what a table tries on every gate: one of each kind, scaling by a half."""
     return tuple(Intervention(kind, 0.5 if kind == "scaled" else 1.0) for kind in KINDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectRow(Row):
+    """What a change of gates did to a class.
+
+    Attributes
+    ----------
+    gate, intervention
+        What was forced, to what: "gate 1, gate 2", "zero, mean".
+    volume_change
+        In percent of the volume before; NaN where there was none.
+    dice_with_before
+        Of the mask with the mask before.
+    probability_change
+        Mean magnitude of the change of the class's probability in the mask before.
+    mm3_before, mm3_after
+        None where the geometry knows no mm.
+    truth_dice_before, truth_dice_after, truth_dice_change
+        Dice with the truth; None without one.
+    """
+
+    gate: str = column("gate")
+    intervention: str = column("intervention")
+    class_name: str = column("class")
+    volume_change: float = column("change of volume (%)")
+    dice_with_before: float = column("Dice with the mask before")
+    probability_change: float = column("mean |Δ probability| in the mask")
+    voxels_before: int = column("voxels before")
+    voxels_after: int = column("voxels after")
+    mm3_before: float | None = column("mm³ before", None)
+    mm3_after: float | None = column("mm³ after", None)
+    truth_dice_before: float | None = column("Dice with the truth before", None)
+    truth_dice_after: float | None = column("Dice with the truth after", None)
+    truth_dice_change: float | None = column("change of Dice", None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,32 +97,39 @@ class Effect:
         different = self.base.mask != self.changed.mask
         return np.where(different, self.changed.mask + 1, 0).astype(np.uint8)
 
-    def rows(self, truth: npt.NDArray[Any] | None = None) -> list[Row]:
-        """Return a row per class: volumes, overlap with the base mask and, if given, a truth."""
+    def rows(self, truth: npt.NDArray[Any] | None = None) -> list[EffectRow]:
+        """Return a row per class: volumes, overlap with the base mask and, if given, a truth.
+
+        Parameters
+        ----------
+        truth
+            Labels (Z, Y, X) on the masks' grid.
+        """
         rows = []
         before, after = self.base.class_sizes(), self.changed.class_sizes()
-        voxel = self.base.geometry.voxel_mm3
-        for label, (name, voxels, _) in before.items():
-            now = after[label][1]
-            row: Row = {
-                "gate": ", ".join(f"gate {level}" for level in self.changes),
-                "intervention": ", ".join(map(str, self.changes.values())),
-                "class": name,
-                "change of volume (%)": 100 * (now - voxels) / voxels if voxels else float("nan"),
-                "Dice with the mask before": metrics.dice(self.changed.mask, self.base.mask, label),
-                "mean |Δ probability| in the mask": self._mean_change(label),
-                "voxels before": voxels,
-                "voxels after": now,
-            }
-            if voxel is not None:
-                row["mm³ before"], row["mm³ after"] = voxels * voxel, now * voxel
-            if truth is not None:
-                row["Dice with the truth before"] = metrics.dice(self.base.mask, truth, label)
-                row["Dice with the truth after"] = metrics.dice(self.changed.mask, truth, label)
-                row["change of Dice"] = (
-                    row["Dice with the truth after"] - row["Dice with the truth before"]
+        for label, (name, voxels, mm3) in before.items():
+            _, now, mm3_now = after[label]
+            was, becomes = (
+                None if truth is None else metrics.dice(prediction.mask, truth, label)
+                for prediction in (self.base, self.changed)
+            )
+            rows.append(
+                EffectRow(
+                    gate=", ".join(f"gate {level}" for level in self.changes),
+                    intervention=", ".join(map(str, self.changes.values())),
+                    class_name=name,
+                    volume_change=100 * (now - voxels) / voxels if voxels else float("nan"),
+                    dice_with_before=metrics.dice(self.changed.mask, self.base.mask, label),
+                    probability_change=self._mean_change(label),
+                    voxels_before=voxels,
+                    voxels_after=now,
+                    mm3_before=mm3,
+                    mm3_after=mm3_now,
+                    truth_dice_before=was,
+                    truth_dice_after=becomes,
+                    truth_dice_change=None if was is None or becomes is None else becomes - was,
                 )
-            rows.append(row)
+            )
         return rows
 
     def _mean_change(self, label: int) -> float:
@@ -167,12 +208,12 @@ def table(
     session: Session,
     truth: npt.NDArray[Any] | None = None,
     interventions: Sequence[Intervention] | None = None,
-) -> Steps[list[Row]]:
+) -> Steps[list[EffectRow]]:
     """Try interventions, the `standard` ones by default, on every gate; return a row per class."""
     kinds = standard() if interventions is None else interventions
     levels = session.predictor.checkpoint.config.gated_levels
     changes = [{level: change} for level in levels for change in kinds]
-    rows: list[Row] = []
+    rows: list[EffectRow] = []
     base: Prediction | None = None
     for i, change in enumerate(changes):  # one at a time: only one result is held
         share = i / len(changes), (i + 1) / len(changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -219,7 +219,7 @@ def save(figure: Figure, path: str | Path, dpi: int = 200) -> None:
 
 def film(
     inspection: Inspection, axis: int, path: str | Path, style: Style | None = None
-) -> Iterator[float]:
+) -> Generator[float, None, None]:
     """Write a film through all slices along an axis as GIF or MP4; yield the share that is done.
 
     Raises

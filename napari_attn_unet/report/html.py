@@ -6,17 +6,19 @@ import base64
 import html
 import io
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from napari_attn_unet.gates.inspection import Row
-from napari_attn_unet.report.cases import CaseResult, Report
+from napari_attn_unet.output import replacing
+from napari_attn_unet.report.cases import CaseResult, PairedRow, Report
 from napari_attn_unet.scores.comparison import TOGETHER
+from napari_attn_unet.table import Row, column, columns, text, write_csv
 
-SHOWN = ("Dice", "HD95", "surface Dice")
-"""Metrics that are plotted, by the beginning of their names."""
+SHOWN = ("dice", "hd95", "surface_dice")
+"""Metrics that are plotted."""
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
   color: #222; background: #fff; }
@@ -34,7 +36,36 @@ figcaption { font-size: 13px; color: #444; }
 """
 
 
-def to_html(report: Report, compared: Sequence[Row] = ()) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WorstRow(Row):
+    case: str = column("case")
+    mean: float = column("mean Dice")
+    dice: Mapping[str, float] = column("Dice, {key}")
+
+
+def write_report(report: Report, out: str | Path, compared: Sequence[PairedRow] = ()) -> None:
+    """Write cases.csv (a row per case and class), summary.csv and report.html into a folder.
+
+    Parameters
+    ----------
+    report, compared
+        See `to_html`.
+    out
+        The folder; made if need be.
+
+    Raises
+    ------
+    FileError
+        If something cannot be written.
+    """
+    out = Path(out)
+    write_csv(out / "cases.csv", report.rows())
+    write_csv(out / "summary.csv", report.summary())
+    with replacing(out / "report.html") as temporary:
+        temporary.write_text(to_html(report, compared), encoding="utf-8")
+
+
+def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
     """Return the report as a page.
 
     Parameters
@@ -48,10 +79,8 @@ def to_html(report: Report, compared: Sequence[Row] = ()) -> str:
     told = [f"<b>{html.escape(k)}</b> {html.escape(v)}" for k, v in report.about.items()]
     parts.append(f"<p>{' · '.join([f'{len(report.good)} cases', *told])}</p>")
     if report.failed:
-        bad = "".join(
-            f"<li><b>{html.escape(c.name)}</b>: {html.escape(c.error)}</li>" for c in report.failed
-        )
-        parts.append(f"<h2 class='bad'>{len(report.failed)} not evaluated</h2><ul>{bad}</ul>")
+        bad = _reasons({c.name: c.error for c in report.failed})
+        parts.append(f"<h2 class='bad'>{len(report.failed)} not evaluated</h2>{bad}")
     if compared:
         parts += ["<h2>Second against first</h2>", _table(compared)]
         parts.append(
@@ -72,6 +101,9 @@ def to_html(report: Report, compared: Sequence[Row] = ()) -> str:
             parts += ["<h2>Worst slice of each case</h2>", "<div class='cases'>"]
             parts += [_case(case) for case in drawn]
             parts.append("</div>")
+        missing = {c.name: c.picture_error for c in report.good if c.picture_error}
+        if missing:
+            parts += [f"<h2 class='bad'>{len(missing)} without a picture</h2>", _reasons(missing)]
         parts += ["<h2>Every case</h2>", _table(report.rows())]
     page = "\n".join(parts)
     title = html.escape(report.title or "Evaluation")
@@ -82,64 +114,62 @@ def to_html(report: Report, compared: Sequence[Row] = ()) -> str:
     )
 
 
-def _worst_rows(report: Report) -> list[Row]:
+def _reasons(reasons: Mapping[str, str]) -> str:
+    items = (f"<li><b>{html.escape(k)}</b>: {html.escape(v)}</li>" for k, v in reasons.items())
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _worst_rows(report: Report) -> list[_WorstRow]:
     return [
-        {"case": c.name, "mean Dice": c.mean("Dice")}
-        | {f"Dice, {r['class']}": r["Dice"] for r in c.rows if r["class"] != TOGETHER}
+        _WorstRow(
+            case=c.name,
+            mean=c.mean("dice"),
+            dice={r.class_name: r.dice for r in c.rows if r.class_name != TOGETHER},
+        )
         for c in report.worst(10)
     ]
 
 
 def _case(case: CaseResult) -> str:
     where = "nothing is wrong" if case.slice_ is None else f"slice z = {case.slice_}"
-    caption = f"{case.name}: mean Dice {case.mean('Dice'):.3f}, {where}"
+    caption = f"{case.name}: mean Dice {case.mean('dice'):.3f}, {where}"
     return _image(case.picture, caption)
 
 
 def _image(png: bytes, caption: str) -> str:
     data = base64.b64encode(png).decode("ascii")
-    text = html.escape(caption)
     return (
-        f"<figure><img alt='{html.escape(caption, quote=True)}' "
-        f"src='data:image/png;base64,{data}'><figcaption>{text}</figcaption></figure>"
+        f"<figure><img alt='{html.escape(caption, quote=True)}' src='data:image/png;base64,{data}'>"
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
 
 
 def _table(rows: Sequence[Row]) -> str:
     if not rows:
         return "<p>Nothing.</p>"
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    words = {c for c in columns if any(isinstance(row.get(c), str) for row in rows)}
+    titles = columns(rows)
+    cells = [row.cells() for row in rows]
+    words = {t for t in titles if any(isinstance(row.get(t), str) for row in cells)}
     head = "".join(
-        f"<th{' class=text' if c in words else ''}>{html.escape(c)}</th>" for c in columns
+        f"<th{' class=text' if t in words else ''}>{html.escape(t)}</th>" for t in titles
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f"<td{' class=text' if c in words else ''}>{html.escape(_short(row.get(c)))}</td>"
-            for c in columns
+            f"<td{' class=text' if t in words else ''}>{html.escape(text(row.get(t)))}</td>"
+            for t in titles
         )
         + "</tr>"
-        for row in rows
+        for row in cells
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        if math.isnan(value):
-            return "–"
-        if math.isinf(value):
-            return "∞"
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"  # noqa: PLR2004
-    return "–" if value is None else str(value)
 
 
 def _plot(report: Report) -> bytes:
     """Return a box and a dot per case for every class, for the metrics that matter most."""
     from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
 
-    metrics = [m for start in SHOWN for m in report.metrics() if m.startswith(start)]
+    metrics = [m for name in SHOWN for m in report.metrics() if m.name == name]
     figure = Figure(figsize=(4 * len(metrics), 3.4), layout="constrained")
     rng = np.random.default_rng(0)
     classes = [name for name in report.classes() if name != TOGETHER]
@@ -152,7 +182,7 @@ def _plot(report: Report) -> bytes:
         for i, values in enumerate(groups, 1):
             x = i + rng.uniform(-0.15, 0.15, len(values))
             ax.plot(x, values, ".", color="#1f77b4", alpha=0.5, markersize=5)
-        ax.set_title(metric, fontsize=10)
+        ax.set_title(metric.title, fontsize=10)
         ax.tick_params(labelsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)

@@ -6,150 +6,89 @@ The widget and the command line ask the same object.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_attn_unet.errors import ShapeError
 from napari_attn_unet.scores import metrics
+from napari_attn_unet.scores.components import BoolArray, box_of
+from napari_attn_unet.scores.errors import ErrorComponent, ErrorRow, error_rows, errors_of
+from napari_attn_unet.scores.matching import Labels
 from napari_attn_unet.scores.metrics import Distances, FloatArray, Objects, Overlap
+from napari_attn_unet.scores.surfaces import SignedSurface, signed_surface
+from napari_attn_unet.table import Row, column
 from napari_attn_unet.volume import Box, Geometry
 
-Row = dict[str, Any]
-Labels = npt.NDArray[np.uint8]
 KINDS = ("correct background", "true positive", "false positive", "false negative", "wrong class")
 TOGETHER = "all classes as one"
-IGNORE = -1
-"""Where a value of either side is mapped to this, a voxel counts for nothing."""
-MOST_CLASSES = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """Which values of mask and truth mean which class.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedRow(Row):
+    """What is counted of one class, or of all as one structure.
 
     Attributes
     ----------
-    classes
-        Names; the first is the background.
-    mask, truth
-        {value: index into `classes`, or `IGNORE`}.
+    case
+        Name of the case in a table of many; else None.
+    class_name
+        The class, or `TOGETHER`.
+    dice, iou, precision, recall
+        See `metrics.Overlap`.
+    mask_size, truth_size
+        In `size_unit`: mm³, or voxels where the geometry knows no mm.
+    difference
+        Of the mask's size from the truth's, in percent of the truth's; NaN without a truth.
     """
 
-    classes: tuple[str, ...]
-    mask: Mapping[int, int]
-    truth: Mapping[int, int]
+    case: str | None = column("case", None)
+    class_name: str = column("class")
+    dice: float = column("Dice")
+    iou: float = column("IoU")
+    precision: float = column("precision")
+    recall: float = column("recall")
+    mask_size: float = column("mask ({size_unit})")
+    truth_size: float = column("truth ({size_unit})")
+    difference: float = column("difference (%)")
+    size_unit: str
 
 
-def labels_in(array: npt.NDArray[Any]) -> set[int]:
-    """Return the values that occur in a label array."""
-    if array.dtype.kind in "bu" and array.dtype.itemsize == 1:
-        return set(np.flatnonzero(np.bincount(array.ravel(), minlength=1)).tolist())
-    return set(np.unique(array).tolist())
-
-
-def match(mask: Mapping[int, str | None], truth: Mapping[int, str | None]) -> Matching:
-    """Match values by name where both sides have names, else by value.
-
-    Parameters
-    ----------
-    mask, truth
-        The values that occur, and their names where known. 0 is the background.
-    """
-    both_named = all(any(names[v] for v in names if v) for names in (mask, truth))
-    classes = ["background"]
-    known: dict[int | str, int] = {}
-    maps: list[dict[int, int]] = [{0: 0}, {0: 0}]
-    for side, names, others in ((maps[0], mask, truth), (maps[1], truth, mask)):
-        for value in sorted(v for v in names if v):
-            name = names[value] or others.get(value)
-            key = _plain(name) if both_named and name else value
-            if key not in known:
-                known[key] = len(classes)
-                classes.append(name or f"label {value}")
-            side[value] = known[key]
-    return Matching(tuple(classes), *maps)
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").split())
-
-
-def relabel(
-    mask: npt.NDArray[Any], truth: npt.NDArray[Any], matching: Matching
-) -> tuple[Labels, Labels]:
-    """Return both with the classes of a matching; what is ignored is background in both.
-
-    Raises
-    ------
-    ShapeError
-        If there are more classes than a byte holds, or the shapes differ.
-    """
-    metrics.same_shape(mask, truth)
-    if len(matching.classes) > MOST_CLASSES:
-        msg = (
-            f"There are {len(matching.classes)} classes; at most {MOST_CLASSES} are compared. "
-            "Is one of the layers a map of numbered objects?"
-        )
-        raise ShapeError(msg)
-    found = []
-    ignored = np.zeros(mask.shape, bool)
-    for array, mapping in ((mask, matching.mask), (truth, matching.truth)):
-        labels = _mapped(array, mapping)
-        if IGNORE in mapping.values():
-            ignored |= labels == MOST_CLASSES
-        found.append(labels)
-    for labels in found:
-        labels[ignored] = 0
-    return found[0], found[1]
-
-
-def _mapped(array: npt.NDArray[Any], mapping: Mapping[int, int]) -> Labels:
-    """Return the classes of an array's values; `IGNORE` becomes 255, an unknown value 0."""
-    classes = {value: MOST_CLASSES if c == IGNORE else c for value, c in mapping.items()}
-    if array.dtype.kind in "bu" and array.dtype.itemsize == 1:
-        table = np.zeros(2**8, np.uint8)
-        for value, c in classes.items():
-            table[value] = c
-        return np.asarray(table[array.view(np.uint8)])
-    result = np.zeros(array.shape, np.uint8)
-    for value, c in classes.items():
-        if c:
-            result[array == value] = c
-    return result
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """Connected voxels of one kind of error (26-neighbourhood).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow(CountedRow):
+    """Every number of one class, or of all as one structure.
 
     Attributes
     ----------
-    kind, classes
-        "false positive" of a class, "false negative" of a class, or "wrong class", truth → mask.
-    voxels
-        How many there are.
-    depth
-        How far inside its middle lies: the largest distance of a voxel to the outside.
-    distance
-        The largest distance to the other side's structure: of a false positive to the truth, of a
-        false negative to the mask; infinite where that has none.
-    voxel
-        Index (z, y, x) of its middle.
-    box
-        The smallest box around it.
+    hd95, assd
+        In `unit`, the geometry's; see `metrics.Distances`.
+    surface_dice
+        At `tolerance`, in `unit`.
+    found, missed, spurious
+        See `metrics.Objects`.
     """
 
-    kind: str
-    classes: str
-    voxels: int
-    depth: float
-    distance: float
-    voxel: tuple[int, int, int]
-    box: Box
+    hd95: float = column("HD95 ({unit})")
+    assd: float = column("ASSD ({unit})")
+    surface_dice: float = column("surface Dice at {tolerance:g} {unit}")
+    found: int = column("objects found")
+    missed: int = column("objects missed")
+    spurious: int = column("objects spurious")
+    unit: str
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceRow(Row):
+    """One slice along an axis, of a class or of all together; sizes in voxels."""
+
+    axis: str = column("axis")
+    index: int = column("slice")
+    class_name: str = column("class")
+    dice: float = column("Dice")
+    mask: float = column("mask")
+    truth: float = column("truth")
+    wrong: float = column("wrong")
 
 
 class Comparison:
@@ -250,7 +189,7 @@ class Comparison:
         """Return the overlap of a class; None takes all as one structure."""
         return metrics.overlap_of(self.counts[0].sum(axis=0), self._wanted(label))
 
-    def _structures(self, label: int | None) -> tuple[metrics.BoolArray, metrics.BoolArray]:
+    def _structures(self, label: int | None) -> tuple[BoolArray, BoolArray]:
         if label is None:
             return self.mask > 0, self.truth > 0
         return self.mask == label, self.truth == label
@@ -270,29 +209,31 @@ class Comparison:
             self._objects[key] = metrics.objects(*self._structures(label))
         return self._objects[key]
 
-    def counted_rows(self) -> list[Row]:
-        """Return what follows every change at once: a row per class, and one for all."""
-        voxel = self.geometry.voxel_mm3
-        unit = "voxels" if voxel is None else "mm³"
-        rows: list[Row] = []
-        for label in [*self.labels(), *([None] if len(self.classes) > 2 else [])]:  # noqa: PLR2004
-            o = self.overlap(label)
-            mask, truth = o.both + o.mask_only, o.both + o.truth_only
-            rows.append(
-                {
-                    "class": self.name(label),
-                    "Dice": o.dice,
-                    "IoU": o.iou,
-                    "precision": o.precision,
-                    "recall": o.recall,
-                    f"mask ({unit})": mask * (voxel or 1),
-                    f"truth ({unit})": truth * (voxel or 1),
-                    "difference (%)": 100 * (mask - truth) / truth if truth else math.nan,
-                }
-            )
-        return rows
+    def _every(self) -> list[int | None]:
+        """Return the classes of a table: all together last, where there are several."""
+        return [*self.labels(), *([None] if len(self.classes) > 2 else [])]  # noqa: PLR2004
 
-    def rows(self, tolerance: float) -> list[Row]:
+    def counted_rows(self) -> list[CountedRow]:
+        """Return what follows every change at once: a row per class, and one for all."""
+        return [self._counted(label) for label in self._every()]
+
+    def _counted(self, label: int | None) -> CountedRow:
+        voxel = self.geometry.voxel_mm3
+        o = self.overlap(label)
+        mask, truth = o.both + o.mask_only, o.both + o.truth_only
+        return CountedRow(
+            class_name=self.name(label),
+            dice=o.dice,
+            iou=o.iou,
+            precision=o.precision,
+            recall=o.recall,
+            mask_size=mask * (voxel or 1),
+            truth_size=truth * (voxel or 1),
+            difference=100 * (mask - truth) / truth if truth else math.nan,
+            size_unit="voxels" if voxel is None else "mm³",
+        )
+
+    def rows(self, tolerance: float) -> list[ScoreRow]:
         """Return every number: a row per class, and one for all.
 
         Parameters
@@ -300,18 +241,23 @@ class Comparison:
         tolerance
             Of the surface Dice, in the geometry's unit.
         """
-        unit = self.geometry.length_unit
-        rows = self.counted_rows()
-        for row, label in zip(rows, [*self.labels(), None], strict=False):
+        rows = []
+        for label in self._every():
+            counted = self._counted(label)
             d, o = self.distances(label), self.objects(label)
-            row |= {
-                f"HD95 ({unit})": d.hd95,
-                f"ASSD ({unit})": d.assd,
-                f"surface Dice at {tolerance:g} {unit}": d.surface_dice(tolerance),
-                "objects found": o.found,
-                "objects missed": o.missed,
-                "objects spurious": o.spurious,
-            }
+            rows.append(
+                ScoreRow(
+                    **{field.name: getattr(counted, field.name) for field in fields(counted)},
+                    hd95=d.hd95,
+                    assd=d.assd,
+                    surface_dice=d.surface_dice(tolerance),
+                    found=o.found,
+                    missed=o.missed,
+                    spurious=o.spurious,
+                    unit=self.geometry.length_unit,
+                    tolerance=tolerance,
+                )
+            )
         return rows
 
     # --- slices ---------------------------------------------------------------------------------
@@ -342,172 +288,54 @@ class Comparison:
         order = np.argsort(-wrong, kind="stable")
         return [int(i) for i in order if wrong[i]]
 
+    def slice_rows(self) -> list[SliceRow]:
+        """Return the numbers of every slice along every axis, all classes together first."""
+        rows = []
+        for axis, name in enumerate("zyx"):
+            for label in (None, *self.labels()):
+                curves = self.slices(axis, label)
+                rows += [
+                    SliceRow(
+                        axis=name,
+                        index=i,
+                        class_name=self.name(label),
+                        dice=float(curves["Dice"][i]),
+                        mask=float(curves["mask"][i]),
+                        truth=float(curves["truth"][i]),
+                        wrong=float(curves["wrong"][i]),
+                    )
+                    for i in range(len(curves["Dice"]))
+                ]
+        return rows
+
     # --- errors ---------------------------------------------------------------------------------
-    def components(self) -> list[Component]:
+    def components(self) -> list[ErrorComponent]:
         """Return the connected errors, the largest first."""
-        box = metrics.box_of((self.mask > 0) | (self.truth > 0))  # nothing is wrong outside
-        start = [s.start for s in box]
+        box = box_of((self.mask > 0) | (self.truth > 0))  # nothing is wrong outside
         mask, truth = self.mask[box], self.truth[box]
-        found: list[Component] = []
+        found: list[ErrorComponent] = []
         for t, m in np.argwhere(self.counts[0].sum(axis=0)):
             if t == m:
                 continue
             kind = int(self._kinds[t, m])
             missed = KINDS[kind] == "false negative"
-            other = mask == t if missed else truth == m
             names = {2: self.classes[m], 3: self.classes[t]}
             classes = names.get(kind, f"{self.classes[t]} → {self.classes[m]}")
             wrong = (truth == t) & (mask == m)
-            found += self._connected(wrong, other, start, KINDS[kind], classes)
+            other = mask == t if missed else truth == m
+            found += errors_of(
+                wrong, other, self.geometry.spacing, box, kind=KINDS[kind], classes=classes
+            )
         return sorted(found, key=lambda c: (-c.voxels, -c.depth))
 
-    def _connected(
-        self,
-        wrong: metrics.BoolArray,
-        other: metrics.BoolArray,
-        start: Sequence[int],
-        kind: str,
-        classes: str,
-    ) -> list[Component]:
-        """Return the connected parts of `wrong`, whose first voxel lies at `start`."""
-        from scipy import ndimage  # noqa: PLC0415  (slow to import)
-
-        away = metrics.nearest(wrong, metrics.surface(other), self.geometry.spacing)
-        crop = metrics.box_of(wrong)
-        start = [a + s.start for a, s in zip(start, crop, strict=True)]
-        inside = wrong[crop]
-        labels, count = ndimage.label(inside, np.ones((3, 3, 3)))
-        numbers = np.arange(1, count + 1)
-        spacing = self.geometry.spacing
-        inner = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing)[
-            1:-1, 1:-1, 1:-1
-        ]
-        middles = ndimage.maximum_position(inner, labels, numbers)
-        farthest = ndimage.maximum(away, labels[inside], numbers)
-        voxels = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        found = []
-        for i, box in enumerate(ndimage.find_objects(labels)):
-            z, y, x = (int(a + b) for a, b in zip(start, middles[i], strict=True))
-            bounds = [slice(s + b.start, s + b.stop) for s, b in zip(start, box, strict=True)]
-            found.append(
-                Component(
-                    kind,
-                    classes,
-                    int(voxels[i]),
-                    float(inner[middles[i]]),
-                    float(farthest[i]),
-                    (z, y, x),
-                    (bounds[0], bounds[1], bounds[2]),
-                )
-            )
-        return found
-
-    def component_rows(self, components: Sequence[Component]) -> list[Row]:
-        """Return components as a table."""
-        voxel = self.geometry.voxel_mm3
-        unit = self.geometry.length_unit
-        rows = []
-        for number, c in enumerate(components, 1):
-            row: Row = {"#": number, "error": c.kind, "class": c.classes, "voxels": c.voxels}
-            if voxel is not None:
-                row["mm³"] = c.voxels * voxel
-            row |= {f"depth ({unit})": c.depth, f"distance ({unit})": c.distance}
-            rows.append(row | dict(zip("zyx", c.voxel, strict=True)))
-        return rows
+    def component_rows(self, components: Sequence[ErrorComponent]) -> list[ErrorRow]:
+        """Return errors as a table, numbered as they come."""
+        return error_rows(components, self.geometry)
 
     # --- surface --------------------------------------------------------------------------------
-    def surface(
-        self, label: int | None
-    ) -> tuple[FloatArray, npt.NDArray[np.int64], FloatArray] | None:
-        """Return the mask's surface and its signed distance from the truth's.
+    def surface(self, label: int | None) -> SignedSurface | None:
+        """Return the mask's surface of a class and its signed distance from the truth's.
 
-        Returns
-        -------
-        Vertices (N, 3) in voxels, faces (M, 3), and at every vertex the distance to the nearest
-        vertex of the truth's surface, in the geometry's unit: above 0 outside the truth, below 0
-        inside. Both surfaces are those of marching cubes (Lorensen & Cline 1987), half-way between
-        voxel centres. None where mask or truth has nothing of the class.
+        See `surfaces.signed_surface`; None where mask or truth has nothing of the class.
         """
-        from scipy import ndimage  # noqa: PLC0415  (slow to import)
-        from scipy.spatial import cKDTree  # noqa: PLC0415
-        from skimage import measure  # noqa: PLC0415
-
-        mask, truth = self._structures(label)
-        if not mask.any() or not truth.any():
-            return None
-        box = metrics.box_of(mask | truth)
-        start = np.asarray([s.start for s in box])
-        solid, true = (np.pad(a[box], 1).astype(np.float32) for a in (mask, truth))
-        vertices, faces, _, _ = measure.marching_cubes(solid, 0.5)
-        others, _, _, _ = measure.marching_cubes(true, 0.5)
-        spacing = np.asarray(self.geometry.spacing)
-        distance, _ = cKDTree(others * spacing).query(vertices * spacing)
-        inside = ndimage.map_coordinates(true, vertices.T, order=1) > 0.5  # noqa: PLR2004
-        return vertices + start - 1, faces.astype(np.int64), np.where(inside, -distance, distance)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ThresholdCurve:
-    """What a class's mask would be worth at every threshold of its probability.
-
-    Attributes
-    ----------
-    thresholds
-        In (0, 1), rising.
-    overlaps
-        Of {p ≥ threshold}, whatever the other classes' probabilities are.
-    """
-
-    thresholds: FloatArray
-    overlaps: tuple[Overlap, ...]
-
-    def at(self, threshold: float) -> Overlap:
-        """Return the overlap at the nearest threshold."""
-        return self.overlaps[int(np.abs(self.thresholds - threshold).argmin())]
-
-    @property
-    def best(self) -> float:
-        """The threshold with the largest Dice."""
-        dice = [o.dice if o.dice == o.dice else -1.0 for o in self.overlaps]
-        return float(self.thresholds[int(np.argmax(dice))])
-
-
-def threshold_curve(
-    probability: npt.NDArray[Any], truth: metrics.BoolArray, steps: int = 100
-) -> ThresholdCurve:
-    """Return the overlap with a truth at thresholds 1/steps, 2/steps, …, below 1."""
-    edges = np.arange(1, steps) / steps
-    # A voxel counts at every threshold up to its probability.
-    bins = np.searchsorted(edges, np.asarray(probability, np.float64).ravel(), side="right")
-    inside = truth.ravel()
-    here = np.bincount(bins[inside], minlength=steps)[::-1].cumsum()[::-1][1:]
-    there = np.bincount(bins[~inside], minlength=steps)[::-1].cumsum()[::-1][1:]
-    total = int(inside.sum())
-    overlaps = tuple(
-        Overlap(int(a), int(b), total - int(a)) for a, b in zip(here, there, strict=True)
-    )
-    return ThresholdCurve(edges, overlaps)
-
-
-def label_by_thresholds(
-    probabilities: Mapping[int, npt.NDArray[Any]], thresholds: Mapping[int, float]
-) -> Labels:
-    """Return the label of every voxel: of the classes that reach their threshold, the likeliest.
-
-    Parameters
-    ----------
-    probabilities
-        {label: its map (Z, Y, X)}, one at least; without the background.
-    thresholds
-        One for each.
-
-    Returns
-    -------
-    (Z, Y, X); 0 where no class reaches its threshold.
-    """
-    shape = next(iter(probabilities.values())).shape
-    best, labels = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
-    for label, p in probabilities.items():
-        wins = (p >= thresholds[label]) & (p > best)
-        best[wins], labels[wins] = p[wins], label
-    return labels
+        return signed_surface(*self._structures(label), self.geometry.spacing)

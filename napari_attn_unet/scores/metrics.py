@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_attn_unet.errors import ShapeError
+from napari_attn_unet.scores.components import BoolArray, box_of, connected
 
-BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 NAN = float("nan")
 
@@ -199,27 +199,22 @@ def nearest(here: BoolArray, there: BoolArray, spacing: Sequence[float]) -> Floa
 
 
 def objects(mask: BoolArray, truth: BoolArray) -> Objects:
-    """Return how many objects of the truth are found and missed, and how many are spurious."""
-    from skimage import measure  # noqa: PLC0415  (slow to import)
+    """Return how many objects of the truth are found and missed, and how many are spurious.
 
+    Parameters
+    ----------
+    mask, truth
+        Structures (Z, Y, X).
+
+    Raises
+    ------
+    ShapeError
+        If they differ in shape.
+    """
     same_shape(mask, truth)
-    box = box_of(mask | truth)
-    mask, truth = mask[box], truth[box]
-    labels, count = measure.label(truth, return_num=True)
-    found = len(np.unique(labels[mask & truth]))
-    others, other_count = measure.label(mask, return_num=True)
-    touching = len(np.unique(others[mask & truth]))
-    return Objects(found, count - found, other_count - touching)
-
-
-def box_of(inside: BoolArray) -> tuple[slice, ...]:
-    """Return the smallest box around what is inside; an empty one if nothing is."""
-    box = []
-    for axis in range(inside.ndim):
-        others = tuple(a for a in range(inside.ndim) if a != axis)
-        found = np.flatnonzero(inside.any(axis=others))
-        box.append(slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0))
-    return tuple(box)
+    there, here = connected(truth), connected(mask)
+    found = there.touched_by(mask)
+    return Objects(found, len(there) - found, len(here) - here.touched_by(truth))
 
 
 def _share(part: float, whole: float) -> float:

@@ -109,8 +109,8 @@ def test_compare_from_the_sample_to_the_table(
     assert compare.mask_box.currentText() == "Phantom · mask"
     assert compare.truth_box.currentText() == "Phantom · truth"
     front = compare.numbers.rows()[0]
-    assert front["class"] == "front lobe"
-    assert 0.85 < front["Dice"] < 1
+    assert front.class_name == "front lobe"
+    assert 0.85 < front.dice < 1
 
     # the worst slice, by key from the canvas
     turn_to(qtbot, compare.tabs, "Slices")

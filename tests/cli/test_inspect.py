@@ -1,4 +1,4 @@
-"""The commands `attention` and `figure`, run as a person runs them."""
+"""The commands `inspect` and `figure`, run as a person runs them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,35 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_attention_writes_everything(case: tuple[Path, Path], tmp_path: Path) -> None:
+AGREEMENT = "AUROC,average precision,mean inside,mean outside,inside / outside"
+HEADERS = {
+    "gates": "gate,grid,coarser,mean,sd,share below 0.05,share above 0.95,entropy,verdict",
+    "profile": "axis,slice,class,gate 1 inside,gate 1 outside,gate 2 inside,gate 2 outside,"
+    "gate 3 inside,gate 3 outside,mask area (voxels)",
+    "agreement": f'detector,class,of,{AGREEMENT},"inside, of the top 5 %"',
+    "agreement_slices": f"gate,class,axis,slice,{AGREEMENT}",
+    "knockout": "gate,intervention,class,change of volume (%),Dice with the mask before,"
+    "mean |Δ probability| in the mask,voxels before,voxels after,mm³ before,mm³ after",
+    "gradcam": "class,level,gate,rank correlation",
+}
+"""First lines of the tables, which scripts read: a change of a title breaks those."""
+WITH_TRUTH = {
+    "profile": ",truth area (voxels)",
+    "agreement": ",α in TP,α in FP,α in FN",
+    "agreement_slices": ",α in TP,α in FP,α in FN",
+    "knockout": ",Dice with the truth before,Dice with the truth after,change of Dice",
+}
+"""What a truth adds to them."""
+
+
+def header(path: Path) -> str:
+    return path.read_text(encoding="utf-8").splitlines()[0]
+
+
+def test_inspect_writes_everything(case: tuple[Path, Path], tmp_path: Path) -> None:
     image, truth = case
     out = tmp_path / "out"
-    command = ["attention", str(image), "--truth", str(truth), "--out", str(out)]
+    command = ["inspect", str(image), "--truth", str(truth), "--out", str(out)]
     assert main([*command, "--checkpoint", "phantom"]) == 0
     gates = table(out / "gates.csv")
     alpha = nibabel.load(out / "gate1.nii.gz").get_fdata()
@@ -57,14 +82,28 @@ def test_attention_writes_everything(case: tuple[Path, Path], tmp_path: Path) ->
     assert len(list(out.glob("gradcam_*_level2.nii.gz"))) == 2
     assert (out / "figure.png").stat().st_size > 20_000
     assert (out / "prediction.json").is_file()
+    for name, line in HEADERS.items():
+        assert header(out / f"{name}.csv") == line + WITH_TRUTH.get(name, "")
 
 
-def test_attention_leaves_out_what_is_not_wanted(case: tuple[Path, Path], tmp_path: Path) -> None:
+def test_inspect_leaves_out_what_is_not_wanted(case: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = ["attention", str(case[0]), "--out", str(out), "--checkpoint", "phantom"]
+    command = ["inspect", str(case[0]), "--out", str(out), "--checkpoint", "phantom"]
     assert main([*command, "--no-knockout", "--no-gradcam"]) == 0
     assert not (out / "knockout.csv").exists()
     assert not list(out.glob("gradcam*"))
+    for name in ("gates", "profile", "agreement", "agreement_slices"):
+        assert header(out / f"{name}.csv") == HEADERS[name]
+
+
+def test_attention_is_another_name_of_inspect(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("inspect", "attention"):
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--help"])
+        assert ended.value.code == 0
+        assert "`attn-unet attention` is the same command" in " ".join(
+            capsys.readouterr().out.split()
+        )
 
 
 def test_a_truth_that_holds_no_labels_is_refused(
@@ -168,8 +207,8 @@ def test_mp4_without_its_encoder_is_told_before_the_work(
     "options",
     [
         ["figure", "a.nii.gz", "--out", "f.png", "--opacity", "7"],
-        ["attention", "a.nii.gz", "--out", "o", "--top", "0"],
-        ["attention", "a.nii.gz", "--out", "o", "--top", "150"],
+        ["inspect", "a.nii.gz", "--out", "o", "--top", "0"],
+        ["inspect", "a.nii.gz", "--out", "o", "--top", "150"],
         ["evaluate", "a", "b", "--out", "o", "--tolerance", "-1"],
     ],
 )

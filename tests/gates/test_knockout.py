@@ -59,12 +59,12 @@ def test_an_effect_is_the_difference_of_two_runs(volume: Volume) -> None:
     np.testing.assert_array_equal(effect.changed_voxels != 0, base.mask != changed.mask)
     truth = np.where(base.mask == 2, 1, base.mask)
     row = effect.rows(truth)[0]
-    assert row["gate"] == "gate 1"
-    assert row["intervention"] == "zero"
-    assert row["voxels before"] == (base.mask == 1).sum()
-    assert row["mm³ after"] == pytest.approx(2 * (changed.mask == 1).sum())
-    assert row["Dice with the truth after"] == pytest.approx(dice(changed.mask, truth, 1))
-    assert row["Dice with the mask before"] == pytest.approx(dice(changed.mask, base.mask, 1))
+    assert row.gate == "gate 1"
+    assert row.intervention == "zero"
+    assert row.voxels_before == (base.mask == 1).sum()
+    assert row.mm3_after == pytest.approx(2 * (changed.mask == 1).sum())
+    assert row.truth_dice_after == pytest.approx(dice(changed.mask, truth, 1))
+    assert row.dice_with_before == pytest.approx(dice(changed.mask, base.mask, 1))
 
 
 def test_a_second_knock_out_needs_no_second_base(volume: Volume) -> None:
@@ -78,7 +78,7 @@ def test_a_second_knock_out_needs_no_second_base(volume: Volume) -> None:
 
 def test_the_table_tries_everything_on_every_gate(volume: Volume) -> None:
     rows = last(knockout.table(Predictor(checkpoint()).session(volume, keep="gates")))
-    tried = {(r["gate"], r["intervention"]) for r in rows}
+    tried = {(r.gate, r.intervention) for r in rows}
     kinds = ("one", "mean", "zero", "shuffled", "scaled × 0.5")
     assert tried == {(f"gate {k}", kind) for k in (1, 2) for kind in kinds}
     assert len(rows) == 2 * 5 * 2  # two classes

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from napari_attn_unet.gates import statistics
-from napari_attn_unet.gates.inspection import Inspection, write_csv
+from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.gates.statistics import Cover
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.volume import Geometry, Orientation
@@ -166,27 +166,26 @@ def test_rank_correlation_is_spearmans() -> None:
     assert np.isnan(statistics.rank_correlation(a, np.ones_like(a)))
 
 
-def test_tables_have_a_row_for_everything(tmp_path: pytest.TempPathFactory) -> None:
+def test_tables_have_a_row_for_everything() -> None:
     image = RNG.random(SHAPE)
     labels = RNG.integers(0, 3, SHAPE)
     inspection = Inspection(
         image, GEOMETRY, [gate(1), gate(2)], labels, labels, ("background", "one", "two")
     )
-    assert [r["gate"] for r in inspection.statistics_rows()] == ["gate 1", "gate 2"]
+    assert [r.gate for r in inspection.statistics_rows()] == ["gate 1", "gate 2"]
     rows = inspection.profile_rows(1, label=2)
     assert len(rows) == SHAPE[1]
-    assert {r["class"] for r in rows} == {"two"}
-    assert sum(r["mask area (voxels)"] for r in rows) == (labels == 2).sum()
+    assert {r.class_name for r in rows} == {"two"}
+    assert sum(r.mask_area for r in rows) == (labels == 2).sum()
     agreement = inspection.agreement_rows(1, random_gates=[gate(1)])
-    assert [r["detector"] for r in agreement] == [
+    assert [r.detector for r in agreement] == [
         "gate 1",
         "gate 1, random weights",
         "gradient magnitude, grid of gate 1",
         "gate 2",
         "gradient magnitude, grid of gate 2",
     ]
-    assert agreement[0]["of"] == "truth"
+    assert agreement[0].of == "truth"
     assert len(inspection.agreement_slice_rows(2)) == 2 * SHAPE[2]
-    path = tmp_path / "a" / "t.csv"  # type: ignore[operator]
-    write_csv(path, agreement)
-    assert path.read_text().splitlines()[0].startswith("detector,class,of,AUROC")
+    assert agreement[0].true_positive is not None
+    assert agreement[1].true_positive is None  # a yardstick

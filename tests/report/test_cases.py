@@ -16,19 +16,12 @@ from scipy import stats
 from napari_attn_unet import io, phantom
 from napari_attn_unet.cli.main import main
 from napari_attn_unet.errors import ConfigError, DatasetError
-from napari_attn_unet.report.cases import (
-    CaseResult,
-    Pair,
-    Report,
-    bootstrap_interval,
-    evaluate,
-    evaluate_case,
-    find_pairs,
-    paired,
-)
+from napari_attn_unet.report.cases import CaseResult, Report, bootstrap_interval, paired
+from napari_attn_unet.report.evaluation import evaluate, evaluate_case, evaluate_pairs
 from napari_attn_unet.report.html import to_html
+from napari_attn_unet.report.pairs import Pair, find_pairs
 from napari_attn_unet.scores import metrics
-from napari_attn_unet.scores.comparison import TOGETHER
+from napari_attn_unet.scores.comparison import TOGETHER, ScoreRow
 from napari_attn_unet.volume import Geometry
 
 PLACE = Geometry.from_spacing((2, 1, 1), (3, 4, 5), "mm")
@@ -72,12 +65,23 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+CASES_HEADER = (
+    "case,class,Dice,IoU,precision,recall,mask (mm³),truth (mm³),difference (%),HD95 (mm),"
+    "ASSD (mm),surface Dice at 1 mm,objects found,objects missed,objects spurious"
+)
+"""Scripts read it: a change of a title breaks those."""
+
+
+def header(path: Path) -> str:
+    return path.read_text(encoding="utf-8").splitlines()[0]
+
+
 class TestPairs:
     def test_folders_files_and_a_dataset(self, dataset: Path, masks: Path) -> None:
         for truths in (dataset / "labelsTr", dataset / "dataset.json", dataset):
             pairs, alone, classes = find_pairs(masks, truths, dataset / "imagesTr")
             assert [pair.name for pair in pairs] == list(CASES)
-            assert alone == []
+            assert alone == {}
             assert pairs[1].mask == masks / "case_2" / "mask.nii.gz"
             assert all(pair.image is not None for pair in pairs)
             assert classes == (
@@ -92,10 +96,9 @@ class TestPairs:
 
     def test_a_mask_without_a_truth_is_told(self, dataset: Path, masks: Path) -> None:
         io.write(masks / "other.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
-        pairs, (alone,), _ = find_pairs(masks, dataset)
+        pairs, alone, _ = find_pairs(masks, dataset)
         assert len(pairs) == 3
-        assert alone.name == "other"
-        assert "no truth" in alone.error
+        assert "no truth" in alone["other"]
 
     def test_what_cannot_be_paired_is_refused(
         self, dataset: Path, masks: Path, tmp_path: Path
@@ -123,14 +126,14 @@ def test_a_case_is_what_metrics_say(dataset: Path, masks: Path) -> None:
     truth = truth_of(dataset, "case_3")
     mask = np.roll(truth, 2, axis=2)
     front = result.rows[0]
-    assert front["class"] == "front lobe"
-    assert front["Dice"] == metrics.dice(mask, truth, 1)
+    assert front.class_name == "front lobe"
+    assert front.dice == metrics.dice(mask, truth, 1)
     distances = metrics.distances(mask == 1, truth == 1, PLACE.spacing)
-    assert front["HD95 (mm)"] == pytest.approx(distances.hd95)
-    assert front["surface Dice at 1.5 mm"] == pytest.approx(distances.surface_dice(1.5))
+    assert front.hd95 == pytest.approx(distances.hd95)
+    assert front.surface_dice == pytest.approx(distances.surface_dice(1.5))
     assert result.slice_ == int(np.argmax((mask != truth).sum(axis=(1, 2))))
     assert result.picture.startswith(b"\x89PNG")
-    assert result.mean("Dice") == pytest.approx(
+    assert result.mean("dice") == pytest.approx(
         np.mean([metrics.dice(mask, truth, 1), metrics.dice(mask, truth, 2)])
     )
 
@@ -143,7 +146,7 @@ def test_another_grid_is_brought_over(dataset: Path, masks: Path, tmp_path: Path
     io.write(tmp_path / "fine.nii.gz", truth, finer)
     result = evaluate_case(Pair("x", masks / "case_1.nii.gz", tmp_path / "fine.nii.gz"))
     assert result.error == ""
-    assert result.mean("Dice") == 1.0
+    assert result.mean("dice") == 1.0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -152,16 +155,26 @@ def test_a_bad_pair_does_not_stop_the_rest(dataset: Path, masks: Path, workers: 
     far = Geometry.from_spacing((2, 1, 1), (900, 0, 0), "mm")
     io.write(masks / "case_2" / "mask.nii.gz", truth_of(dataset, "case_2"), far)
     pairs, _, classes = find_pairs(masks, dataset)
-    cases = {case.name: case for case in evaluate(pairs, classes, workers=workers)}
+    cases = {case.name: case for case in evaluate_pairs(pairs, classes, workers=workers)}
     assert "case_1" in cases["case_1"].error
     assert "overlap" in cases["case_2"].error
     assert cases["case_3"].error == ""
     assert Report(tuple(cases.values())).good == [cases["case_3"]]
 
 
+def scores(class_name: str, dice: float, hd95: float, unit: str = "mm") -> ScoreRow:
+    """A row in which only Dice and HD95 matter."""
+    rest = dict.fromkeys(("iou", "precision", "recall", "difference", "surface_dice"), 0.5)
+    sizes = dict.fromkeys(("mask_size", "truth_size", "assd"), 10.0)
+    objects = dict.fromkeys(("found", "missed", "spurious"), 0)
+    units = {"unit": unit, "size_unit": "mm³" if unit == "mm" else unit, "tolerance": 1.0}
+    return ScoreRow(
+        class_name=class_name, dice=dice, hd95=hd95, **rest, **sizes, **objects, **units
+    )
+
+
 def case(name: str, dice: float, distance: float = 1.0) -> CaseResult:
-    rows = ({"class": "lobe", "Dice": dice, "HD95 (mm)": distance},)
-    return CaseResult(name, (*rows, {"class": TOGETHER, "Dice": 0.1, "HD95 (mm)": 9.0}))
+    return CaseResult(name, (scores("lobe", dice, distance), scores(TOGETHER, 0.1, 9.0)))
 
 
 def test_the_summary() -> None:
@@ -172,17 +185,17 @@ def test_the_summary() -> None:
             CaseResult("bad", error="junk"),
         )
     )
-    row = next(r for r in report.summary() if (r["class"], r["metric"]) == ("lobe", "Dice"))
+    row = next(r for r in report.summary() if (r.class_name, r.metric) == ("lobe", "Dice"))
     known = np.array(dice[:4])
-    assert (row["cases"], row["infinite"]) == (4, 0)
-    assert row["mean"] == pytest.approx(known.mean())
-    assert row["sd"] == pytest.approx(known.std(ddof=1))
-    assert row["median"] == pytest.approx(0.85)
-    assert row["95 % low"] < known.mean() < row["95 % high"]
-    far = next(r for r in report.summary() if (r["class"], r["metric"]) == ("lobe", "HD95 (mm)"))
-    assert (far["cases"], far["infinite"], far["mean"]) == (4, 1, 2.5)
+    assert (row.cases, row.infinite) == (4, 0)
+    assert row.mean == pytest.approx(known.mean())
+    assert row.deviation == pytest.approx(known.std(ddof=1))
+    assert row.median == pytest.approx(0.85)
+    assert row.low < known.mean() < row.high
+    far = next(r for r in report.summary() if (r.class_name, r.metric) == ("lobe", "HD95 (mm)"))
+    assert (far.cases, far.infinite, far.mean) == (4, 1, 2.5)
     assert [c.name for c in report.worst(2)] == ["c2", "c1"]
-    assert report.mean("Dice") == pytest.approx(known.mean())
+    assert report.mean("dice") == pytest.approx(known.mean())
     assert report.classes() == ["lobe", TOGETHER]
 
 
@@ -202,12 +215,13 @@ def test_two_models_are_compared_case_by_case() -> None:
     b = a + rng.normal(0.03, 0.02, 12)
     first = Report((*(case(f"c{i}", v) for i, v in enumerate(a)), case("only here", 0.1)))
     second = Report(tuple(case(f"c{i}", v) for i, v in enumerate(b)))
-    dice, distance = paired(first, second)[:2]
-    assert (dice["metric"], dice["cases"]) == ("Dice", 12)
-    assert dice["difference"] == pytest.approx((b - a).mean())
-    assert dice["Wilcoxon p"] == pytest.approx(stats.wilcoxon(a, b).pvalue)
-    assert dice["second larger"] == (b > a).sum()
-    assert math.isnan(distance["Wilcoxon p"])  # nothing differs
+    rows = {row.name: row for row in paired(first, second) if row.class_name == "lobe"}
+    dice = rows["dice"]
+    assert (dice.metric, dice.cases) == ("Dice", 12)
+    assert dice.difference == pytest.approx((b - a).mean())
+    assert dice.p == pytest.approx(stats.wilcoxon(a, b).pvalue)
+    assert dice.larger == (b > a).sum()
+    assert math.isnan(rows["hd95"].p)  # nothing differs
 
 
 class Page(html.parser.HTMLParser):
@@ -244,9 +258,17 @@ def test_the_page_holds_everything_and_escapes_names() -> None:
 def test_a_report_of_nothing_and_of_other_metrics() -> None:
     nothing = Report((CaseResult("empty"),))
     assert "Evaluation" in to_html(nothing)
-    voxels = CaseResult("c0", ({"class": "lobe", "Dice": 0.5, "HD95 (voxels)": 2.0},))
-    rows = paired(Report((case("c0", 0.7),)), Report((voxels,)))
-    assert {row["metric"] for row in rows} == {"Dice"}
+
+
+def test_what_has_another_unit_is_told_apart() -> None:
+    voxels = CaseResult("c1", (scores("lobe", 0.5, 2.0, "voxels"),))
+    compared = {row.name for row in paired(Report((case("c1", 0.7),)), Report((voxels,)))}
+    assert "dice" in compared
+    assert not compared & {"hd95", "assd", "surface_dice", "mask_size", "truth_size"}
+    mixed = Report((case("c0", 0.7, 3.0), voxels))
+    means = {r.metric: r.mean for r in mixed.summary() if r.class_name == "lobe"}
+    assert (means["HD95 (mm)"], means["HD95 (voxels)"]) == (3.0, 2.0)
+    assert means["Dice"] == pytest.approx(0.6)
 
 
 def test_a_picture_that_fails_takes_no_numbers_away(
@@ -258,6 +280,24 @@ def test_a_picture_that_fails_takes_no_numbers_away(
     result = evaluate_case(broken, picture=True)
     assert (result.picture, result.error) == (b"", "")
     assert result.rows
+    assert "image.nii.gz" in result.picture_error
+    page = to_html(Report((result,)))
+    assert "1 without a picture" in page
+    assert "image.nii.gz" in page
+    assert evaluate_case(pair, picture=True).picture_error == ""
+
+
+def test_evaluate_does_all_of_it(dataset: Path, masks: Path) -> None:
+    io.write(masks / "other.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
+    report = evaluate(masks, dataset, tolerance=2.0)
+    assert [case.name for case in report.good] == list(CASES)
+    assert [case.name for case in report.failed] == ["other"]
+    assert {row.tolerance for row in report.rows()} == {2.0}
+    assert [row.case for row in report.rows()[:3]] == [CASES[0]] * 3
+    assert report.good[0].mean("dice") == 1
+    assert not any(case.picture for case in report.good)
+    with pytest.raises(ConfigError, match="does not exist"):
+        evaluate(masks, dataset / "nowhere")
 
 
 class TestCommands:
@@ -274,9 +314,24 @@ class TestCommands:
         assert float(row["mean"]) == pytest.approx(mean, abs=1e-5)
         page = (out / "report.html").read_text()
         assert len(re.findall("<img", page)) == 1 + 3
+        assert header(out / "cases.csv") == CASES_HEADER
+        assert header(out / "summary.csv") == (
+            "class,metric,cases,infinite,mean,sd,median,95 % low,95 % high"
+        )
         assert main([*command, "--fail-under", "dice=0.2", "--no-pictures"]) == 0
         assert main([*command, "--fail-under", "dice=0.99", "--no-pictures"]) == 1
         assert "under 0.99" in capsys.readouterr().err
+
+    def test_a_picture_that_fails_is_told(
+        self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (dataset / "imagesTr" / "case_2.nii.gz").write_bytes(b"junk")
+        out = tmp_path / "out"
+        command = ["evaluate", str(masks), str(dataset), "--out", str(out), "--workers", "1"]
+        assert main(command) == 0
+        assert "case_2: no picture: " in capsys.readouterr().err
+        assert "1 without a picture" in (out / "report.html").read_text()
+        assert len(table(out / "cases.csv")) == 9
 
     def test_a_bad_pair_is_listed_and_the_code_is_1(
         self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -318,7 +373,10 @@ class TestCommands:
         rows = table(out / "paired.csv")
         (row,) = (r for r in rows if (r["class"], r["metric"]) == ("front lobe", "Dice"))
         assert row["cases"] == "3"
-        assert {"Wilcoxon p", "95 % low", "difference"} <= set(row)
+        assert header(out / "paired.csv") == (
+            "class,metric,cases,first,second,difference,95 % low,95 % high,second larger,"
+            "second smaller,Wilcoxon p"
+        )
         assert "| front lobe | Dice |" in capsys.readouterr().out
         first, second = (table(out / name / "cases.csv") for name in ("first", "second"))
         assert [r["case"] for r in first] == [r["case"] for r in second]

@@ -9,15 +9,10 @@ import pytest
 
 from napari_attn_unet.errors import ShapeError
 from napari_attn_unet.scores import metrics
-from napari_attn_unet.scores.comparison import (
-    IGNORE,
-    Comparison,
-    Matching,
-    label_by_thresholds,
-    match,
-    relabel,
-    threshold_curve,
-)
+from napari_attn_unet.scores.comparison import Comparison
+from napari_attn_unet.scores.matching import IGNORE, Matching, match, relabel
+from napari_attn_unet.scores.thresholds import label_by_thresholds, threshold_curve
+from napari_attn_unet.table import columns
 from napari_attn_unet.volume import Geometry
 
 CLASSES = ("background", "front", "back")
@@ -92,12 +87,12 @@ def test_counts_are_those_of_metrics(pair: tuple[np.ndarray, np.ndarray]) -> Non
         assert comparison.overlap(label) == metrics.overlap(mask == label, truth == label)
     assert comparison.overlap(None) == metrics.overlap(mask > 0, truth > 0)
     front, back, together = comparison.rows(2.0)
-    assert (front["class"], back["class"]) == ("front", "back")
-    assert front["mask (mm³)"] == (mask == 1).sum() * 6
+    assert (front.class_name, back.class_name) == ("front", "back")
+    assert front.mask_size == (mask == 1).sum() * 6
     expected = metrics.distances(mask == 2, truth == 2, (3, 1, 2))
-    assert back["HD95 (mm)"] == expected.hd95
-    assert back["surface Dice at 2 mm"] == expected.surface_dice(2.0)
-    assert together["class"] == "all classes as one"
+    assert back.hd95 == expected.hd95
+    assert back.surface_dice == expected.surface_dice(2.0)
+    assert together.class_name == "all classes as one"
     kinds = comparison.errors
     np.testing.assert_array_equal(kinds == 1, (mask == truth) & (mask > 0))
     np.testing.assert_array_equal(kinds == 2, (mask > 0) & (truth == 0))
@@ -187,7 +182,37 @@ def test_components_tell_kind_class_and_size() -> None:
     ]
     assert found[0].distance == 2  # y = 11 to the truth's front, which ends at y = 9
     rows = Comparison(mask, truth, PLACE, CLASSES).component_rows(found)
-    assert rows[0]["mm³"] == 160 * 6
+    assert rows[0].mm3 == 160 * 6
+
+
+@pytest.mark.parametrize(
+    ("unit", "size", "length"), [("mm", "mm³", "mm"), ("pixel", "voxels", "voxels")]
+)
+def test_titles_of_the_tables(
+    pair: tuple[np.ndarray, np.ndarray], unit: str, size: str, length: str
+) -> None:
+    """Scripts read them: a change of a title breaks those."""
+    place = Geometry.from_spacing((3, 1, 2), unit=unit)
+    comparison = Comparison(*pair, place, CLASSES)
+    counted = ["class", "Dice", "IoU", "precision", "recall", f"mask ({size})", f"truth ({size})"]
+    counted += ["difference (%)"]
+    assert columns(comparison.counted_rows()) == counted
+    assert columns(comparison.rows(2.5)) == [
+        *counted,
+        f"HD95 ({length})",
+        f"ASSD ({length})",
+        f"surface Dice at 2.5 {length}",
+        "objects found",
+        "objects missed",
+        "objects spurious",
+    ]
+    slices = ["axis", "slice", "class", "Dice", "mask", "truth", "wrong"]
+    assert columns(comparison.slice_rows()) == slices
+    assert columns(comparison.component_rows(comparison.components())) == [
+        *("#", "error", "class", "voxels"),
+        *(["mm³"] if unit == "mm" else []),
+        *(f"depth ({length})", f"distance ({length})", "z", "y", "x"),
+    ]
 
 
 def test_nothing_to_compare_with_is_infinitely_far() -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTableWidget, QVBoxLayout, QWidget
 
-from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.navigate import go_to
 from napari_attn_unet.plugin.kit.tables import cell, fill, save
 from napari_attn_unet.plugin.kit.text import Text
-from napari_attn_unet.scores.comparison import Component
+from napari_attn_unet.scores.errors import ErrorComponent, ErrorRow
 
 MOST = 500
 """Components listed at most; all are saved."""
-SEEN = "seen"
 
 
 class ErrorsTab(QWidget):
@@ -57,7 +57,7 @@ class ErrorsTab(QWidget):
         state.measured.connect(self._show)
 
     @property
-    def components(self) -> list[Component]:
+    def components(self) -> list[ErrorComponent]:
         """The errors, the largest first; none while they are being measured."""
         return self._state.components or []
 
@@ -71,13 +71,13 @@ class ErrorsTab(QWidget):
         if (state.mask, state.truth) != self._pair:  # what was ticked off is another's
             self._pair, self.seen = (state.mask, state.truth), set()
         rows = self.rows()[:MOST]
-        fill(self.table, [{k: v for k, v in row.items() if k != SEEN} for row in rows])
+        fill(self.table, [replace(row, seen=None) for row in rows])
         self.table.setSortingEnabled(False)
         for i, row in enumerate(rows):
             item = cell(self.table, i, 0)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(
-                Qt.CheckState.Checked if row[SEEN] == "yes" else Qt.CheckState.Unchecked
+                Qt.CheckState.Checked if row.seen == "yes" else Qt.CheckState.Unchecked
             )
         self.table.setSortingEnabled(True)
         self._busy = False
@@ -94,13 +94,13 @@ class ErrorsTab(QWidget):
                 else "No error: mask and truth are the same."
             )
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ErrorRow]:
         """Return the errors as a table, with what is ticked off."""
         if self._state.comparison is None:
             return []
         rows = self._state.comparison.component_rows(self.components)
         return [
-            row | {SEEN: "yes" if _key(c) in self.seen else ""}
+            replace(row, seen="yes" if _key(c) in self.seen else "")
             for row, c in zip(rows, self.components, strict=True)
         ]
 
@@ -151,5 +151,5 @@ class ErrorsTab(QWidget):
         save(self, "errors.csv", self.rows(), self.message.setText)
 
 
-def _key(component: Component) -> tuple[str, str, tuple[int, int, int]]:
+def _key(component: ErrorComponent) -> tuple[str, str, tuple[int, int, int]]:
     return component.kind, component.classes, component.voxel

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtWidgets import (
@@ -17,15 +19,27 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.gates import statistics
-from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit import workers
-from napari_attn_unet.plugin.kit.tables import fill, save, short
+from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import Result, gate_map, results
 from napari_attn_unet.prediction import Progress
+from napari_attn_unet.scores.comparison import CountedRow
+from napari_attn_unet.table import Row, column, markdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InErrorsRow(Row):
+    """Mean coefficient of a gate where a class is right and where it is wrong."""
+
+    gate: str = column("gate")
+    class_name: str = column("class")
+    true_positive: float = column("α in TP")
+    false_positive: float = column("α in FP")
+    false_negative: float = column("α in FN")
 
 
 class NumbersTab(QWidget):
@@ -89,7 +103,7 @@ class NumbersTab(QWidget):
         column.addWidget(self.message)
         self.gates.setVisible(False)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> Sequence[CountedRow]:
         """Return what is known: all, or, while the brush moves, what is counted."""
         state = self._state
         if state.comparison is None:
@@ -106,11 +120,11 @@ class NumbersTab(QWidget):
 
     def _show(self) -> None:
         rows = self.rows()
+        titles: list[str] = []
         if rows and self._state.rows is None:  # the columns stay where they are
             known = [self.table.horizontalHeaderItem(i) for i in range(self.table.columnCount())]
-            later = [item.text() for item in known if item is not None]
-            rows = [row | {c: "…" for c in later if c not in row} for row in rows]
-        fill(self.table, rows)
+            titles = [item.text() for item in known if item is not None]
+        fill(self.table, rows, titles=titles, missing="…")
 
     def _tolerance_changed(self, value: float) -> None:
         self._state.tolerance = value
@@ -118,12 +132,7 @@ class NumbersTab(QWidget):
 
     def markdown(self) -> str:
         """Return the table as Markdown."""
-        rows = self.rows()
-        if not rows:
-            return ""
-        lines = [list(rows[0]), ["---"] * len(rows[0])]
-        lines += [[short(value) for value in row.values()] for row in rows]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+        return markdown(self.rows())
 
     def _copy(self) -> None:
         clipboard = QApplication.clipboard()
@@ -153,7 +162,7 @@ class NumbersTab(QWidget):
         def steps() -> workers.Steps:
             comparison = counted.copy()
             gates = [gate_map(gate, state.viewer) for gate in result.gates.values()]
-            rows: list[Row] = []
+            rows: list[InErrorsRow] = []
             for gate in gates:
                 yield Progress(gate.name, len(rows) / (len(gates) * len(comparison.labels())))
                 cover = statistics.Cover(gate, geometry, comparison.mask.shape)
@@ -162,18 +171,18 @@ class NumbersTab(QWidget):
                         cover, comparison.mask == label, comparison.truth == label
                     )
                     rows.append(
-                        {
-                            "gate": gate.name,
-                            "class": comparison.name(label),
-                            "α in TP": e.true_positive,
-                            "α in FP": e.false_positive,
-                            "α in FN": e.false_negative,
-                        }
+                        InErrorsRow(
+                            gate=gate.name,
+                            class_name=comparison.name(label),
+                            true_positive=e.true_positive,
+                            false_positive=e.false_positive,
+                            false_negative=e.false_negative,
+                        )
                     )
             return rows
 
         return steps
 
-    def _show_gates(self, rows: list[Row]) -> None:
+    def _show_gates(self, rows: list[InErrorsRow]) -> None:
         fill(self.gates, rows)
         self.gates.setVisible(True)

@@ -6,12 +6,13 @@ from typing import Any
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_attn_unet.gates.inspection import AXES, Row
+from napari_attn_unet.gates.inspection import AXES
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.navigate import go_to_slice, plane_on_screen
 from napari_attn_unet.plugin.kit.plots import ErrorPlot
 from napari_attn_unet.plugin.kit.tables import save
 from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.scores.comparison import SliceRow
 
 
 class SlicesTab(QWidget):
@@ -113,21 +114,10 @@ class SlicesTab(QWidget):
             f"Dice {curves['Dice'][worst[place]]:.3f}."
         )
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SliceRow]:
         """Return the numbers of every slice, class and axis."""
         comparison = self._state.comparison
-        if comparison is None:
-            return []
-        rows: list[Row] = []
-        for axis, name in enumerate(AXES):
-            for label in (None, *comparison.labels()):
-                curves = comparison.slices(axis, label)
-                rows += [
-                    {"axis": name, "slice": i, "class": comparison.name(label)}
-                    | {key: float(values[i]) for key, values in curves.items()}
-                    for i in range(len(curves["Dice"]))
-                ]
-        return rows
+        return [] if comparison is None else comparison.slice_rows()
 
     def _save(self) -> None:
         save(self, "slices.csv", self.rows(), self.message.setText)

@@ -11,7 +11,6 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
-from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
@@ -19,14 +18,9 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import at_time
-from napari_attn_unet.scores.comparison import (
-    Comparison,
-    Component,
-    Matching,
-    labels_in,
-    match,
-    relabel,
-)
+from napari_attn_unet.scores.comparison import Comparison, ScoreRow
+from napari_attn_unet.scores.errors import ErrorComponent
+from napari_attn_unet.scores.matching import Matching, labels_in, match, relabel
 from napari_attn_unet.volume import Box, Geometry, onto_grid
 
 REST_MS = 400
@@ -61,8 +55,8 @@ class State:
         self.comparison: Comparison | None = None
         self.label: int | None = None
         self.tolerance = 1.0
-        self.rows: list[Row] | None = None
-        self.components: list[Component] | None = None
+        self.rows: list[ScoreRow] | None = None
+        self.components: list[ErrorComponent] | None = None
         self.truths = 0
         """Counts the changes of the truth, for whoever keeps what was made of it."""
         self._arrays: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None
@@ -290,7 +284,7 @@ class State:
 
         return steps
 
-    def _measured(self, result: tuple[Comparison, list[Row], list[Component]]) -> None:
+    def _measured(self, result: tuple[Comparison, list[ScoreRow], list[ErrorComponent]]) -> None:
         counted, rows, components = result
         if counted is self.comparison and not self._rest.isActive():
             self.rows, self.components = rows, components

@@ -18,8 +18,8 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.plots import CurvePlot
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.results import at_time, results
-from napari_attn_unet.scores.comparison import ThresholdCurve, label_by_thresholds, threshold_curve
-from napari_attn_unet.scores.metrics import box_of
+from napari_attn_unet.scores.components import box_of
+from napari_attn_unet.scores.thresholds import ThresholdCurve, label_by_thresholds, threshold_curve
 
 NONE = (
     "Thresholds need the probability of every class of the prediction: tick 'probabilities' in the "

@@ -40,7 +40,7 @@ from napari_attn_unet.plugin.kit.tables import header
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.results import results
-from napari_attn_unet.scores.comparison import IGNORE, Matching
+from napari_attn_unet.scores.matching import IGNORE, Matching
 
 NONE = "none"
 WIDTH = 530

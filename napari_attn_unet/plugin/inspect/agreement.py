@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.errors import RunError
-from napari_attn_unet.gates.inspection import Row, write_csv
+from napari_attn_unet.gates.inspection import AgreementRow, AgreementSliceRow
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
@@ -32,8 +32,8 @@ class AgreementTab(QWidget):
     def __init__(self, state: State, runs: Runs) -> None:
         super().__init__()
         self._state, self._runs = state, runs
-        self.rows: list[Row] = []
-        self.slice_rows: list[Row] = []
+        self.rows: list[AgreementRow] = []
+        self.slice_rows: list[AgreementSliceRow] = []
         self.top = QDoubleSpinBox()
         self.top.setRange(0.1, 100.0)
         self.top.setValue(5.0)
@@ -87,8 +87,8 @@ class AgreementTab(QWidget):
             if run is not None:
                 yield Progress("loading the network", 0.0)
                 gates = yield from knockout.random_gates(self._runs.predictor(run), run.volume)
-            rows: list[Row] = []
-            slices: list[Row] = []
+            rows: list[AgreementRow] = []
+            slices: list[AgreementSliceRow] = []
             labels = [None, *inspection.labels()]
             for i, label in enumerate(labels):
                 yield Progress(inspection.class_name(label), i / len(labels))
@@ -98,11 +98,10 @@ class AgreementTab(QWidget):
 
         return steps
 
-    def _show(self, result: tuple[list[Row], list[Row]]) -> None:
+    def _show(self, result: tuple[list[AgreementRow], list[AgreementSliceRow]]) -> None:
         self.rows, self.slice_rows = result
         fill(self.table, self.rows)
 
     def _save(self) -> None:
-        path = save(self, "agreement.csv", self.rows, self.message.setText)
-        if path is not None:
-            write_csv(path.removesuffix(".csv") + "_slices.csv", self.slice_rows)
+        beside = {"slices": self.slice_rows}
+        save(self, "agreement.csv", self.rows, self.message.setText, beside=beside)

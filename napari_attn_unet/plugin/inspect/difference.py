@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.errors import RunError
-from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.knockout import DIVERGING
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
@@ -31,13 +30,28 @@ from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.placement import placed
 from napari_attn_unet.prediction import Progress
-from napari_attn_unet.scores.components import Region, regions
+from napari_attn_unet.scores.components import MapComponent, map_components
+from napari_attn_unet.table import Row, column
 
 if TYPE_CHECKING:
     from napari_attn_unet.gates.difference import Difference
 
 MOST = 200
-"""Regions listed at most."""
+"""Components listed at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceRow(Row):
+    """A component of the difference Δ; z, y, x is where Δ is largest. See `MapComponent`."""
+
+    number: int = column("component")
+    total: float = column("sum of |Δ|")
+    value: float = column("largest Δ")
+    voxels: int = column("voxels")
+    mm3: float | None = column("mm³", None)
+    z: int = column("z")
+    y: int = column("y")
+    x: int = column("x")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +62,7 @@ class _Found:
 
 
 class DifferenceTab(QWidget):
-    """Run another checkpoint, show second − first, and list the regions by size."""
+    """Run another checkpoint, show second − first, and list the components by size."""
 
     def __init__(self, state: State, runs: Runs) -> None:
         super().__init__()
@@ -56,7 +70,7 @@ class DifferenceTab(QWidget):
         self._found: _Found | None = None
         self._layer: Image | None = None
         self._at = -1
-        self.regions: list[Region] = []
+        self.components: list[MapComponent] = []
         self.second = QComboBox()
         self.second.setToolTip(
             "The checkpoint to compare with the one of the result. Browse… in the Segment widget "
@@ -77,13 +91,15 @@ class DifferenceTab(QWidget):
         self.threshold.setRange(0.01, 1.0)
         self.threshold.setSingleStep(0.05)
         self.threshold.setValue(0.25)
-        self.threshold.setToolTip("A region is where the difference is at least this, either way.")
-        self.previous = QPushButton("◂ region")
-        self.previous.setToolTip("Go to the region before, which is larger.")
-        self.next = QPushButton("region ▸")
-        self.next.setToolTip("Go to the next region; the largest comes first.")
+        self.threshold.setToolTip(
+            "A component is connected voxels where the difference is at least this, either way."
+        )
+        self.previous = QPushButton("◂ component")
+        self.previous.setToolTip("Go to the component before, which is larger.")
+        self.next = QPushButton("component ▸")
+        self.next.setToolTip("Go to the next component; the largest comes first.")
         self.table = QTableWidget()
-        self.table.setToolTip("The regions. Click one to see it; click a header to sort.")
+        self.table.setToolTip("The components. Click one to see it; click a header to sort.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
         self._arrange()
@@ -164,16 +180,17 @@ class DifferenceTab(QWidget):
         self._list()
 
     def _list(self, _: Any = None) -> None:
-        """Show the difference that is chosen, and list its regions."""
+        """Show the difference that is chosen, and list its components."""
         self._at = -1
-        self.regions = []
+        self.components = []
         if self._found is not None and self.what.currentData() is not None:
             values, geometry = self.what.currentData()
-            self.regions = regions(values, self.threshold.value())[:MOST]
+            self.components = map_components(values, self.threshold.value())[:MOST]
             self._show_layer(values, geometry)
             largest = float(abs(values).max())
+            first, second = self._found.names
             self.message.setText(
-                f"{self._found.names[1]} − {self._found.names[0]}: {len(self.regions)} regions; "
+                f"{second} − {first}: {len(self.components)} components; "
                 f"the largest difference of {self.what.currentText()} is {largest:.2f}."
             )
         fill(self.table, self.rows())
@@ -196,32 +213,32 @@ class DifferenceTab(QWidget):
         shown = layers.show(self._state.viewer, [(values, options, "image")], keep_old=False)
         self._layer = shown[0] if isinstance(shown[0], Image) else None
 
-    def rows(self) -> list[Row]:
-        """Return the regions as a table."""
+    def rows(self) -> list[DifferenceRow]:
+        """Return the components as a table."""
         voxel = None
         if self._found is not None and self.what.currentData() is not None:
             voxel = self.what.currentData()[1].voxel_mm3
-        rows = []
-        for number, region in enumerate(self.regions, 1):
-            row: Row = {
-                "region": number,
-                "sum of |Δ|": region.total,
-                "largest Δ": region.value,
-                "voxels": region.voxels,
-            }
-            if voxel is not None:
-                row["mm³"] = region.voxels * voxel
-            row |= dict(zip("zyx", region.peak, strict=True))
-            rows.append(row)
-        return rows
+        return [
+            DifferenceRow(
+                number=number,
+                total=c.total,
+                value=c.value,
+                voxels=c.voxels,
+                mm3=None if voxel is None else c.voxels * voxel,
+                z=c.peak[0],
+                y=c.peak[1],
+                x=c.peak[2],
+            )
+            for number, c in enumerate(self.components, 1)
+        ]
 
     def _save(self) -> None:
         save(self, "difference.csv", self.rows(), self.message.setText)
 
     def step(self, by: int) -> None:
-        """Go to the next region, or the one before."""
-        if self.regions:
-            self.go_to(min(max(self._at + by, 0), len(self.regions) - 1))
+        """Go to the next component, or the one before."""
+        if self.components:
+            self.go_to(min(max(self._at + by, 0), len(self.components) - 1))
 
     def _clicked(self, row: int, _: int) -> None:
         item = self.table.item(row, 0)
@@ -229,15 +246,15 @@ class DifferenceTab(QWidget):
             self.go_to(int(item.text()) - 1)
 
     def go_to(self, index: int) -> None:
-        """Show a region."""
+        """Show a component."""
         self._at = index
-        region = self.regions[index]
+        component = self.components[index]
         if self._layer is None or self._layer not in self._state.viewer.layers:
             self._show_layer(*self.what.currentData())
-        size = [part.stop - part.start for part in region.box]
+        size = [part.stop - part.start for part in component.box]
         assert self._layer is not None  # noqa: S101  (for the type checker: just shown)
-        go_to(self._state.viewer, self._layer, region.peak, size)
+        go_to(self._state.viewer, self._layer, component.peak, size)
         self.message.setText(
-            f"Region {index + 1} of {len(self.regions)}: {region.voxels} voxels, up to "
-            f"{region.value:+.2f}."
+            f"Component {index + 1} of {len(self.components)}: {component.voxels} voxels, up to "
+            f"{component.value:+.2f}."
         )

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_attn_unet import io
 from napari_attn_unet.errors import ConfigError, RunError
-from napari_attn_unet.gates.inspection import Inspection, write_csv
+from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.io import ome_zarr
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Runs
@@ -31,6 +31,7 @@ from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.results import Result, labels_on
 from napari_attn_unet.prediction import Progress
 from napari_attn_unet.report import figure
+from napari_attn_unet.table import write_csv
 
 
 class ExportTab(QWidget):
@@ -245,10 +246,10 @@ class ExportTab(QWidget):
         out = self._ask_folder("Save everything into")
 
         def steps() -> workers.Steps:
-            from napari_attn_unet.report import export  # noqa: PLC0415  (torch)
+            from napari_attn_unet.report.inspect import write_inspection  # noqa: PLC0415  (torch)
 
             predictor = self._runs.predictor(run)
-            yield from export.write(predictor, run.volume, out, truth=truth, name=name)
+            yield from write_inspection(predictor, run.volume, out, truth=truth, name=name)
             return out
 
         return steps
@@ -258,7 +259,7 @@ class ExportTab(QWidget):
         state = self._state
         about = state.result.provenance if state.result is not None else {}
         source = state.image.source.path if state.image is not None else None
-        parts = ["attn-unet", "attention", str(source or "IMAGE.nii.gz"), "--out", "OUT"]
+        parts = ["attn-unet", "inspect", str(source or "IMAGE.nii.gz"), "--out", "OUT"]
         truth = None if state.truth is None else state.truth.source.path
         if state.truth is not None:
             parts += ["--truth", str(truth or "TRUTH.nii.gz")]

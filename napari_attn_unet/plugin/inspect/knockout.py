@@ -22,7 +22,6 @@ from qtpy.QtWidgets import (
 
 from napari_attn_unet.engine.intervention import KINDS, Intervention
 from napari_attn_unet.errors import RunError
-from napari_attn_unet.gates.inspection import Row
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
@@ -36,7 +35,7 @@ from napari_attn_unet.plugin.results import labels_on
 from napari_attn_unet.prediction import Progress
 
 if TYPE_CHECKING:
-    from napari_attn_unet.gates.knockout import Effect
+    from napari_attn_unet.gates.knockout import Effect, EffectRow
     from napari_attn_unet.prediction import GateMap, Prediction
 
 DIVERGING = Colormap(
@@ -56,7 +55,7 @@ class KnockoutTab(QWidget):
         super().__init__()
         self._state, self._runs = state, runs
         self._base: tuple[Run, Prediction] | None = None
-        self.rows: list[Row] = []
+        self.rows: list[EffectRow] = []
         self.choices: dict[int, tuple[QCheckBox, QComboBox, QDoubleSpinBox]] = {}
         self._grid = QGridLayout()
         self.message = Text()
@@ -197,7 +196,7 @@ class KnockoutTab(QWidget):
 
         return steps
 
-    def _show(self, result: tuple[Run, Effect, list[Row]]) -> None:
+    def _show(self, result: tuple[Run, Effect, list[EffectRow]]) -> None:
         run, effect, rows = result
         self._base = run, effect.base
         self.rows = rows
@@ -221,7 +220,7 @@ class KnockoutTab(QWidget):
 
         return steps
 
-    def _show_all(self, rows: list[Row]) -> None:
+    def _show_all(self, rows: list[EffectRow]) -> None:
         self.rows = rows
         fill(self.table, rows)
 

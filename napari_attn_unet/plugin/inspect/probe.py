@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +18,36 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_attn_unet.gates.inspection import AXES, Row
+from napari_attn_unet.gates.inspection import AXES
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.navigate import camera
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.table import Row, column, text
 
 HINT = "Move the cursor over the image."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointRow(Row):
+    """What lies at a point (z, y, x) in world coordinates.
+
+    Attributes
+    ----------
+    probabilities, coefficients
+        {class: probability} and {gate's level: coefficient}; None outside that layer.
+    label, truth
+        Name of the class, or its number; NaN outside that layer, None without one.
+    """
+
+    z: float = column("z")
+    y: float = column("y")
+    x: float = column("x")
+    intensity: float = column("intensity")
+    probabilities: Mapping[str, float | None] = column("p({key})")
+    label: str | float | None = column("label", None)
+    truth: str | float | None = column("truth", None)
+    coefficients: Mapping[int, float | None] = column("α gate {key}")
 
 
 class ProbeTab(QWidget):
@@ -30,7 +56,7 @@ class ProbeTab(QWidget):
     def __init__(self, state: State) -> None:
         super().__init__()
         self._state = state
-        self.rows: list[Row] = []
+        self.rows: list[PointRow] = []
         self.values = Text()
         self.values.setText(HINT)
         self.pin = QCheckBox("a click pins the point")
@@ -56,36 +82,46 @@ class ProbeTab(QWidget):
         state.dock.append(state.viewer.mouse_move_callbacks, self._moved)
         state.dock.append(state.viewer.mouse_drag_callbacks, self._pressed)
 
-    def row(self, position: tuple[float, ...]) -> Row:
-        """Return what lies at a point in world coordinates; empty outside the image."""
+    def row(self, position: tuple[float, ...]) -> PointRow | None:
+        """Return what lies at a point in world coordinates; None outside the image."""
         state = self._state
         if state.image is None or state.result is None:
-            return {}
+            return None
         intensity = value_at(state.image, position)
         if intensity is None:
-            return {}
-        row: Row = dict(zip(AXES, (float(p) for p in position[-3:]), strict=True))
-        row["intensity"] = intensity
-        for name, layer in state.result.probabilities.items():
-            row[f"p({name})"] = value_at(layer, position)
-        names = state.class_names
-        for name, labels in (("label", state.mask), ("truth", state.truth)):
-            if labels is not None:
-                found = value_at(labels, position)
-                known = found is not None and 0 <= int(found) < len(names)
-                row[name] = names[int(found)] if known and found is not None else found
-        for level, gate in state.result.gates.items():
-            row[f"α gate {level}"] = value_at(gate, position)
-        return row
+            return None
+        z, y, x = (float(p) for p in position[-3:])
+        result = state.result
+        return PointRow(
+            z=z,
+            y=y,
+            x=x,
+            intensity=intensity,
+            probabilities={n: value_at(la, position) for n, la in result.probabilities.items()},
+            label=self._class_at(state.mask, position),
+            truth=self._class_at(state.truth, position),
+            coefficients={n: value_at(gate, position) for n, gate in result.gates.items()},
+        )
+
+    def _class_at(self, layer: Layer | None, position: tuple[float, ...]) -> str | float | None:
+        """Return the class of a point, or its label if that has no name; None without a layer."""
+        if layer is None:
+            return None
+        found = value_at(layer, position)
+        if found is None:
+            return math.nan
+        names = self._state.class_names
+        return names[int(found)] if 0 <= int(found) < len(names) else found
 
     def _moved(self, viewer: Any, _: Any) -> None:
         row = self.row(tuple(viewer.cursor.position))
-        if not row:
+        if row is None:
             self.values.setText(HINT)
             return
-        self.values.setText("\n".join(f"{name}: {_text(v)}" for name, v in row.items()))
+        cells = {title: text(value) for title, value in row.cells().items()}
+        self.values.setText("\n".join(f"{title}: {value}" for title, value in cells.items()))
         # The status line itself belongs to napari's own readout, which would write over ours.
-        viewer.help = "  ".join(f"{k} {_text(v)}" for k, v in row.items() if k not in AXES)
+        viewer.help = "  ".join(f"{k} {v}" for k, v in cells.items() if k not in AXES)
 
     def _pressed(self, viewer: Any, event: Any) -> Any:
         start = np.asarray(event.pos, dtype=float)
@@ -99,14 +135,13 @@ class ProbeTab(QWidget):
     def add(self, position: tuple[float, ...]) -> None:
         """Pin a point in world coordinates."""
         row = self.row(position)
-        if row:
+        if row is not None:
             self.rows.append(row)
             self._points.append(position)
             self._fill()
 
     def _fill(self) -> None:
-        columns = list(dict.fromkeys(key for row in self.rows for key in row))
-        fill(self.table, [{c: row.get(c, "") for c in columns} for row in self.rows])
+        fill(self.table, self.rows)
 
     def _go_to(self, row: int, _: int) -> None:
         viewer, point = self._state.viewer, self._points[row]
@@ -118,9 +153,7 @@ class ProbeTab(QWidget):
         self._fill()
 
     def _save(self) -> None:
-        columns = list(dict.fromkeys(key for row in self.rows for key in row))
-        rows = [{c: row.get(c, "") for c in columns} for row in self.rows]
-        save(self, "points.csv", rows, self.values.setText)
+        save(self, "points.csv", self.rows, self.values.setText)
 
 
 def value_at(layer: Layer, position: tuple[float, ...]) -> float | None:
@@ -131,9 +164,3 @@ def value_at(layer: Layer, position: tuple[float, ...]) -> float | None:
     if any(not 0 <= i < n for i, n in zip(index, data.shape, strict=True)):
         return None
     return float(np.asarray(data[index]))
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

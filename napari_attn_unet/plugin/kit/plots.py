@@ -16,7 +16,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_attn_unet.gates.statistics import Profile
-from napari_attn_unet.scores.comparison import ThresholdCurve
+from napari_attn_unet.scores.thresholds import ThresholdCurve
 
 GATE_COLOURS = ("#1f9ede", "#f28e2b", "#59a14f", "#b07aa1", "#edc948", "#ff9da7")
 """One per gate, finest first; readable on dark and on light."""

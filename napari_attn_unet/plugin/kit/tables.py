@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -17,12 +16,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.errors import AttnUNetError
-from napari_attn_unet.gates.inspection import Row, write_csv
+from napari_attn_unet.table import Row, columns, text, write_csv
 
 
 class _Cell(QTableWidgetItem):
     def __init__(self, value: Any) -> None:
-        super().__init__(short(value))
+        super().__init__(text(value))
         self._value = value
         if isinstance(value, int | float):
             self.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -31,15 +30,6 @@ class _Cell(QTableWidgetItem):
         a, b = self._value, getattr(other, "_value", None)
         numbers = isinstance(a, int | float) and isinstance(b, int | float)
         return bool(a < b) if numbers else str(a) < str(b)
-
-
-def short(value: Any) -> str:
-    """Return a value as a table shows it."""
-    if isinstance(value, float):
-        if math.isnan(value):
-            return "–"
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"  # noqa: PLR2004
-    return "–" if value is None else str(value)
 
 
 def cell(table: QTableWidget, row: int, column: int) -> QTableWidgetItem:
@@ -61,28 +51,61 @@ def header(table: QTableWidget) -> QHeaderView:
     return across
 
 
-def fill(table: QTableWidget, rows: Sequence[Row]) -> None:
-    """Show rows, all with the same columns; a click on a header sorts. None can be edited."""
+def fill(
+    table: QTableWidget, rows: Sequence[Row], *, titles: Sequence[str] = (), missing: str = ""
+) -> None:
+    """Show rows; a click on a header sorts. None can be edited.
+
+    Parameters
+    ----------
+    table, rows
+        What is shown, where.
+    titles
+        Columns to show even if no row has them, after those of the rows.
+    missing
+        Shown in a cell that a row does not have.
+    """
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSortingEnabled(False)
-    columns = list(rows[0]) if rows else []
+    shown = list(dict.fromkeys((*columns(rows), *titles)))
     table.setRowCount(len(rows))
-    table.setColumnCount(len(columns))
-    table.setHorizontalHeaderLabels(columns)
-    for i, row in enumerate(rows):
-        for j, value in enumerate(row.values()):
-            table.setItem(i, j, _Cell(value))
+    table.setColumnCount(len(shown))
+    table.setHorizontalHeaderLabels(shown)
+    for i, cells in enumerate(map(Row.cells, rows)):
+        for j, title in enumerate(shown):
+            table.setItem(i, j, _Cell(cells.get(title, missing)))
     header(table)
     table.setSortingEnabled(True)
 
 
-def save(parent: QWidget, name: str, rows: Sequence[Row], say: Callable[[str], None]) -> str | None:
-    """Ask for a file and write rows into it as CSV; return its path, None if none was written."""
+def save(
+    parent: QWidget,
+    name: str,
+    rows: Sequence[Row],
+    say: Callable[[str], None],
+    *,
+    beside: Mapping[str, Sequence[Row]] | None = None,
+) -> str | None:
+    """Ask for a file and write rows into it as CSV; return its path, None where that failed.
+
+    Parameters
+    ----------
+    parent, name
+        Of the dialog: over what it opens, and the file that it proposes.
+    rows
+        The table.
+    say
+        Told what was saved, or why not.
+    beside
+        {ending: rows} of further files: "slices" goes to FILE_slices.csv.
+    """
     path, _ = QFileDialog.getSaveFileName(parent, "Save the table", name, "CSV (*.csv)")
     if not path:
         return None
     try:
         write_csv(path, rows)
+        for ending, others in (beside or {}).items():
+            write_csv(f"{path.removesuffix('.csv')}_{ending}.csv", others)
     except AttnUNetError as error:
         say(str(error))
         return None

@@ -43,7 +43,9 @@ def start(
         for generator in generators:
             generator.close()
 
-    worker: GeneratorWorker[Any, Any, Any] = create_worker(guarded, _start_thread=False, _ignore_errors=True)
+    worker: GeneratorWorker[Any, Any, Any] = create_worker(
+        guarded, _start_thread=False, _ignore_errors=True
+    )
     worker.yielded.connect(yielded)
     worker.returned.connect(returned)
     worker.errored.connect(errored)

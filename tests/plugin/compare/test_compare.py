@@ -27,6 +27,7 @@ from napari_attn_unet.plugin.inspect import widget as inspect_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.scores.comparison import Comparison
+from napari_attn_unet.table import columns
 from napari_attn_unet.volume import Geometry
 
 WAIT = 60_000
@@ -223,12 +224,12 @@ class TestNumbers:
         ).rows(1.0)
         assert compare.numbers.rows() == expected
         assert texts(compare.numbers.table, 0) == ["front", "back", "all classes as one"]
-        assert compare.numbers.table.item(0, 1).text() == f"{expected[0]['Dice']:.4g}"
+        assert compare.numbers.table.item(0, 1).text() == f"{expected[0].dice:.4g}"
 
     def test_the_tolerance(self, qtbot: QtBot, compare: CompareWidget) -> None:
         compare.numbers.tolerance.setValue(2.5)
         settle(qtbot, compare)
-        assert "surface Dice at 2.5 mm" in compare.numbers.rows()[0]
+        assert "surface Dice at 2.5 mm" in columns(compare.numbers.rows())
 
     def test_markdown_and_csv(
         self, qtbot: QtBot, compare: CompareWidget, tmp_path: Path, monkeypatch: Any
@@ -284,11 +285,11 @@ class TestLive:
         assert after.mask_only == before.mask_only + painted
         errors = compare.viewer.layers["mine · errors"]
         np.testing.assert_array_equal(errors.data[14] == 2, mask.data[14] == 1)
-        assert compare.numbers.rows()[0]["Dice"] == after.dice
-        assert "HD95 (mm)" not in compare.numbers.rows()[0]
+        assert compare.numbers.rows()[0].dice == after.dice
+        assert "HD95 (mm)" not in columns(compare.numbers.rows())
         assert "…" in [compare.numbers.table.item(0, c).text() for c in range(14)]
         settle(qtbot, compare)
-        assert "HD95 (mm)" in compare.numbers.rows()[0]
+        assert "HD95 (mm)" in columns(compare.numbers.rows())
 
     def test_undo_and_data_set_elsewhere_are_noticed(
         self, qtbot: QtBot, compare: CompareWidget, pair: tuple[np.ndarray, np.ndarray]
@@ -509,7 +510,9 @@ class TestSlices:
         path = tmp_path / "slices.csv"
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
         click(qtbot, compare.slices.save)
-        assert len(path.read_text().splitlines()) == 1 + 3 * (16 + 20 + 18)
+        lines = path.read_text().splitlines()
+        assert lines[0] == "axis,slice,class,Dice,mask,truth,wrong"
+        assert len(lines) == 1 + 3 * (16 + 20 + 18)
 
 
 class TestErrors:
@@ -541,7 +544,10 @@ class TestErrors:
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
         click(qtbot, compare.errors.save)
         with path.open(newline="") as file:
-            assert [row["seen"] for row in csv.DictReader(file)] == ["", "yes", ""]
+            rows = list(csv.DictReader(file))
+        assert [row["seen"] for row in rows] == ["", "yes", ""]
+        titles = "#,error,class,voxels,mm³,depth (mm),distance (mm),z,y,x,seen"
+        assert ",".join(rows[0]) == titles
 
     def test_no_error_is_said(self, qtbot: QtBot, compare: CompareWidget) -> None:
         compare.viewer.layers["mine"].data = lobes()

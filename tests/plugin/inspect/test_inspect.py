@@ -262,12 +262,12 @@ def test_the_probe_reads_every_layer(
 ) -> None:
     viewer, probe = inspect.viewer, inspect.probe
     row = probe.row((8.0, 5.2, 6.7))
-    assert row["intensity"] == pytest.approx(float(viewer.layers["brain"].data[4, 5, 7]))
-    assert row["label"] == ("background", "one", "two")[viewer.layers["brain · mask"].data[4, 5, 7]]
+    assert row.intensity == pytest.approx(float(viewer.layers["brain"].data[4, 5, 7]))
+    assert row.label == ("background", "one", "two")[viewer.layers["brain · mask"].data[4, 5, 7]]
     for level, gate in inspect.gates.gates.items():
         index = tuple(i >> level for i in (4, 5, 7))
-        assert row[f"α gate {level}"] == pytest.approx(float(gate.data[index]))
-    assert probe.row((-5.0, 0.0, 0.0)) == {}
+        assert row.coefficients[level] == pytest.approx(float(gate.data[index]))
+    assert probe.row((-5.0, 0.0, 0.0)) is None
     viewer.cursor.position = (8.0, 5.0, 7.0)
     for callback in viewer.mouse_move_callbacks:
         callback(viewer, None)
@@ -278,7 +278,8 @@ def test_the_probe_reads_every_layer(
     path = tmp_path / "p.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
     probe.save.click()
-    assert "α gate 2" in path.read_text()
+    titles = "z,y,x,intensity,label,α gate 1,α gate 2"
+    assert path.read_text(encoding="utf-8").splitlines()[0] == titles
     probe.clear.click()
     assert probe.table.rowCount() == 0
 
@@ -327,14 +328,19 @@ def test_agreement_fills_the_table_and_saves(
     click(qtbot, inspect.agreement.task.button)
     wait(qtbot, inspect.agreement.task)
     assert inspect.agreement.message.text() == ""
-    detectors = {r["detector"] for r in inspect.agreement.rows}
+    detectors = {r.detector for r in inspect.agreement.rows}
     assert "gate 1, random weights" in detectors
-    assert {r["class"] for r in inspect.agreement.rows} == {"any", "one", "two"}
+    assert {r.class_name for r in inspect.agreement.rows} == {"any", "one", "two"}
     path = tmp_path / "a.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
     inspect.agreement.save.click()
     assert len(path.read_text().splitlines()) == 1 + len(inspect.agreement.rows)
-    assert (tmp_path / "a_slices.csv").is_file()
+    slices = tmp_path / "a_slices.csv"
+    assert slices.is_file()
+    slices.unlink()
+    slices.mkdir()  # cannot be written: said, not raised
+    inspect.agreement.save.click()
+    assert "a_slices.csv cannot be written" in inspect.agreement.message.text()
 
 
 def test_knock_out_shows_what_changed(qtbot: QtBot, inspect: InspectWidget) -> None:
@@ -448,7 +454,7 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     assert len((tmp_path / "profile.csv").read_text().splitlines()) == 1 + 21 + 18 + 17
     export.copy.click()
     command = QApplication.clipboard().text()
-    assert command.startswith("attn-unet attention IMAGE.nii.gz")
+    assert command.startswith("attn-unet inspect IMAGE.nii.gz")
     assert "tiny.safetensors" in command
 
 
@@ -462,7 +468,7 @@ def test_rerun_writes_everything(
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(out))
     click(qtbot, inspect.export.again.button)
     wait(qtbot, inspect.export.again)
-    assert "attn-unet attention" in inspect.export.message.text()
+    assert "attn-unet inspect" in inspect.export.message.text()
     mask = nibabel.load(out / "mask.nii.gz").get_fdata().T
     np.testing.assert_array_equal(mask, inspect.viewer.layers["brain · mask"].data)
     for name in ("gates", "profile", "agreement", "agreement_slices", "gradcam", "knockout"):
@@ -481,26 +487,28 @@ def test_a_second_checkpoint(
     layer = viewer.layers["brain · hippocampus − tiny"]
     gate = inspect.gates.gates[1]
     np.testing.assert_allclose(layer.extent.world, gate.extent.world)
-    first = tab.regions[0]
+    first = tab.components[0]
     assert abs(layer.data[first.peak]) >= 0.05
     tab.next.click()
     world = layer.data_to_world(first.peak)
     np.testing.assert_allclose(camera(viewer).center[-2:], world[-2:])
     assert abs(viewer.dims.point[0] - world[0]) <= 1  # half a slice
-    assert "Region 1 of" in tab.message.text()
-    if len(tab.regions) > 1:
+    assert "Component 1 of" in tab.message.text()
+    if len(tab.components) > 1:
         tab.next.click()
-        assert "Region 2 of" in tab.message.text()
+        assert "Component 2 of" in tab.message.text()
         tab.previous.click()
-        assert "Region 1 of" in tab.message.text()
-    item = tab.table.visualItemRect(tab.table.item(len(tab.regions) - 1, 0))
-    tab.table.cellClicked.emit(len(tab.regions) - 1, 0)
+        assert "Component 1 of" in tab.message.text()
+    item = tab.table.visualItemRect(tab.table.item(len(tab.components) - 1, 0))
+    tab.table.cellClicked.emit(len(tab.components) - 1, 0)
     assert item.isValid()
-    assert f"Region {len(tab.regions)} of" in tab.message.text()
+    assert f"Component {len(tab.components)} of" in tab.message.text()
     path = tmp_path / "difference.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
     tab.save.click()
-    assert len(path.read_text().splitlines()) == 1 + len(tab.regions)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "component,sum of |Δ|,largest Δ,voxels,mm³,z,y,x"
+    assert len(lines) == 1 + len(tab.components)
     tab.what.setCurrentText("gate 2")
     np.testing.assert_allclose(layer.extent.world, inspect.gates.gates[2].extent.world)
     viewer.layers.remove(layer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,35 @@ from napari_attn_unet import io
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.gates import knockout
 from napari_attn_unet.gates.gradcam import seg_grad_cam
-from napari_attn_unet.gates.inspection import Inspection, Row, write_csv
+from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.gates.statistics import rank_correlation
 from napari_attn_unet.prediction import Prediction, Progress, Result, Steps, relay
 from napari_attn_unet.report import figure
+from napari_attn_unet.table import Row, column, write_csv
 from napari_attn_unet.volume import Volume
 
-TABLES = ("gates", "profile", "agreement", "agreement_slices")
 STAGES = ("segment", "random weights", "Grad-CAM", "knock-out")
 
 
-def write(  # noqa: PLR0913  (each is named by its caller)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrelationRow(Row):
+    """How alike a gate's map and the Grad-CAM of a class on the same grid are.
+
+    Attributes
+    ----------
+    level
+        Of the features that Grad-CAM explains: one below the gate's.
+    correlation
+        Spearman's.
+    """
+
+    class_name: str = column("class")
+    level: int = column("level")
+    gate: str = column("gate")
+    correlation: float = column("rank correlation")
+
+
+def write_inspection(  # noqa: PLR0913  (each is named by its caller)
     predictor: Predictor,
     volume: Volume,
     out: Path,
@@ -34,6 +54,10 @@ def write(  # noqa: PLR0913  (each is named by its caller)
     knockouts: bool = True,
 ) -> Steps[Inspection]:
     """Segment a volume and write mask, gates' maps, tables and a figure; yield progress.
+
+    It writes what the widget shows: gates.csv, profile.csv, agreement.csv, agreement_slices.csv,
+    gradcam.csv with its maps, knockout.csv and figure.png, beside what `io.write_prediction`
+    writes.
 
     Parameters
     ----------
@@ -49,6 +73,20 @@ def write(  # noqa: PLR0913  (each is named by its caller)
         Share of the voxels, in percent, whose overlap with the structure is counted.
     gradcam, knockouts
         Whether to write gradcam.csv with its maps, and knockout.csv.
+
+    Returns
+    -------
+    Inspection
+        What the tables were made of.
+
+    Raises
+    ------
+    FileError
+        If something cannot be written.
+    MemoryLimitError
+        If the memory limit is too small, which it is for Grad-CAM first.
+    ShapeError
+        If the truth lies on another grid.
     """
     stages = [s for s, on in zip(STAGES, (True, True, gradcam, knockouts), strict=True) if on]
 
@@ -69,7 +107,7 @@ def write(  # noqa: PLR0913  (each is named by its caller)
     )
     random = yield from stage("random weights", knockout.random_gates(predictor, volume))
     classes: list[int | None] = [None, *inspection.labels()]
-    tables: dict[str, list[Row]] = {
+    tables: dict[str, Sequence[Row]] = {
         "gates": inspection.statistics_rows(),
         "profile": [r for c in classes for a in range(3) for r in inspection.profile_rows(a, c)],
         "agreement": [r for c in classes for r in inspection.agreement_rows(c, top, random)],
@@ -93,9 +131,9 @@ def write(  # noqa: PLR0913  (each is named by its caller)
 
 def _gradcam(
     predictor: Predictor, volume: Volume, prediction: Prediction, out: Path
-) -> Steps[list[Row]]:
+) -> Steps[list[CorrelationRow]]:
     """Write the Grad-CAM maps of every class and level; return their correlation with the gates."""
-    rows: list[Row] = []
+    rows: list[CorrelationRow] = []
     classes = list(enumerate(prediction.classes))[1:]
     for label, (name, _) in classes:
         for gate in prediction.gates:
@@ -112,11 +150,11 @@ def _gradcam(
             path = out / f"gradcam_{name.replace(' ', '_')}_level{level}.nii.gz"
             io.write(path, cam.coefficients, cam.geometry, prediction.metadata)
             rows.append(
-                {
-                    "class": name,
-                    "level": level,
-                    "gate": gate.name,
-                    "rank correlation": rank_correlation(cam.coefficients, gate.coefficients),
-                }
+                CorrelationRow(
+                    class_name=name,
+                    level=level,
+                    gate=gate.name,
+                    correlation=rank_correlation(cam.coefficients, gate.coefficients),
+                )
             )
     return rows

@@ -1,0 +1,224 @@
+"""What several commands share: options, reading, and a run beside a progress bar."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Callable, Generator, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from napari_attn_unet.errors import ConfigError, ShapeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_attn_unet.engine.predictor import Predictor
+    from napari_attn_unet.network.card import Card
+    from napari_attn_unet.report.cases import CaseResult, Report
+    from napari_attn_unet.report.pairs import Pair
+    from napari_attn_unet.volume import Volume
+
+Result = TypeVar("Result")
+_BYTES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+
+
+# --- options ------------------------------------------------------------------------------------
+def add_run_options(command: argparse.ArgumentParser) -> None:
+    """Add what every command that runs a checkpoint takes."""
+    command.add_argument(
+        "--checkpoint", default="hippocampus", help="file or name (default: %(default)s)"
+    )
+    add_machine_options(command)
+
+
+def add_machine_options(command: argparse.ArgumentParser) -> None:
+    """Add on what, and within how much memory, a network runs."""
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda:0, mps")
+    command.add_argument("--precision", default="f32", choices=("f32", "bf16"))
+    command.add_argument(
+        "--memory-limit",
+        type=parse_bytes,
+        metavar="SIZE",
+        help="such as 2GB; default: 60%% of free",
+    )
+
+
+def add_evaluation_options(command: argparse.ArgumentParser) -> None:
+    """Add what every command that evaluates takes."""
+    command.add_argument(
+        "--tolerance",
+        type=number_in(0, math.inf),
+        default=1.0,
+        metavar="MM",
+        help="of the surface Dice, in the unit of the masks (default: 1)",
+    )
+    command.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: one per processor)"
+    )
+    command.add_argument("--no-pictures", action="store_true", help="a smaller report, sooner")
+
+
+def parse_bytes(text: str) -> int:
+    """Return a size in bytes: "2GB" -> 2_000_000_000."""
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([kmgt]?)b?", text.strip().lower())
+    if not match:
+        msg = f"{text!r} is no size; write it like 2GB or 500MB."
+        raise argparse.ArgumentTypeError(msg)
+    size = int(float(match[1]) * _BYTES[match[2]])
+    if size < _BYTES["m"]:
+        msg = f"{text!r} is {size:,} bytes, too little for any run; write it like 2GB or 500MB."
+        raise argparse.ArgumentTypeError(msg)
+    return size
+
+
+def number_in(low: float, high: float, *, above: bool = False) -> Callable[[str], float]:
+    """Return a reader of a number between two bounds; `above` leaves the lower one out."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or (above and value == low):
+            bounds = f"from {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+            msg = f"a number {bounds} is needed, not {text!r}."
+            raise argparse.ArgumentTypeError(msg)
+        return value
+
+    return read
+
+
+# --- reading ------------------------------------------------------------------------------------
+def predictor_of(options: argparse.Namespace, checkpoint: str | None = None) -> Predictor:
+    """Return the predictor that the options ask for, of another checkpoint if one is given."""
+    from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415  (torch: starts slow)
+
+    source = options.checkpoint if checkpoint is None else checkpoint
+    return Predictor(source, options.device, options.precision, options.memory_limit)
+
+
+def advise(card: Card, volume: Volume) -> None:
+    """Warn where an image is far larger than those that a checkpoint was trained on."""
+    note = card.larger_than_seen(volume.shape, volume.geometry.spacing_mm)
+    if note is not None:
+        print(f"{volume.name}: {note}: crop it to the region first.", file=sys.stderr)
+
+
+def read_one(path: Path, predictor: Predictor) -> Volume:
+    """Read one volume for a predictor; warn where it is far larger than those trained on.
+
+    Raises
+    ------
+    ShapeError
+        If the file holds a series.
+    """
+    from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    (volume, *more) = io.read(path, predictor.checkpoint.config.in_channels)
+    if more:
+        msg = f"{path.name} is a series of {len(more) + 1} volumes; give one volume."
+        raise ShapeError(msg)
+    advise(predictor.checkpoint.card, volume)
+    return volume
+
+
+def read_truth(path: Path | None, volume: Volume) -> npt.NDArray[np.integer[Any]] | None:
+    """Read labels and bring them onto the grid (Z, Y, X) of a volume; None stays None."""
+    from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet.volume import onto_grid  # noqa: PLC0415
+
+    if path is None:
+        return None
+    labels, geometry = io.read_labels(path)
+    there = onto_grid(labels, geometry, volume.geometry, volume.shape)
+    if there is not labels:
+        print(
+            f"{path.name} lies on another grid {labels.shape} than {volume.name} {volume.shape}: "
+            "each voxel takes the nearest label.",
+            file=sys.stderr,
+        )
+    return there
+
+
+# --- runs ---------------------------------------------------------------------------------------
+def driven(
+    steps: Generator[Any, Any, Result],
+    name: str,
+    share: Callable[[Any], float] = attrgetter("done"),
+) -> Result:
+    """Drive a run to its end beside a progress bar; return what it returns.
+
+    Parameters
+    ----------
+    steps
+        The run.
+    name
+        Stands before the bar.
+    share
+        How much is done, 0 to 1, of what the run yields.
+    """
+    from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    from napari_attn_unet.prediction import finish  # noqa: PLC0415
+
+    with tqdm(
+        total=100, desc=name, bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    ) as bar:
+        result = finish(steps, lambda progress: bar.update(100 * share(progress) - bar.n))
+        bar.update(100 - bar.n)
+    return result
+
+
+def evaluated(  # noqa: PLR0913  (each is named by its caller)
+    pairs: Sequence[Pair],
+    classes: Sequence[str],
+    options: argparse.Namespace,
+    *,
+    title: str,
+    about: dict[str, str],
+    failed: Sequence[CaseResult] = (),
+) -> Report:
+    """Evaluate pairs beside a progress bar.
+
+    Parameters
+    ----------
+    pairs, classes
+        From `find_pairs`.
+    options
+        Those of `add_evaluation_options`.
+    title, about
+        Of the report.
+    failed
+        Cases that were no pair.
+    """
+    from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
+
+    from napari_attn_unet.report.cases import Report  # noqa: PLC0415
+    from napari_attn_unet.report.evaluation import evaluate_pairs  # noqa: PLC0415
+
+    if options.workers is not None and options.workers < 1:
+        msg = f"--workers needs a number from 1, but got {options.workers}."
+        raise ConfigError(msg)
+    steps = evaluate_pairs(
+        pairs,
+        classes,
+        options.tolerance,
+        workers=options.workers,
+        pictures=not options.no_pictures,
+    )
+    cases = sorted(tqdm(steps, total=len(pairs), desc=title), key=lambda case: case.name)
+    return Report((*cases, *failed), title, about)
+
+
+def tell_failures(report: Report, prefix: str = "") -> None:
+    """Print what could not be evaluated, and what could not be drawn, on stderr."""
+    for case in report.failed:
+        print(f"{prefix}{case.name}: {case.error}", file=sys.stderr)
+    for case in report.good:
+        if case.picture_error:
+            print(f"{prefix}{case.name}: no picture: {case.picture_error}", file=sys.stderr)

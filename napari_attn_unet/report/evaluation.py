@@ -1,0 +1,163 @@
+"""Masks against truths, case by case: read, compared, and the worst slice drawn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from functools import partial
+from io import BytesIO
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_attn_unet import io
+from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.gates.inspection import Inspection
+from napari_attn_unet.prediction import ClassInfo
+from napari_attn_unet.report import figure
+from napari_attn_unet.report.cases import CaseResult, Report
+from napari_attn_unet.report.pairs import Pair, find_pairs
+from napari_attn_unet.scores.comparison import Comparison
+from napari_attn_unet.scores.matching import labels_in, match, relabel
+from napari_attn_unet.volume import onto_grid
+
+
+def evaluate(  # noqa: PLR0913  (each is named by its caller)
+    masks: str | Path,
+    truths: str | Path,
+    *,
+    images: str | Path | None = None,
+    tolerance: float = 1.0,
+    workers: int | None = 1,
+    pictures: bool = False,
+) -> Report:
+    """Compare masks with truths of the same names; a bad pair does not stop the others.
+
+    Parameters
+    ----------
+    masks, truths, images
+        Files or folders; see `find_pairs`.
+    tolerance
+        Of the surface Dice, in the unit of the masks' geometry (mm, or voxels without one).
+    workers, pictures
+        See `evaluate_pairs`. With several workers, call it under `if __name__ == "__main__"`.
+
+    Returns
+    -------
+    Report
+        Cases sorted by name, then the masks without a truth; `Report.failed` tells the reasons.
+
+    Raises
+    ------
+    ConfigError
+        If there is no pair at all.
+    DatasetError
+        If `truths` is a dataset.json that cannot be used.
+    """
+    pairs, alone, classes = find_pairs(masks, truths, images)
+    cases = evaluate_pairs(pairs, classes, tolerance, workers=workers, pictures=pictures)
+    failed = [CaseResult(name, error=reason) for name, reason in alone.items()]
+    about = {"predictions": str(masks), "truths": str(truths)}
+    return Report((*sorted(cases, key=lambda case: case.name), *failed), "Evaluation", about)
+
+
+def evaluate_pairs(
+    pairs: Sequence[Pair],
+    classes: Sequence[str] = (),
+    tolerance: float = 1.0,
+    *,
+    workers: int | None = None,
+    pictures: bool = False,
+) -> Iterator[CaseResult]:
+    """Evaluate pairs on several processes; yield each as it is done.
+
+    Parameters
+    ----------
+    pairs, classes
+        From `find_pairs`.
+    tolerance
+        Of the surface Dice, in the geometry's unit.
+    workers
+        How many processes; None takes one per processor, 1 takes none of their own.
+    pictures
+        Whether to draw the worst slice of each.
+    """
+    count = min(workers or os.cpu_count() or 1, len(pairs))
+    one = partial(evaluate_case, classes=classes, tolerance=tolerance, picture=pictures)
+    if count <= 1:
+        yield from map(one, pairs)
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        try:
+            futures = {pool.submit(one, pair): pair for pair in pairs}
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenExecutor as error:  # a process was killed, for its memory perhaps
+                    yield CaseResult(futures[future].name, error=f"Not finished: {error}")
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def evaluate_case(
+    pair: Pair, classes: Sequence[str] = (), tolerance: float = 1.0, *, picture: bool = False
+) -> CaseResult:
+    """Evaluate one pair; what is wrong with it is told in the result, not raised."""
+    try:
+        mask, place = io.read_labels(pair.mask)
+        truth, there = io.read_labels(pair.truth)
+        truth = onto_grid(truth, there, place, mask.shape)
+        about = io.read_about(pair.mask)
+        names: Sequence[str] = [c[0] for c in about["classes"]] if about is not None else classes
+        matching = match(_named(mask, names), _named(truth, classes or names))
+        comparison = Comparison(*relabel(mask, truth, matching), place, matching.classes)
+        worst = next(iter(comparison.worst_slices(0, None)), None)
+        rows = tuple(comparison.rows(tolerance))
+    except Exception as error:
+        return CaseResult(pair.name, error=_reason(error))
+    drawn, failure = b"", ""
+    if picture:
+        try:
+            drawn = _draw(pair, comparison, worst)
+        except Exception as error:  # the numbers stand without it
+            failure = _reason(error)
+    return CaseResult(pair.name, rows, worst, drawn, picture_error=failure)
+
+
+def _reason(error: Exception) -> str:
+    """Return an error in words; one that nobody raised on purpose with its kind."""
+    return str(error) if isinstance(error, AttnUNetError) else f"{type(error).__name__}: {error}"
+
+
+def _named(labels: npt.NDArray[Any], names: Sequence[str]) -> dict[int, str | None]:
+    """Return the values that occur or that have a name."""
+    known: dict[int, str | None] = dict(enumerate(names))
+    return dict.fromkeys(labels_in(labels)) | known
+
+
+def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
+    """Return the worst slice as PNG; the middle of the truth where nothing is wrong."""
+    image = np.zeros(comparison.mask.shape, np.float32)
+    if pair.image is not None:
+        volume = io.read(pair.image)[0]
+        grid, shape = comparison.geometry, comparison.mask.shape
+        image = onto_grid(np.asarray(volume.data[0]), volume.geometry, grid, shape)
+    inspection = Inspection(
+        image,
+        comparison.geometry,
+        [],
+        comparison.mask,
+        comparison.truth,
+        comparison.classes,
+    )
+    place = index if index is not None else figure.busiest(inspection, 0, 1)[0]
+    style = figure.Style(
+        colours=[ClassInfo.numbered(i, n).colour for i, n in enumerate(comparison.classes)]
+    )
+    buffer = BytesIO()
+    figure.draw(inspection, 0, [place], style).savefig(buffer, format="png", dpi=90)
+    return buffer.getvalue()

@@ -1,0 +1,82 @@
+"""A table: typed inside, titles and text only where a person or a script reads it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_attn_unet.errors import FileError
+from napari_attn_unet.table import Row, column, columns, markdown, text, write_csv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fruit(Row):
+    name: str = column("fruit")
+    weight: float = column("weight ({unit})")
+    parts: Mapping[str, float] = column("share of {key}")
+    eaten: int | None = column("eaten", None)
+    unit: str
+
+
+APPLE = Fruit(
+    name="apple", weight=1234.5678, parts={"peel": 0.1, "core": np.float32(0.2)}, unit="g"
+)
+PEAR = Fruit(name="pear", weight=math.nan, parts={"peel": math.inf}, eaten=3, unit="g")
+
+
+def test_titles_name_other_fields_and_what_is_none_is_not_shown() -> None:
+    assert list(APPLE.cells()) == ["fruit", "weight (g)", "share of peel", "share of core"]
+    assert APPLE.titles() == {"name": "fruit", "weight": "weight (g)"}
+    assert PEAR.titles()["eaten"] == "eaten"
+
+
+def test_columns_are_those_of_all_rows() -> None:
+    assert columns([APPLE, PEAR]) == [*APPLE.cells(), "eaten"]
+    assert columns([]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.123456, "0.1235"),
+        (1234.5, "1,234"),
+        (np.float32(0.5), "0.5"),
+        (math.nan, "–"),
+        (None, "–"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (12345, "12345"),
+        ("zero", "zero"),
+    ],
+)
+def test_numbers_are_short(value: object, shown: str) -> None:
+    assert text(value) == shown
+
+
+def test_markdown() -> None:
+    assert markdown([]) == ""
+    assert markdown([APPLE, PEAR]).splitlines() == [
+        "| fruit | weight (g) | share of peel | share of core | eaten |",
+        "| --- | --- | --- | --- | --- |",
+        "| apple | 1,235 | 0.1 | 0.2 | – |",
+        "| pear | – | ∞ | – | 3 |",
+    ]
+
+
+def test_a_file_keeps_six_digits_and_leaves_cells_empty(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "fruit.csv"
+    write_csv(path, [APPLE, PEAR])
+    assert path.read_bytes().decode().split("\r\n") == [
+        "fruit,weight (g),share of peel,share of core,eaten",
+        "apple,1234.57,0.1,0.2,",
+        "pear,,inf,,3",
+        "",
+    ]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="cannot be written"):
+        write_csv(tmp_path / "file" / "fruit.csv", [APPLE])
