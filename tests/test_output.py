@@ -10,6 +10,13 @@ from napari_attn_unet import output
 from napari_attn_unet.errors import FileError
 
 
+def write_half(path: Path, error: BaseException) -> None:
+    """Write something, then fail."""
+    with output.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
 def test_what_is_written_takes_the_place_of_what_was(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.txt"
     for text in ("old", "new"):
@@ -34,13 +41,8 @@ def test_where_writing_fails_the_old_file_stays_and_nothing_else(
     path = tmp_path / "a.txt"
     path.write_text("old")
 
-    def write() -> None:
-        with output.replacing(path) as temporary:
-            temporary.write_text("half")
-            raise error
-
     with pytest.raises((FileError, type(error))):
-        write()
+        write_half(path, error)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -48,19 +50,16 @@ def test_where_writing_fails_the_old_file_stays_and_nothing_else(
 def test_an_error_of_the_system_is_told_with_the_path(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with pytest.raises(FileError, match=r"a\.txt cannot be written: disk full.*another place"):
-        with output.replacing(path):
-            raise OSError("disk full")  # noqa: EM101
+        write_half(path, OSError("disk full"))
     assert not path.exists()
     (tmp_path / "taken").write_text("x")
     with pytest.raises(FileError, match="cannot be written"):
-        with output.replacing(tmp_path / "taken" / "a.txt"):
-            pytest.fail("there is nowhere to write to")
+        write_half(tmp_path / "taken" / "a.txt", AssertionError("there is nowhere to write to"))
 
 
 def test_words_that_were_found_already_stay(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="^the header is wrong$"):
-        with output.replacing(tmp_path / "a.txt"):
-            raise FileError("the header is wrong")  # noqa: EM101
+    with pytest.raises(FileError, match=r"^the header is wrong$"):
+        write_half(tmp_path / "a.txt", FileError("the header is wrong"))
 
 
 def test_an_output_folder_is_made_with_those_above_it(tmp_path: Path) -> None:

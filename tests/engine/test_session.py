@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def test_out_of_memory_asks_for_less_every_time(
     monkeypatch.setattr(engine, "evaluate", scarce)
     drive(Predictor(tiny_checkpoint()).steps(volume))
     assert len(needed) == 4
-    assert all(later < earlier for earlier, later in zip(needed, needed[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(needed))
 
 
 def test_a_closed_session_holds_nothing(volume: Volume) -> None:
