@@ -111,6 +111,20 @@ def test_a_closed_session_holds_nothing(volume: Volume) -> None:
     assert session.has_kept
 
 
+def test_a_cancelled_run_holds_nothing_half_made(volume: Volume) -> None:
+    session = Predictor(tiny_checkpoint()).session(volume, axis=0, keep="gates")
+    steps = session.run()
+    while next(steps).gate is None:
+        pass
+    assert session._kept is not None
+    features = weakref.ref(session._kept.features)
+    steps.close()
+    gc.collect()
+    assert features() is None
+    drive(session.run())
+    assert session.has_kept
+
+
 def test_a_plane_that_is_sent_is_one_of_the_volume_whatever_its_axes() -> None:
     data = np.random.default_rng(0).normal(size=(1, 18, 18, 60))
     limit = evaluation_bytes(TINY, (60, 18, 18), Plan(0, 1, 4), 4)
