@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from napari_attn_unet import phantom
 from napari_attn_unet.errors import ShapeError
@@ -33,6 +33,26 @@ def test_intensity_alone_does_not_tell_the_lobes_apart(seed: int) -> None:
     volume, truth = phantom.make((48, 48, 48), seed)
     front, back = (float(volume.data[0][truth == k].mean()) for k in (1, 2))
     assert front == pytest.approx(back, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_front_lobe_has_the_finer_grain(seed: int) -> None:
+    volume, truth = phantom.make((48, 48, 48), seed)
+    steps = np.abs(np.diff(volume.data[0].astype(float), axis=0))
+    front, back = (
+        steps[(truth[1:] == label) & (truth[:-1] == label)].mean()
+        for label in (phantom.CLASSES.index("front lobe"), phantom.CLASSES.index("back lobe"))
+    )
+    assert front > 1.5 * back
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_look_alikes_are_as_bright_as_the_lobes_and_no_truth(seed: int) -> None:
+    volume, truth = phantom.make((48, 48, 48), seed)
+    smooth = gaussian_filter(volume.data[0], 2)
+    bright = smooth > 0.9 * np.median(smooth[truth > 0])
+    others = bright & ~binary_dilation(truth > 0, iterations=3)
+    assert others.sum() > 0.5 * (truth > 0).sum()
 
 
 def test_a_volume_too_small_is_refused() -> None:

@@ -147,6 +147,7 @@ class Session:
                 self._kept = None
             elif self._kept is None or not self.has_kept:
                 self._kept = _Kept(Features(self.keep), plan.axis)
+            kept = self._kept
             collected = Collected(checkpoint, self.volume, self.frame, request, group)
             try:
                 yield from self._evaluate(request, plan, axis, collected, message)
@@ -157,6 +158,10 @@ class Session:
                 self._kept = None
             else:
                 break
+            finally:
+                # Half made, it is of no use to a further run, but large.
+                if self._kept is kept and not self.has_kept:
+                    self._kept = None
         return collected.prediction(plan, str(self.predictor.device), self.predictor.precision)
 
     def _evaluate(

@@ -7,7 +7,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from napari_attn_unet.engine.preprocessing import prepare
+from napari_attn_unet.engine.preprocessing import prepare, statistics
 from napari_attn_unet.errors import AttnUNetError
 from napari_attn_unet.network.card import PreprocessingSpec
 from napari_attn_unet.volume import Geometry, Volume
@@ -86,3 +86,45 @@ def test_a_ramp_survives_resampling_and_back() -> None:
     np.testing.assert_allclose(
         prepared.frame.restore(np.asarray(prepared.data))[0][4:-4], ramp[4:-4], atol=0.02
     )
+
+
+def test_every_channel_is_normalised_by_its_own_numbers() -> None:
+    rng = np.random.default_rng(0)
+    channels = np.stack([rng.normal(5, 2, SHAPE), rng.normal(-300, 40, SHAPE)])
+    data = np.asarray(prepare(Volume(channels), SPEC, channels=2).data)
+    np.testing.assert_allclose(data.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(data.std(axis=(1, 2, 3)), 1, atol=1e-5)
+
+
+def test_numbers_far_from_zero_keep_their_differences() -> None:
+    array = (1e6 + np.arange(210) % 7).astype(np.float32).reshape(1, *SHAPE)
+    mean, deviation = statistics(array)
+    exact = array.astype(np.float64)
+    assert mean == pytest.approx(exact.mean(), rel=1e-12)
+    assert deviation == pytest.approx(exact.std(), rel=1e-9)
+    half = (2000 + np.arange(210) % 7).astype(np.float16).reshape(1, *SHAPE)
+    assert statistics(half)[1] == pytest.approx(half.astype(np.float64).std(), rel=1e-9)
+
+
+@pytest.mark.parametrize("planes", [1, 2, 5])
+def test_a_volume_in_chunks_has_the_numbers_of_the_whole(planes: int) -> None:
+    da = pytest.importorskip("dask.array")
+    array = np.random.default_rng(0).normal(5, 2, size=(1, *SHAPE))
+    lazy = da.from_array(array, chunks=(1, planes, 6, 7))
+    assert statistics(lazy) == pytest.approx((array.mean(), array.std()), rel=1e-12)
+
+
+def test_a_part_is_that_part_of_the_whole_whatever_the_axes() -> None:
+    affine = np.array([[0, 1.5, 0, 3], [0, 0, -1, 20], [-2, 0, 0, 7], [0, 0, 0, 1]], float)
+    array = np.random.default_rng(0).normal(size=(1, *SHAPE))
+    data = prepare(Volume(array, Geometry(affine, "mm")), SPEC).data
+    whole = np.asarray(data)
+    assert data.shape == whole.shape
+    part = (slice(0, 1), slice(1, 4), slice(2, 5), slice(0, 3))
+    np.testing.assert_array_equal(data[part], whole[part])
+
+
+def test_a_card_that_wants_no_normalisation_gets_the_values() -> None:
+    array = np.random.default_rng(0).normal(5, 2, size=(1, *SHAPE)).astype(np.float32)
+    plain = PreprocessingSpec(intensity="none", orientation="as is")
+    np.testing.assert_array_equal(np.asarray(prepare(Volume(array), plain).data), array)

@@ -349,6 +349,32 @@ def test_progress_grows_to_one() -> None:
         done = [e.done for e in evaluate(folded, torch.randn(1, 32, 16, 16).numpy(), plan)]
         assert done == sorted(done)
         assert done[-1] == pytest.approx(1.0)
+        assert done[-2] < 1.0
+
+
+def test_with_kept_features_progress_grows_to_one() -> None:
+    network = network_with_statistics(ModelConfig(channels=CHANNELS))
+    folded = fold(network, torch.device("cpu"), torch.float32)
+    image, features = torch.randn(1, 32, 16, 16).numpy(), Features("gates")
+    list(evaluate(folded, image, Plan(0, 1, 8), features=features))
+    for gate in (1, 2, 3):
+        change = {gate: Intervention("zero")}
+        steps = evaluate(folded, image, Plan(0, 1, 8), features=features, interventions=change)
+        done = [event.done for event in steps]
+        assert done == sorted(done)
+        assert done[-2] < done[-1] == pytest.approx(1.0)
+        assert 1 - done[-2] < 0.5
+
+
+def test_a_run_with_changed_gates_fills_no_features() -> None:
+    network = network_with_statistics(ModelConfig(channels=CHANNELS))
+    folded = fold(network, torch.device("cpu"), torch.float32)
+    features = Features("gates")
+    change = {1: Intervention("zero")}
+    image = torch.randn(1, 16, 16, 16).numpy()
+    list(evaluate(folded, image, Plan(0, 1, 8), features=features, interventions=change))
+    assert not features.is_filled
+    assert not features.alpha
 
 
 def test_stepping_leaves_the_callers_gradients_on() -> None:

@@ -16,6 +16,7 @@ from napari_attn_unet.gates import knockout
 from napari_attn_unet.gates.gradcam import seg_grad_cam
 from napari_attn_unet.network.checkpoint import Checkpoint
 from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.prediction import ClassInfo, Prediction
 from napari_attn_unet.scores.metrics import dice
 from napari_attn_unet.volume import Geometry, Volume
 
@@ -126,3 +127,13 @@ def test_grad_cam_refuses_what_it_cannot_do(volume: Volume) -> None:
         seg_grad_cam(checkpoint(), volume, label=3, level=1)
     with pytest.raises(MemoryLimitError, match="all at once"):
         seg_grad_cam(checkpoint(), volume, label=1, level=1, memory_limit=1000)
+
+
+def test_changed_voxels_tell_which_label_they_have_now() -> None:
+    before = np.array([[[0, 1, 2, 1, 0]]], np.uint8)
+    after = np.array([[[0, 0, 1, 1, 2]]], np.uint8)
+    classes = tuple(ClassInfo.numbered(i, name) for i, name in enumerate("abc"))
+    base, changed = (Prediction(m, Geometry.from_spacing(), classes) for m in (before, after))
+    effect = knockout.Effect({1: Intervention("zero")}, base, changed)
+    assert effect.changed_voxels.tolist() == [[[0, 1, 2, 0, 3]]]
+    assert effect.changed_voxels.dtype == np.uint8

@@ -159,6 +159,25 @@ def test_gradient_magnitude_finds_an_edge() -> None:
     assert edges[..., 1:3].min() > 5 * edges[..., 0].max()
 
 
+@pytest.mark.parametrize("level", [1, 2])
+def test_the_edge_yardstick_is_a_mean_not_a_sum(level: int) -> None:
+    """A ramp is as steep everywhere, also where a voxel of the map meets few of the image."""
+    shape = (13, 15, 17)
+    ramp = 3.0 * np.arange(17) * np.ones(shape)
+    cover = Cover(gate(level, shape), GEOMETRY, shape)
+    edges = statistics.gradient_magnitude(ramp, cover)
+    assert edges.shape == cover.values.shape
+    np.testing.assert_allclose(edges[..., 2:-2], 3, rtol=1e-3)
+
+
+def test_entropy_is_a_share_of_the_largest_possible() -> None:
+    one = np.zeros(8)
+    one[3] = 0.4
+    assert statistics.statistics(one).entropy == pytest.approx(0)
+    half = np.array([0.5] * 4 + [0.0] * 4)
+    assert statistics.statistics(half).entropy == pytest.approx(2 / 3)  # 2 bits of 3
+
+
 def test_rank_correlation_is_spearmans() -> None:
     a = RNG.random((3, 4, 5))
     assert statistics.rank_correlation(a, np.exp(a)) == pytest.approx(1)

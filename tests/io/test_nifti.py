@@ -12,7 +12,7 @@ import pytest
 
 from napari_attn_unet import io, output
 from napari_attn_unet.errors import FileError
-from napari_attn_unet.volume import Geometry
+from napari_attn_unet.volume import Geometry, Volume
 
 SHAPE = (5, 6, 7)
 TURN = np.array([[0.9, -0.2, 0.1], [0.25, 1.1, -0.1], [-0.05, 0.15, 2.0]])  # oblique and sheared
@@ -96,3 +96,99 @@ def test_an_output_folder_that_is_a_file_is_told_before_the_work(tmp_path: Path)
             np.zeros((3, 3, 3), np.uint8),
             Geometry.from_spacing((1, 1, 1), unit="mm"),
         )
+
+
+@pytest.mark.parametrize(
+    ("unit", "on_file", "in_file"),
+    [
+        ("mm", "mm", 1.0),
+        ("um", "micron", 1.0),
+        ("m", "meter", 1.0),
+        ("cm", "mm", 10.0),
+        ("nm", "mm", 1e-6),
+    ],
+)
+def test_a_voxel_has_its_size_in_whatever_unit_is_written(
+    unit: str, on_file: str, in_file: float, tmp_path: Path
+) -> None:
+    geometry = Geometry.from_spacing((3, 2, 4), (1, 0, 0), unit)
+    io.write(tmp_path / "a.nii", np.zeros(SHAPE, np.uint8), geometry)
+    header = nibabel.load(tmp_path / "a.nii").header
+    assert header.get_xyzt_units()[0] == on_file
+    assert header.get_zooms() == pytest.approx((4 * in_file, 2 * in_file, 3 * in_file))
+    (back,) = io.read(tmp_path / "a.nii")
+    assert geometry.spacing_mm is not None
+    assert back.geometry.spacing_mm == pytest.approx(geometry.spacing_mm)
+
+
+def test_a_file_without_a_unit_is_in_mm(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(np.zeros(SHAPE, np.uint8), np.diag((2, 3, 4, 1)))
+    image.header.set_xyzt_units("unknown")
+    nibabel.save(image, tmp_path / "a.nii")
+    assert io.read(tmp_path / "a.nii")[0].geometry.spacing_mm == pytest.approx((4, 3, 2))
+
+
+def source_with(tmp_path: Path, **fields: object) -> Volume:
+    """A volume from a file with a header of its own."""
+    image = nibabel.Nifti1Image(
+        np.arange(210, dtype=np.int16).reshape(SHAPE), np.diag((2, 3, 4, 1))
+    )
+    for key, value in fields.items():
+        image.header[key] = value
+    if "scl_slope" in fields:
+        image.header.set_slope_inter(fields["scl_slope"], fields.get("scl_inter", 0))
+    nibabel.save(image, tmp_path / "source.nii")
+    return io.read(tmp_path / "source.nii")[0]
+
+
+def test_what_an_image_s_values_meant_says_nothing_of_a_mask(tmp_path: Path) -> None:
+    volume = source_with(tmp_path, cal_min=100, cal_max=900, scl_slope=0.5, scl_inter=7)
+    assert volume.data.max() == pytest.approx(209 * 0.5 + 7)
+    mask = (np.arange(210).reshape(volume.shape) % 3).astype(np.uint8)
+    io.write(tmp_path / "mask.nii", mask, volume.geometry, volume.metadata)
+    header = nibabel.load(tmp_path / "mask.nii").header
+    assert (float(header["cal_min"]), float(header["cal_max"])) == (0, 0)
+    assert header.get_slope_inter() in ((1, 0), (None, None))
+    np.testing.assert_array_equal(io.read(tmp_path / "mask.nii")[0].data[0], mask)
+
+
+@pytest.mark.parametrize("codes", [(0, 0), (1, 0), (0, 1), (2, 1)])
+def test_a_coarser_map_of_a_file_lies_where_it_does_whatever_its_codes(
+    codes: tuple[int, int], tmp_path: Path
+) -> None:
+    image = nibabel.Nifti1Image(np.zeros((6, 8, 10), np.uint8), np.diag((2.0, 3, 4, 1)))
+    affine = np.diag((2.0, 3, 4, 1))
+    affine[:3, 3] = (5, -6, 7)
+    image.set_sform(affine, codes[0])
+    image.set_qform(affine, codes[1])
+    nibabel.save(image, tmp_path / "in.nii")
+    (volume,) = io.read(tmp_path / "in.nii")
+    coarse = volume.geometry.coarsened(2)
+    io.write(tmp_path / "gate.nii", np.zeros((5, 4, 3), np.float32), coarse, volume.metadata)
+    (gate,) = io.read(tmp_path / "gate.nii")
+    np.testing.assert_allclose(gate.geometry.affine, coarse.affine, atol=1e-5)
+    io.write(
+        tmp_path / "mask.nii", np.zeros((10, 8, 6), np.uint8), volume.geometry, volume.metadata
+    )
+    header = nibabel.load(tmp_path / "mask.nii").header
+    assert (int(header["sform_code"]), int(header["qform_code"])) == codes
+
+
+def test_numbers_that_nifti_readers_do_not_take_keep_their_values(tmp_path: Path) -> None:
+    values = np.arange(210).reshape(SHAPE) * 1000
+    for dtype, on_disk in ((np.int64, np.int32), (np.uint64, np.int32), (np.float16, np.float32)):
+        array = (values % 2048).astype(dtype) if dtype is np.float16 else values.astype(dtype)
+        io.write(tmp_path / "a.nii", array, Geometry.from_spacing(unit="mm"))
+        assert nibabel.load(tmp_path / "a.nii").get_data_dtype() == on_disk
+        np.testing.assert_array_equal(io.read(tmp_path / "a.nii")[0].data[0], array)
+    io.write(tmp_path / "a.nii", values > 50_000, Geometry.from_spacing(unit="mm"))
+    assert nibabel.load(tmp_path / "a.nii").get_data_dtype() == np.uint8
+
+
+def test_the_byte_order_of_a_file_is_none_of_the_arrays(tmp_path: Path) -> None:
+    big = nibabel.Nifti1Header(endianness=">")
+    values = np.arange(210, dtype=">i2").reshape(SHAPE)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4), big), tmp_path / "a.nii")
+    (volume,) = io.read(tmp_path / "a.nii")
+    assert volume.data.dtype.isnative
+    np.testing.assert_array_equal(volume.data[0].T, values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,8 @@ def test_what_is_saved_is_what_loads(tiny: Checkpoint, tmp_path: Path) -> None:
     loaded = checkpoint.load(tmp_path / "a.safetensors")
     assert loaded.card == read_card(tmp_path / "a.safetensors")
     assert loaded.card.classes == tiny.card.classes
-    assert len(loaded.sha256) == 64
+    assert loaded.sha256 == hashlib.sha256((tmp_path / "a.safetensors").read_bytes()).hexdigest()
+    assert loaded.path == tmp_path / "a.safetensors"
     for key, value in tiny.state.items():
         assert torch.equal(loaded.state[key], value)
 
@@ -59,6 +62,7 @@ def test_weights_that_do_not_fit_are_named(tiny: Checkpoint, tmp_path: Path) -> 
     for key, value, word in (
         ("head.weight", torch.ones(5, 5, 1, 1, 1), r"another shape in head.weight \(5, 5"),
         ("head.bias", torch.tensor([0.0, float("nan")]), "NaN"),
+        ("head.bias", torch.tensor([0.0, float("inf")]), "infinite"),
         ("stranger", torch.ones(1), "unknown stranger"),
         ("head.bias", None, "lacks head.bias"),
     ):
@@ -70,6 +74,20 @@ def test_weights_that_do_not_fit_are_named(tiny: Checkpoint, tmp_path: Path) -> 
         Checkpoint(tiny.card, state).save(path)
         with pytest.raises(CheckpointError, match=word):
             checkpoint.load(path)
+
+
+def test_a_class_without_a_name_or_a_name_without_a_class_is_refused(
+    tiny: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.safetensors"
+    for classes in (tiny.card.classes[:1], (*tiny.card.classes, ClassInfo.numbered(2, "more"))):
+        Checkpoint(replace(tiny.card, classes=classes), tiny.state).save(path)
+        with pytest.raises(CheckpointError, match=f"names {len(classes)} classes.*has 2"):
+            checkpoint.load(path)
+
+
+def test_a_checkpoints_network_is_ready_for_evaluation(tiny: Checkpoint) -> None:
+    assert not any(module.training for module in tiny.network().modules())
 
 
 class Trap:

@@ -76,6 +76,29 @@ def test_softmax_coefficients_sum_to_one() -> None:
         torch.testing.assert_close(gate.sum(dim=(1, 2, 3, 4)), torch.ones(2))
 
 
+def test_a_uniform_softmax_map_passes_everything() -> None:
+    gate = AttentionGate(2, 3, "softmax", "batch").eval()
+    x, g = torch.randn(1, 2, 4, 4, 4), torch.zeros(1, 3, 2, 2, 2)
+    torch.nn.init.zeros_(gate.theta.weight)
+    weighed, alpha = gate(x, g)
+    torch.testing.assert_close(alpha, torch.full((1, 1, 2, 2, 2), 1 / 8))
+    torch.testing.assert_close(weighed, x)
+
+
+def test_a_volume_is_padded_at_its_far_ends_only() -> None:
+    torch.manual_seed(0)
+    network = AttentionUNet(ModelConfig(channels=SMALL)).eval()
+    x = torch.randn(1, 1, 13, 16, 21)
+    padded = torch.zeros(1, 1, 16, 16, 24)
+    padded[:, :, :13, :, :21] = x
+    with torch.no_grad():
+        small, large = network(x), network(padded)
+    torch.testing.assert_close(small.logits, large.logits[:, :, :13, :, :21])
+    for level, gate in small.gates.items():
+        z, y, x_ = map_size((13, 16, 21), level)
+        torch.testing.assert_close(gate, large.gates[level][:, :, :z, :y, :x_])
+
+
 def test_gates_start_near_pass_through() -> None:
     torch.manual_seed(0)
     gates = AttentionUNet().eval()(torch.randn(1, 1, 16, 16, 16)).gates

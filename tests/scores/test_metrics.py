@@ -120,6 +120,20 @@ def test_objects_by_hand() -> None:
     assert metrics.objects(mask, truth) == metrics.Objects(found=1, missed=2, spurious=1)
 
 
+def test_voxels_that_touch_at_a_corner_are_one_object() -> None:
+    truth = np.zeros((6, 6, 6), bool)
+    truth[1, 1, 1] = truth[2, 2, 2] = truth[3, 3, 2] = True
+    assert metrics.objects(truth, truth) == metrics.Objects(1, 0, 0)
+    assert metrics.objects(~truth & False, truth) == metrics.Objects(0, 1, 0)
+
+
+def test_a_surface_ends_at_the_border_of_the_volume() -> None:
+    everything = np.ones((4, 5, 6), bool)
+    surface = metrics.surface(everything)
+    assert not surface[1:-1, 1:-1, 1:-1].any()
+    assert surface.sum() == 4 * 5 * 6 - 2 * 3 * 4
+
+
 def test_classes_from_one_confusion_matrix() -> None:
     rng = np.random.default_rng(0)
     mask, truth = rng.integers(0, 4, (2, 9, 8, 7))

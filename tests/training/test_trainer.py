@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,11 @@ from napari_attn_unet import io
 from napari_attn_unet.errors import DatasetError
 from napari_attn_unet.io import open_dataset
 from napari_attn_unet.network import checkpoint
+from napari_attn_unet.network.card import PreprocessingSpec
+from napari_attn_unet.training import trainer
 from napari_attn_unet.training.augmentation import augment
 from napari_attn_unet.training.config import TrainingConfig
+from napari_attn_unet.training.data import Case, load_cases
 from napari_attn_unet.training.losses import dice_cross_entropy
 from napari_attn_unet.training.trainer import train
 from napari_attn_unet.volume import Geometry
@@ -68,6 +73,48 @@ def test_a_resume_file_of_another_run_is_refused(folder: Path, tmp_path: Path) -
     other = TrainingConfig(epochs=3, batch_size=2, patch=(16, 16, 16), base=4, levels=2)
     with pytest.raises(DatasetError, match="other cases or settings"):
         list(train(dataset, other, tmp_path / "a.safetensors"))
+    fewer = replace(dataset, cases=dataset.cases[:-1])
+    with pytest.raises(DatasetError, match="other cases or settings"):
+        list(train(fewer, CONFIG, tmp_path / "a.safetensors"))
+
+
+def test_what_is_held_out_is_never_trained_on_and_alone_is_scored(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = open_dataset(folder)
+    training, held_out = ({case.name for case in part} for part in dataset.split(0.2, 0))
+    trained, scored = set(), set()
+    step, validate = trainer._Run.step, trainer._validate
+
+    def watched(self: Any, batch: list[Case], generator: torch.Generator) -> float:
+        trained.update(case.name for case in batch)
+        return step(self, batch, generator)
+
+    def watched_too(checkpoint: Any, cases: list[Case], *rest: Any) -> Any:
+        scored.update(case.name for case in cases)
+        return validate(checkpoint, cases, *rest)
+
+    monkeypatch.setattr(trainer._Run, "step", watched)
+    monkeypatch.setattr(trainer, "_validate", watched_too)
+    for _ in train(dataset, CONFIG, tmp_path / "a.safetensors"):
+        pass
+    assert trained == training
+    assert scored == held_out
+
+
+def test_what_is_written_is_the_average_of_the_weights(folder: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(folder)
+    config = replace(CONFIG, ema=0.75)
+    (*cases,) = load_cases(dataset.cases, dataset, PreprocessingSpec())
+    run = trainer._Run(dataset, config, tmp_path / "a.safetensors", len(cases))
+    generator, key = torch.Generator().manual_seed(0), "head.weight"
+    average: torch.Tensor | None = None
+    for _ in range(3):
+        run.step(cases[:2], generator)
+        now = run.network.state_dict()[key].clone()
+        average = now if average is None else 0.75 * average + 0.25 * now
+        torch.testing.assert_close(run.checkpoint().state[key], average)
+    assert not torch.equal(average, now)
 
 
 def test_the_split_repeats_and_does_not_overlap(folder: Path) -> None:

@@ -1,0 +1,159 @@
+"""Voxels keep their place in the world: units, orientations, crops, other grids."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+
+from napari_attn_unet.errors import ShapeError, VolumeError
+from napari_attn_unet.volume import Geometry, Orientation, Volume, onto_grid, unit_symbol
+
+SHAPE = (4, 5, 6)
+EVERY_ORIENTATION = [
+    Orientation(axes, flips)  # type: ignore[arg-type]
+    for axes in permutations(range(3))
+    for flips in product((False, True), repeat=3)
+]
+PERMUTED = np.array([[0, 0, -3.0, 9], [0.5, 0, 0, -2], [0, 2.0, 0, 4], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("unit", "mm"),
+    [("km", 1e6), ("m", 1000), ("cm", 10), ("mm", 1), ("um", 0.001), ("nm", 0.000001)],
+)
+def test_a_length_in_mm_is_that_of_its_unit(unit: str, mm: float) -> None:
+    geometry = Geometry.from_spacing((2, 3, 4), unit=unit)
+    assert geometry.spacing_mm == pytest.approx((2 * mm, 3 * mm, 4 * mm), rel=1e-12)
+    assert geometry.voxel_mm3 == pytest.approx(24 * mm**3, rel=1e-12)
+
+
+def test_without_a_unit_nothing_is_said_in_mm() -> None:
+    geometry = Geometry.from_spacing((2, 3, 4))
+    assert geometry.spacing_mm is None
+    assert geometry.voxel_mm3 is None
+    assert geometry.length_unit == "voxels"
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"), [("micron", "um"), ("µm", "um"), ("metre", "m"), ("furlong", "pixel")]
+)
+def test_a_unit_is_known_by_all_its_names(name: str, symbol: str) -> None:
+    assert unit_symbol(name) == symbol
+
+
+def test_spacing_and_direction_are_those_of_the_array_axes() -> None:
+    geometry = Geometry(PERMUTED, "mm")
+    assert geometry.spacing == pytest.approx((0.5, 2, 3))
+    np.testing.assert_allclose(geometry.direction, [[0, 0, -1], [1, 0, 0], [0, 1, 0]])
+
+
+def test_a_coarser_grid_begins_at_the_same_corner() -> None:
+    fine = Geometry(PERMUTED, "mm")
+    coarse = fine.coarsened(4)
+    corner = (-0.5, -0.5, -0.5, 1)
+    np.testing.assert_allclose(coarse.affine @ corner, fine.affine @ corner)
+    np.testing.assert_allclose(coarse.affine @ (0, 0, 0, 1), fine.affine @ (1.5, 1.5, 1.5, 1))
+    assert coarse.unit == "mm"
+
+
+def test_a_crop_stays_where_it_was() -> None:
+    array = np.arange(120).reshape(1, *SHAPE)
+    volume = Volume(array, Geometry(PERMUTED, "mm"), "scan", {"kept": 1})
+    crop = volume.cropped((1, 0, 2), (3, 4, 6))
+    np.testing.assert_array_equal(crop.data, array[:, 1:3, 0:4, 2:6])
+    np.testing.assert_allclose(
+        crop.geometry.affine @ (0, 0, 0, 1), volume.geometry.affine @ (1, 0, 2, 1)
+    )
+    assert (crop.name, crop.metadata) == ("scan", {"kept": 1})
+
+
+@pytest.mark.parametrize("change", EVERY_ORIENTATION)
+def test_an_orientation_undone_is_none(change: Orientation) -> None:
+    array = np.arange(120).reshape(SHAPE)
+    turned = change.apply(array)
+    np.testing.assert_array_equal(change.inverse.apply(turned), array)
+    assert change.inverse.inverse == change
+
+
+@pytest.mark.parametrize("change", EVERY_ORIENTATION)
+def test_a_reoriented_voxel_keeps_its_place_in_the_world(change: Orientation) -> None:
+    array, geometry = np.arange(120).reshape(SHAPE), Geometry(PERMUTED)
+    turned, there = change.apply(array), geometry.oriented(change, SHAPE)
+    for index in ((0, 0, 0), (1, 2, 3), tuple(n - 1 for n in turned.shape)):
+        world = there.affine @ (*index, 1)
+        source = np.linalg.solve(geometry.affine, world)[:3].round().astype(int)
+        assert array[tuple(source)] == turned[index]
+
+
+@pytest.mark.parametrize("change", EVERY_ORIENTATION)
+def test_a_box_holds_the_same_voxels_once_reoriented(change: Orientation) -> None:
+    array = np.arange(120).reshape(SHAPE)
+    box = (slice(0, 2), slice(1, 4), slice(3, 5))
+    there = change.apply_to_box(box, SHAPE)
+    np.testing.assert_array_equal(change.apply(array)[there], change.apply(array[box]))
+
+
+@pytest.mark.parametrize("change", EVERY_ORIENTATION)
+def test_canonical_axes_point_along_the_world(change: Orientation) -> None:
+    turn = np.array([[0.95, -0.2, 0.1], [0.2, 0.95, -0.1], [-0.1, 0.1, 0.98]])  # oblique
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ change.index_affine(SHAPE)[:3, :3] @ np.diag((2, 1, 3))
+    geometry = Geometry(affine)
+    canonical = geometry.oriented(Orientation.to_canonical(affine), SHAPE)
+    direction = canonical.direction
+    assert (np.diag(direction) > 0.9).all()
+
+
+def test_labels_on_a_finer_grid_are_those_nearest() -> None:
+    labels = np.arange(1, 25).reshape(2, 3, 4)
+    source = Geometry.from_spacing((2, 2, 2), (1, 1, 1), "mm")
+    fine = source.regridded((0.5, 0.5, 0.5), (0, 0, 0))
+    result = onto_grid(labels, source, fine, (4, 6, 8))
+    np.testing.assert_array_equal(result, labels.repeat(2, 0).repeat(2, 1).repeat(2, 2))
+
+
+def test_labels_that_were_cropped_tightly_lose_nothing() -> None:
+    """Within half a voxel of the border there is a nearest voxel; beyond, there is none."""
+    labels = np.full((2, 2, 2), 7)
+    source = Geometry.from_spacing((1, 1, 1), unit="mm")
+    target = Geometry.from_spacing((0.3, 1, 1), (-0.9, 0, 0), "mm")
+    result = onto_grid(labels, source, target, (9, 2, 2))
+    centres = -0.9 + 0.3 * np.arange(9)
+    inside = (centres > -0.5) & (centres < 1.5)
+    np.testing.assert_array_equal(result[:, 0, 0], np.where(inside, 7, 0))
+
+
+def test_a_grid_within_the_outer_half_of_a_voxel_overlaps() -> None:
+    source = Geometry.from_spacing((1, 1, 1))
+    target = Geometry.from_spacing((0.1, 1, 1), (-0.4, 0, 0))
+    assert (onto_grid(np.ones((2, 2, 2)), source, target, (3, 2, 2)) == 1).all()
+
+
+def test_labels_elsewhere_are_refused() -> None:
+    source = Geometry.from_spacing((1, 1, 1))
+    for away in ((-3.6, 0, 0), (0, 1.6, 0)):
+        target = Geometry.from_spacing((1, 1, 1), away)
+        with pytest.raises(VolumeError, match="do not overlap"):
+            onto_grid(np.ones((2, 2, 2)), source, target, (3, 2, 2))
+
+
+def test_labels_in_another_unit_are_refused_unless_one_is_unknown() -> None:
+    labels = np.ones((2, 2, 2))
+    mm, um, unknown = (Geometry.from_spacing(unit=unit) for unit in ("mm", "um", "pixel"))
+    with pytest.raises(VolumeError, match="in um, the image on one in mm"):
+        onto_grid(labels, um, mm, (2, 2, 2))
+    assert onto_grid(labels, unknown, mm, (2, 2, 2)).all()
+    assert onto_grid(labels, mm, unknown, (2, 2, 2)).all()
+
+
+def test_what_is_no_grid_is_refused() -> None:
+    with pytest.raises(VolumeError, match="invertible"):
+        Geometry.from_spacing((1, 0, 1))
+    with pytest.raises(VolumeError, match="finite"):
+        Geometry.from_spacing((1, np.inf, 1))
+    with pytest.raises(ShapeError, match=r"array\[np.newaxis\]"):
+        Volume(np.ones(SHAPE))
+    with pytest.raises(ShapeError, match="at least one voxel"):
+        Volume(np.ones((1, 2, 0, 3)))
