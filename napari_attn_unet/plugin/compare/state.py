@@ -107,6 +107,11 @@ class State:
         self._wanted = matching
         self._counting.now()
 
+    @property
+    def meant(self) -> Matching | None:
+        """The matching that was asked for last, counted by or not yet."""
+        return self._wanted or self.matching
+
     def _prepare_count(self) -> Callable[[], workers.Steps] | None:
         mask, truth, wanted = self.mask, self.truth, self._wanted
         if mask is None or truth is None:
@@ -129,6 +134,7 @@ class State:
 
     def _counted(self, result: tuple[Any, npt.NDArray[Any], Matching, Comparison]) -> None:
         (mask, truth), there, self.matching, self.comparison = result
+        self._wanted = None
         self._moved = there is not truth
         self._arrays = mask, there
         self.rows = self.components = None

@@ -263,7 +263,7 @@ class CompareWidget(QWidget):
                 self.classes.setCellWidget(row, 2, box)
 
     def _mapped(self, side: str, value: int, label: int) -> None:
-        matching = self.state.matching
+        matching = self.state.meant
         if matching is None:
             return
         sides = {"mask": dict(matching.mask), "truth": dict(matching.truth)}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from docks import close_by_its_x, our_docks
 from napari import Viewer
 from napari.layers import Labels, Surface
 from napari.utils.key_bindings import KeyBinding
@@ -153,21 +154,23 @@ class TestChoosing:
             units=("mm",) * 3,
         )
         compare.truth_box.setCurrentText("fine truth")
-        assert "another grid (32, 40, 36)" in compare.message.text()
         settle(qtbot, compare)
+        assert "another grid (32, 40, 36)" in compare.message.text()
         np.testing.assert_array_equal(compare.state.comparison.truth, lobes())
 
     def test_labels_elsewhere_and_other_units_are_errors_in_words(
-        self, compare: CompareWidget
+        self, qtbot: QtBot, compare: CompareWidget
     ) -> None:
         compare.viewer.add_labels(
             lobes(), name="far", translate=(900, 0, 0), scale=(2, 1, 1), units=("mm",) * 3
         )
         compare.truth_box.setCurrentText("far")
+        settle(qtbot, compare)
         assert "overlap" in compare.message.text()
         assert compare.state.comparison is None
         compare.viewer.add_labels(lobes(), name="small", scale=(2, 1, 1), units=("um",) * 3)
         compare.truth_box.setCurrentText("small")
+        settle(qtbot, compare)
         assert "unit" in compare.message.text()
 
     def test_a_truth_from_a_file(
@@ -207,10 +210,11 @@ class TestChoosing:
         assert left.mask_only == ((mask > 0) & (truth == 0)).sum()
 
 
-def test_a_map_of_thousands_of_numbers_is_refused_at_once(compare: CompareWidget) -> None:
+def test_a_map_of_thousands_of_numbers_is_refused(qtbot: QtBot, compare: CompareWidget) -> None:
     many = np.arange(16 * 20 * 18, dtype=np.int32).reshape(16, 20, 18)
     compare.viewer.add_labels(many, name="numbered", scale=(2, 1, 1), units=("mm",) * 3)
     compare.truth_box.setCurrentText("numbered")
+    settle(qtbot, compare)
     assert "numbered objects" in compare.message.text()
     assert compare.classes.rowCount() == 0
 
@@ -429,7 +433,7 @@ class TestByEye:
         assert [(la.name, la.visible) for la in viewer.layers] == before
 
     def test_the_layers_are_given_back_when_another_pair_is_chosen(
-        self, compare: CompareWidget
+        self, qtbot: QtBot, compare: CompareWidget
     ) -> None:
         truth = compare.viewer.layers["truth"]
         colours, opacity = truth.colormap, truth.opacity
@@ -437,6 +441,7 @@ class TestByEye:
         compare.by_eye.errors.click()
         compare.viewer.add_labels(lobes(), name="second truth", scale=(2, 1, 1))
         compare.truth_box.setCurrentText("second truth")
+        settle(qtbot, compare)
         assert (truth.contour, truth.opacity, truth.visible) == (0, opacity, True)
         assert truth.colormap == colours
         assert not compare.viewer.layers["second truth"].visible  # under the errors
@@ -587,7 +592,7 @@ class TestThreshold:
         settle(qtbot, again)
         mask = viewer.layers["brain · mask"].data
         np.testing.assert_array_equal(mask == 1, p[0] >= again.threshold.sliders[0].value())
-        again.closed()
+        viewer.window.remove_dock_widget(again)
         viewer.layers.remove(names[0])
         segmented.threshold.refresh()
         assert segmented.threshold.sliders == []
@@ -679,8 +684,10 @@ def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None
     compare.by_eye.errors.click()
     compare.by_eye.swipe.click()
     compare.tabs.setCurrentIndex(2)
-    viewer.window.remove_dock_widget(compare)
-    compare.closed()
+    compare.errors.table.item(0, 0).setCheckState(Qt.CheckState.Checked)  # seen
+    compare.label_box.setCurrentText("back")
+    (dock,) = our_docks(viewer)
+    close_by_its_x(dock)
     assert [la.name for la in viewer.layers] == ["brain", "mine", "truth"]
     assert (truth.contour, truth.colormap, truth.visible) == (0, colours, True)
     again = CompareWidget(viewer)
@@ -688,3 +695,5 @@ def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None
     settle(qtbot, again)
     assert again.tabs.currentIndex() == 2
     assert again.errors.table.rowCount() == 3
+    assert again.errors.rows()[0].seen == "yes"
+    assert again.label_box.currentText() == "back"
