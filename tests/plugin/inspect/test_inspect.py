@@ -12,6 +12,7 @@ import nibabel
 import numpy as np
 import pytest
 import zarr
+from docks import close_by_its_x, our_docks
 from napari.layers import Labels, Surface
 from napari.utils.action_manager import action_manager
 from napari.utils.key_bindings import KeyBinding
@@ -35,6 +36,11 @@ def click(qtbot: QtBot, button: QWidget) -> None:
 
 def wait(qtbot: QtBot, task: Any) -> None:
     qtbot.waitUntil(lambda: not task.running, timeout=WAIT)
+
+
+def save(qtbot: QtBot, task: Any) -> None:
+    click(qtbot, task.button)
+    wait(qtbot, task)
 
 
 def settle(qtbot: QtBot, inspect: InspectWidget) -> None:
@@ -420,25 +426,24 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     for ending in ("png", "svg", "pdf"):
         path = tmp_path / f"f.{ending}"
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, p=path: (str(p), ""))
-        export.figure.click()
+        save(qtbot, export.figure)
         assert path.stat().st_size > 5000
     export.slices.setText("99")
-    export.figure.click()
+    save(qtbot, export.figure)
     assert "0 to 20" in export.message.text()
     export.slices.setText("")
     film = tmp_path / "f.gif"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(film), ""))
-    click(qtbot, export.film.button)
-    wait(qtbot, export.film)
+    save(qtbot, export.film)
     assert film.is_file()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(tmp_path))
-    export.maps.click()
+    save(qtbot, export.maps)
     gate = nibabel.load(tmp_path / "gate1.nii.gz")
     assert gate.shape == (9, 9, 11)
     np.testing.assert_allclose(np.abs(np.diag(gate.affine)[:3]), (2, 2, 4))
     where = tmp_path / "maps.zarr"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(where), ""))
-    export.zarr.click()
+    save(qtbot, export.zarr)
     image = zarr.open_group(where, mode="r")["gate1"]
     np.testing.assert_array_equal(image["0"], inspect.gates.gates[1].data)
     (about,) = image.attrs["ome"]["multiscales"]
@@ -447,9 +452,9 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     scale, translation = about["datasets"][0]["coordinateTransformations"]
     assert scale["scale"] == [4, 2, 2]
     assert translation["translation"] == [1, 0.5, 0.5]
-    export.zarr.click()
+    save(qtbot, export.zarr)
     assert "does not exist yet" in export.message.text()
-    export.tables.click()
+    save(qtbot, export.tables)
     assert (tmp_path / "gates.csv").is_file()
     assert len((tmp_path / "profile.csv").read_text().splitlines()) == 1 + 21 + 18 + 17
     export.copy.click()
@@ -463,7 +468,7 @@ def test_rerun_writes_everything(
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: "")
     click(qtbot, inspect.export.again.button)
-    assert "no folder" in inspect.export.message.text()
+    assert "no place was chosen" in inspect.export.message.text()
     out = tmp_path / "everything"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(out))
     click(qtbot, inspect.export.again.button)
@@ -566,11 +571,20 @@ def test_removed_and_renamed_layers(qtbot: QtBot, inspect: InspectWidget) -> Non
 def test_closing_and_opening_again(qtbot: QtBot, inspect: InspectWidget) -> None:
     viewer = inspect.viewer
     inspect.tabs.setCurrentIndex(4)
-    viewer.window.remove_dock_widget(inspect)
-    inspect.closed()
+    viewer.add_labels(np.zeros((21, 18, 17), np.uint8), name="other", scale=(2, 1, 1))
+    inspect.truth_box.setCurrentText("other")
+    before = [layer.visible for layer in viewer.layers]
+    inspect.gates.solo(2)
+    inspect.gates.contour.setChecked(True)
+    inspect.grid.setChecked(True)
+    (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
+    close_by_its_x(dock)
+    assert [layer.name for layer in viewer.layers if "gate 2 ≥" in layer.name] == []
+    assert [layer.visible for layer in viewer.layers] == before
     viewer.dims.set_point(0, 4)
     again = InspectWidget(viewer)
     viewer.window.add_dock_widget(again, name="Inspect")
     assert again.tabs.currentIndex() == 4
+    assert again.truth_box.currentText() == "other"
     settle(qtbot, again)
     assert again.gates.table.rowCount() == 2
