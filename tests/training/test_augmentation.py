@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,17 @@ def test_what_comes_in_from_outside_is_background() -> None:
     _, moved = augment(torch.randn(16, 1, 16, 16, 16), label, torch.Generator().manual_seed(1))
     assert set(moved.unique().tolist()) == {0, 1}
     assert (moved[:, 4:12, 4:12, 4:12] == 1).all()
+
+
+def test_a_label_neither_grows_nor_shrinks_but_by_its_scale() -> None:
+    label = torch.zeros(128, 16, 16, 16, dtype=torch.uint8)
+    label[:, 5:11, 5:11, 5:11] = 1
+    image = torch.randn(128, 1, 16, 16, 16)
+    _, moved = augment(image, label, torch.Generator().manual_seed(1))
+    low, high = augmentation.SCALE
+    mean = (math.log(high / low) / (high - low)) ** 3  # of 1 / scale, along three axes
+    expected = augmentation.UNTURNED + (1 - augmentation.UNTURNED) * mean
+    assert float(moved.sum() / label.sum()) == pytest.approx(expected, rel=0.1)
 
 
 @pytest.mark.parametrize("patch", [(8, 8, 8), (24, 24, 24), (8, 24, 16), (12, 14, 16)])
