@@ -11,8 +11,9 @@ import torch
 
 from napari_attn_unet.engine.frame import Frame
 from napari_attn_unet.engine.intervention import Intervention
+from napari_attn_unet.engine.memory import features_bytes
 from napari_attn_unet.engine.plan import Plan
-from napari_attn_unet.engine.planning import plan_run
+from napari_attn_unet.engine.planning import Budget, plan_run
 from napari_attn_unet.engine.preprocessing import Prepared, prepare
 from napari_attn_unet.engine.request import Keep, Request
 from napari_attn_unet.engine.result import Collected
@@ -132,7 +133,7 @@ class Session:
         if self._prepared is None:
             spec, channels = checkpoint.card.preprocessing, checkpoint.config.in_channels
             self._prepared = prepare(self.volume, spec, channels)
-        budget, message = self.predictor.budget(), ""
+        budget, message = self._budget(), ""
         while True:
             plan, keeps = plan_run(
                 checkpoint.config,
@@ -163,6 +164,15 @@ class Session:
                 if self._kept is kept and not self.has_kept:
                     self._kept = None
         return collected.prediction(plan, str(self.predictor.device), self.predictor.precision)
+
+    def _budget(self) -> Budget:
+        """Return what a run may take: of what is free, if no limit is given, and what is kept."""
+        budget = self.predictor.budget()
+        if self.predictor.memory_limit is None and self.has_kept and self.keep is not None:
+            config, size = self.predictor.checkpoint.config, self.frame.shape
+            kept = features_bytes(config, size, budget.itemsize, self.keep)
+            budget = replace(budget, limit=budget.limit + kept)
+        return budget
 
     def _evaluate(
         self, request: Request, plan: Plan, axis: int | None, collected: Collected, message: str

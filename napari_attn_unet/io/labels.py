@@ -30,7 +30,12 @@ def read_labels(path: str | Path) -> tuple[npt.NDArray[np.int32], Geometry]:
     (volume, *more) = read(path)
     values = np.asarray(volume.data[0])
     labels = np.rint(values)
-    if more or not np.array_equal(labels, values) or labels.min() < 0:
+    if (
+        more
+        or not np.isfinite(labels).all()
+        or not np.array_equal(labels, values)
+        or labels.min() < 0
+    ):
         msg = f"{Path(path).name} holds no labels: whole numbers from 0 are needed, in one volume."
         raise ShapeError(msg)
     labels = labels.astype(np.int32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.network.config import MIN_LEVELS
 
 _SPATIAL_AXES = 3
 
@@ -53,6 +54,12 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        if self.levels < MIN_LEVELS or not 0 < self.learning_rate < float("inf"):
+            msg = (
+                f"levels must be at least {MIN_LEVELS} and learning_rate above 0, but got "
+                f"{self.levels} and {self.learning_rate}."
+            )
+            raise ConfigError(msg)
         for name in ("epochs", "batch_size", "base", "validate_every"):
             if getattr(self, name) < 1:
                 msg = f"{name} must be at least 1, but got {getattr(self, name)}."

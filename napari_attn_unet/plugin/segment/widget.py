@@ -182,22 +182,24 @@ class SegmentWidget(SegmentForm):
         if card is None or self.image.value is None:
             return
         try:
-            chosen = self._selection(card)
-            plan, _ = plan_run(
-                ModelConfig.from_dict(card.config),
-                Frame.of(chosen.volumes[0], card.preprocessing),
-                Request(probabilities=self.probabilities.value, region=chosen.region),
-                self._budget(),
-                axis=None if chosen.looking is None else chosen.looking[0],
-                keep="regions" if self.live.value else None,
-            )
-            self.memory_note.setText(f"takes about {in_words(plan.bytes_needed)}")
-            self.memory_note.setToolTip(f"How it will be computed: {plan.description}.")
+            self._tell_need(card, self._selection(card))
         except MemoryLimitError as error:
             self.memory_note.setText(f"too little: needs {in_words(error.least)}")
             self.memory_note.setToolTip(str(error))
         except AttnUNetError as error:  # said in full when the run is started
             self.memory_note.setToolTip(str(error))
+
+    def _tell_need(self, card: Card, chosen: Selection) -> None:
+        plan, _ = plan_run(
+            ModelConfig.from_dict(card.config),
+            Frame.of(chosen.volumes[0], card.preprocessing),
+            Request(probabilities=self.probabilities.value, region=chosen.region),
+            self._budget(),
+            axis=None if chosen.looking is None else chosen.looking[0],
+            keep="regions" if self.live.value else None,
+        )
+        self.memory_note.setText(f"takes about {in_words(plan.bytes_needed)}")
+        self.memory_note.setToolTip(f"How it will be computed: {plan.description}.")
 
     @property
     def _limit(self) -> int | None:

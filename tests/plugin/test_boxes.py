@@ -1,0 +1,68 @@
+"""A box drawn in the viewer is the voxels that it meets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Shapes
+from placed import oblique
+
+from napari_attn_unet.errors import VolumeError
+from napari_attn_unet.plugin.boxes import box, box_around
+from napari_attn_unet.plugin.kit.navigate import plane_on_screen
+from napari_attn_unet.plugin.placement import transforms
+
+
+@pytest.fixture
+def data() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(21, 18, 15)).astype(np.float32)
+
+
+def rectangle(image: Image, low: tuple[float, ...], high: tuple[float, ...]) -> Shapes:
+    """A rectangle drawn on a slice of an image: corners in its voxels, centres at whole numbers."""
+    (z, y, x), (_, b, c) = low, high
+    corners = [(z, y, x), (z, y, c), (z, b, c), (z, b, x)]
+    return Shapes([np.array(corners)], shape_type="rectangle", **transforms(image))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_box_holds_the_voxels_that_its_edges_meet(turned: bool, data: np.ndarray) -> None:
+    image = oblique(data) if turned else Image(data, name="brain", scale=(2, 1, 1))
+    # Voxel 3 reaches from 2.5 to 3.5. From the middle of 3 to the middle of 9, all are met ...
+    start, stop = box(rectangle(image, (10, 3, 4), (10, 9, 8)), image)
+    assert (start[1:], stop[1:]) == ((3, 4), (10, 9))
+    # ... from just within to just within, those alone, and from just beyond, one more.
+    start, stop = box(rectangle(image, (10, 2.51, 3.51), (10, 9.49, 8.49)), image)
+    assert (start[1:], stop[1:]) == ((3, 4), (10, 9))
+    start, stop = box(rectangle(image, (10, 2.49, 3.49), (10, 9.51, 8.51)), image)
+    assert (start[1:], stop[1:]) == ((2, 3), (11, 10))
+
+
+def test_a_flat_box_is_as_deep_as_the_field_of_view_around_its_slice(data: np.ndarray) -> None:
+    image = Image(data, name="brain", scale=(2, 1, 1), units=("mm",) * 3)
+    flat = rectangle(image, (10, 3, 4), (10, 9, 8))
+    start, stop = box(flat, image, depth_mm=(10, 99, 99))  # 5 voxels: 7.5 to 12.5
+    assert (start[0], stop[0]) == (8, 13)
+    start, stop = box(flat, image)  # the mean of 6 and 4 voxels
+    assert (start[0], stop[0]) == (8, 13)
+    start, stop = box(rectangle(image, (1, 3, 4), (1, 9, 8)), image, depth_mm=(10, 9, 9))
+    assert (start[0], stop[0]) == (0, 4)
+
+
+def test_a_box_that_meets_no_voxel_is_refused(data: np.ndarray) -> None:
+    image = Image(data, name="brain")
+    with pytest.raises(VolumeError, match="lies outside 'brain'"):
+        box(rectangle(image, (40, 3, 4), (40, 9, 8)), image)
+    with pytest.raises(VolumeError, match="holds no shape"):
+        box(Shapes(ndim=3, name="empty"), image)
+
+
+def test_a_box_around_what_is_shown_has_its_size(data: np.ndarray) -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(data, name="brain", scale=(2, 1, 1), units=("mm",) * 3)
+    viewer.dims.set_point(0, 20)
+    shapes = box_around(viewer, image, (10, 8, 6))
+    start, stop = box(shapes, image, depth_mm=(10, 8, 6))
+    assert (start, stop) == ((8, 5, 4), (13, 13, 11))
+    assert plane_on_screen(viewer, image) == (0, 10)
