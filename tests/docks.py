@@ -23,7 +23,8 @@ HELPERS = {"contour", "errors", "swipe", "distance", "side by side"}
 
 def our_docks(viewer: Viewer) -> list[QtViewerDockWidget]:
     """The docks that hold a widget of ours."""
-    docks = viewer.window._qt_window.findChildren(QtViewerDockWidget)
+    window = getattr(viewer.window, "_qt_window", None)  # None once the viewer was closed
+    docks = [] if window is None else window.findChildren(QtViewerDockWidget)
     return [dock for dock in docks if _module(dock.inner_widget()).startswith(OURS)]
 
 

@@ -101,8 +101,9 @@ def test_an_error_of_any_type_is_shown(
         def fails(*_: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr(engine, "prepare", fails)
-        run(qtbot, widget)
+        with monkeypatch.context() as patched:
+            patched.setattr(engine, "prepare", fails)
+            run(qtbot, widget)
         assert str(error.args[0]) in widget.result.text()
         assert widget.run.text == "Segment"
 
@@ -324,8 +325,9 @@ def test_a_cancelled_run_leaves_earlier_results_as_they_were(
         if progress.part is not None and widget.running and widget.run.enabled:
             click(qtbot, widget.run)
 
-    monkeypatch.setattr(Preview, "show", cancel)
-    run(qtbot, widget)
+    with monkeypatch.context() as patched:  # what it holds must go before the dock is closed
+        patched.setattr(Preview, "show", cancel)
+        run(qtbot, widget)
     assert list(widget._viewer.layers) == layers
     assert [layer.visible for layer in layers] == visible
     np.testing.assert_array_equal(layers[-1].data, data)
