@@ -96,7 +96,8 @@ def test_inspect_from_the_sample_to_the_table(
     figure = tmp_path / "figure.png"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(figure), ""))
     turn_to(qtbot, inspect.tabs, "Export")
-    qtbot.mouseClick(inspect.export.figure, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(inspect.export.figure.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not inspect.export.figure.running, timeout=WAIT)
     assert figure.stat().st_size > 20_000
 
 
