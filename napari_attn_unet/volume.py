@@ -203,11 +203,6 @@ class Orientation:
         return cls((axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2]))
 
     @property
-    def is_identity(self) -> bool:
-        """Whether nothing changes."""
-        return self.axes == (0, 1, 2) and not any(self.flips)
-
-    @property
     def inverse(self) -> Orientation:
         """The change that undoes this one."""
         axes = tuple(self.axes.index(i) for i in range(3))

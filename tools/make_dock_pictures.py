@@ -12,7 +12,7 @@ from typing import Any
 import napari
 from napari._qt import qt_main_window
 from qtpy.QtCore import QSettings
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 # Private, and for the picture only: the notice about PyQt5 would cover the image.
 qt_main_window.SHOW_QT_WARNING = False
@@ -110,7 +110,8 @@ def inspect_pictures() -> None:
     viewer.reset_view()
     show("Export")
     inspect.export.slices.setText("18, 23, 28")
-    inspect.export.save_figure(out / "inspect-figure.png")
+    QFileDialog.getSaveFileName = lambda *_: (str(out / "inspect-figure.png"), "")
+    click(inspect.export.figure)
     viewer.close()
 
 

@@ -126,21 +126,6 @@ class Objects:
     spurious: int
 
 
-def confusion(
-    mask: npt.NDArray[Any], truth: npt.NDArray[Any], classes: int
-) -> npt.NDArray[np.int64]:
-    """Return how many voxels have label i in the truth and j in the mask, at [i, j].
-
-    Raises
-    ------
-    ShapeError
-        If the arrays differ in shape.
-    """
-    same_shape(mask, truth)
-    pairs = truth.ravel().astype(np.intp) * classes + mask.ravel()
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
 def overlap_of(counts: npt.NDArray[np.int64], labels: Sequence[int]) -> Overlap:
     """Return the overlap of a class, or of several taken as one, from a confusion matrix."""
     inside = np.zeros(len(counts), bool)

@@ -7,20 +7,18 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet, ref
+from weakref import ref
 
 import napari
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QPushButton,
-    QScrollArea,
     QTableWidget,
     QTableWidgetItem,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -35,8 +33,10 @@ from napari_attn_unet.plugin.compare.threshold import ThresholdTab
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.choices import combo, offer, pick
 from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.tables import header
+from napari_attn_unet.plugin.kit.tabs import tabs
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.results import results
@@ -71,8 +71,6 @@ class CompareWidget(QWidget):
         self._settings = Settings("compare")
         self._busy = False
         self._dock = dock = Dock(self, napari_viewer, "compare")
-        self._heard: WeakSet[Layer] = WeakSet()
-        dock.on_close(self._unlisten)
         self.state = State(dock)
         self.mask_box = combo("The mask to be judged.")
         self.truth_box = combo("What it is judged by.")
@@ -92,25 +90,19 @@ class CompareWidget(QWidget):
         self.slices = SlicesTab(self.state)
         self.errors = ErrorsTab(self.state)
         self.threshold = ThresholdTab(self.state)
-        self.tabs = QTabWidget()
-        for tab, name, tip in (
-            (self.numbers, "Numbers", "Overlap, volumes, distances, objects."),
-            (self.slices, "Slices", "Curves over the slices; the worst first."),
-            (self.errors, "Errors", "Connected errors, the largest first."),
-            (self.threshold, "Threshold", "A threshold per class; the mask follows."),
-        ):
-            area = QScrollArea()
-            area.setWidget(tab)
-            area.setWidgetResizable(True)
-            area.setFrameShape(QScrollArea.Shape.NoFrame)
-            self.tabs.setTabToolTip(self.tabs.addTab(area, name), tip)
+        self.tabs = tabs(
+            (
+                (self.numbers, "Numbers", "Overlap, volumes, distances, objects."),
+                (self.slices, "Slices", "Curves over the slices; the worst first."),
+                (self.errors, "Errors", "Connected errors, the largest first."),
+                (self.threshold, "Threshold", "A threshold per class; the mask follows."),
+            ),
+            self._settings,
+        )
         keys.listen(self, dock, KEYS)
         self._arrange()
         self._connect()
-        self._layers_changed()
-        kept = self._settings.value("tab", 0)
-        if str(kept).isdigit() and int(kept) < self.tabs.count():
-            self.tabs.setCurrentIndex(int(kept))
+        self._layers_changed(first=True)
         self._restore()
 
     def _arrange(self) -> None:
@@ -132,29 +124,14 @@ class CompareWidget(QWidget):
         column.addWidget(keys.legend(KEYS))
 
     def _connect(self) -> None:
-        events = self.viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            self._dock.connect(event, self._layers_changed)
-        for layer in self.viewer.layers:
-            self._listen(layer)
+        self._follower = Follower(self._dock, self._layers_changed)
         for box in (self.mask_box, self.truth_box):
             box.currentIndexChanged.connect(self._choose)
         self.label_box.currentIndexChanged.connect(self._label_changed)
         self.open.clicked.connect(self._open)
         self.state.said.connect(self.message.setText)
         self.state.chosen.connect(self._chosen)
-        self.tabs.currentChanged.connect(lambda i: self._settings.keep("tab", i))
         self._dock.on_close(self._remember)
-
-    def _listen(self, layer: Layer) -> None:
-        """Hear of another name."""
-        if layer not in self._heard:
-            self._heard.add(layer)
-            layer.events.name.connect(self._layers_changed)
-
-    def _unlisten(self) -> None:
-        for layer in self._heard:
-            layer.events.name.disconnect(self._layers_changed)
 
     def _remember(self) -> None:
         """Keep what is compared, for when the widget is opened again."""
@@ -184,11 +161,9 @@ class CompareWidget(QWidget):
             self.state.begin(memory["matching"])
 
     # --- what is compared -----------------------------------------------------------------------
-    def _layers_changed(self, event: Any = None) -> None:
+    def _layers_changed(self, *, first: bool = False) -> None:
         if self._busy:
             return
-        if event is not None and event.type == "inserted":
-            self._listen(event.value)
         there = [la for la in self.viewer.layers if _has_labels(la)]
         state = self.state
         mask = state.mask if state.mask in there else self._likely_mask(there)
@@ -201,7 +176,7 @@ class CompareWidget(QWidget):
                 partial(operator.is_, wanted),
             )
         self._busy = False
-        if mask is not state.mask or truth is not state.truth or event is None:
+        if mask is not state.mask or truth is not state.truth or first:
             self._choose()
 
     def _likely_mask(self, there: list[Any]) -> Any:

@@ -6,16 +6,14 @@ import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from weakref import WeakSet, ref
+from weakref import ref
 
 import napari
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QPushButton,
-    QScrollArea,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -33,8 +31,10 @@ from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.choices import combo, offer, pick
 from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
+from napari_attn_unet.plugin.kit.tabs import tabs
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.results import results
 
@@ -69,8 +69,6 @@ class InspectWidget(QWidget):
         self._busy = False
         self._dock = dock = Dock(self, napari_viewer, "inspect")
         self._later = dock.timer(50, self._layers_changed)  # the provenance is set after the data
-        self._heard: WeakSet[Layer] = WeakSet()
-        dock.on_close(self._unlisten)
         self.state = State(dock)
         self.side_by_side_view = SideBySide(napari_viewer)
         dock.on_close(self.side_by_side_view.turn_off)
@@ -93,21 +91,18 @@ class InspectWidget(QWidget):
         self.knockout = KnockoutTab(self.state, self._runs)
         self.difference = DifferenceTab(self.state, self._runs)
         self.export = ExportTab(self.state, self._runs)
-        self.tabs = QTabWidget()
-        for tab, name, tip in (
-            (self.gates, "Gates", "Statistics of every gate; one look for all."),
-            (self.profile, "Profile", "Curves over the slices."),
-            (self.probe, "Probe", "Values under the cursor."),
-            (self.agreement, "Agreement", "How well the maps detect a structure."),
-            (self.knockout, "Knock-out", "Force gates and see what the mask does."),
-            (self.difference, "Second", "A second checkpoint on the same image."),
-            (self.export, "Export", "Figures, films, maps, tables."),
-        ):
-            area = QScrollArea()
-            area.setWidget(tab)
-            area.setWidgetResizable(True)
-            area.setFrameShape(QScrollArea.Shape.NoFrame)
-            self.tabs.setTabToolTip(self.tabs.addTab(area, name), tip)
+        self.tabs = tabs(
+            (
+                (self.gates, "Gates", "Statistics of every gate; one look for all."),
+                (self.profile, "Profile", "Curves over the slices."),
+                (self.probe, "Probe", "Values under the cursor."),
+                (self.agreement, "Agreement", "How well the maps detect a structure."),
+                (self.knockout, "Knock-out", "Force gates and see what the mask does."),
+                (self.difference, "Second", "A second checkpoint on the same image."),
+                (self.export, "Export", "Figures, films, maps, tables."),
+            ),
+            self._settings,
+        )
         keys.listen(self, dock, KEYS)
         self._arrange()
         self._connect()
@@ -128,37 +123,14 @@ class InspectWidget(QWidget):
         column.addWidget(keys.legend(KEYS))
 
     def _connect(self) -> None:
-        events = self.viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            self._dock.connect(event, self._layers_changed)
-        for layer in self.viewer.layers:
-            self._listen(layer)
+        self._follower = Follower(self._dock, self._layers_changed, self._later.start)
         for box in (self.image_box, self.mask_box, self.truth_box):
             box.currentIndexChanged.connect(self._choose)
         self.result_box.currentIndexChanged.connect(self._result_changed)
         self.grid.toggled.connect(self._grid_toggled)
         self.state.failed.connect(self.message.setText)
         self.state.ready.connect(lambda _: self.message.setText(""))
-        self.tabs.currentChanged.connect(lambda i: self._settings.keep("tab", i))
         self._dock.on_close(self._remember)
-
-    def _listen(self, layer: Any) -> None:
-        """Hear of another name, and of a rerun, which gives layers new data in place."""
-        if layer in self._heard:
-            return
-        self._heard.add(layer)
-        layer.events.name.connect(self._layers_changed)
-        if isinstance(layer, Image | Labels):
-            layer.events.data.connect(self._data_set)
-
-    def _unlisten(self) -> None:
-        for layer in self._heard:
-            layer.events.name.disconnect(self._layers_changed)
-            if isinstance(layer, Image | Labels):
-                layer.events.data.disconnect(self._data_set)
-
-    def _data_set(self, _: Any = None) -> None:
-        self._later.start()
 
     def _remember(self) -> None:
         """Keep what is looked at, for when the widget is opened again."""
@@ -172,9 +144,6 @@ class InspectWidget(QWidget):
         )
 
     def _restore(self) -> None:
-        kept = self._settings.value("tab", 0)
-        if str(kept).isdigit() and int(kept) < self.tabs.count():
-            self.tabs.setCurrentIndex(int(kept))
         memory = self._dock.memory
         if "result" not in memory:
             return
@@ -189,11 +158,9 @@ class InspectWidget(QWidget):
         self._choose()
 
     # --- what is looked at ----------------------------------------------------------------------
-    def _layers_changed(self, event: Any = None) -> None:
+    def _layers_changed(self) -> None:
         if self._busy:
             return
-        if event is not None and event.type == "inserted":
-            self._listen(event.value)
         self._busy = True
         found = [result for result in results(self.viewer) if result.gates]
         known = [r.key for r in found]

@@ -1,0 +1,25 @@
+"""Tabs that scroll, and open where they were left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtWidgets import QScrollArea, QTabWidget, QWidget
+
+from napari_attn_unet.plugin.kit.settings import Settings
+
+
+def tabs(pages: Sequence[tuple[QWidget, str, str]], settings: Settings) -> QTabWidget:
+    """Return tabs of (page, name, tooltip); which of them is open is kept in the settings."""
+    result = QTabWidget()
+    for page, name, tip in pages:
+        area = QScrollArea()
+        area.setWidget(page)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        result.setTabToolTip(result.addTab(area, name), tip)
+    kept = str(settings.value("tab", 0))
+    if kept.isdigit() and int(kept) < result.count():
+        result.setCurrentIndex(int(kept))
+    result.currentChanged.connect(lambda i: settings.keep("tab", i))
+    return result
