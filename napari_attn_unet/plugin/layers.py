@@ -268,6 +268,16 @@ def show(viewer: Any, layers: list[LayerData], *, keep_old: bool) -> list[Layer]
     return shown
 
 
+def link_gates(viewer: Any, linked: bool) -> None:
+    """Let all gate layers of a viewer look alike, or each as it is set."""
+    gates = [layer for layer in viewer.layers if "gate" in layer.metadata]
+    attributes = ("visible", "opacity", "colormap", "contrast_limits")
+    if len(gates) > 1:
+        viewer.layers.unlink_layers(gates, attributes)
+        if linked:
+            viewer.layers.link_layers(gates, attributes)
+
+
 def outputs_of(viewer: Any, image: str | None) -> list[Layer]:
     """Return the layers that hold results of an image, by the image's name."""
     return [

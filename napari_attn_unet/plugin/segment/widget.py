@@ -24,10 +24,17 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_at
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.task import Task
-from napari_attn_unet.plugin.kit.workers import Steps
 from napari_attn_unet.plugin.segment.form import MOST_PROBABLE, SegmentForm
 from napari_attn_unet.plugin.segment.preview import Preview
-from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE, Live, Selection, Selector, Wish
+from napari_attn_unet.plugin.segment.wish import (
+    SLICES,
+    WHOLE,
+    Live,
+    Selection,
+    Selector,
+    Wish,
+    find_devices,
+)
 
 if TYPE_CHECKING:
     from napari_attn_unet.prediction import Prediction
@@ -94,7 +101,7 @@ class SegmentWidget(SegmentForm):
         self._layers_changed()
         devices_found = Latest(
             self._dock,
-            lambda: _find_devices,
+            lambda: find_devices,
             self._devices_found,
             lambda error: self._say_failed(f"torch could not be loaded: {error}"),
         )
@@ -348,15 +355,4 @@ class SegmentWidget(SegmentForm):
         self.failed.emit(text)
 
     def _link_gates(self, _: Any = None) -> None:
-        gates = [x for x in self._viewer.layers if "gate" in x.metadata]
-        attributes = ("visible", "opacity", "colormap", "contrast_limits")
-        if len(gates) > 1:
-            self._viewer.layers.unlink_layers(gates, attributes)
-            if self.link.value:
-                self._viewer.layers.link_layers(gates, attributes)
-
-
-def _find_devices() -> Steps:
-    """Return what this machine can compute on; torch is loaded for it, on a thread."""
-    yield None
-    return devices.available_devices()
+        layers.link_gates(self._viewer, self.link.value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Shapes
 
+from napari_attn_unet.engine import devices
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.network.card import Card
 from napari_attn_unet.plugin import boxes, layers
@@ -180,3 +181,9 @@ class Live:
                 region=chosen.region,
             )
         )
+
+
+def find_devices() -> Steps:
+    """Return what this machine can compute on; torch is loaded for it, on a thread."""
+    yield None
+    return devices.available_devices()
