@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image, Shapes
 
 from napari_attn_unet.errors import VolumeError
+from napari_attn_unet.plugin.kit.navigate import to_layer
 from napari_attn_unet.plugin.placement import placement_of, transforms
 
 _SPATIAL = 3
@@ -58,8 +59,7 @@ def box_around(viewer: Any, image: Image, extent_mm: Sequence[float]) -> Shapes:
     data = image.data[0] if image.multiscale else image.data
     size = np.asarray(data.shape[-_SPATIAL:], dtype=float)
     half = np.minimum(np.asarray(extent_mm) / spacing, size) / 2
-    point = np.asarray(viewer.dims.point[-image.ndim :])
-    centre = np.asarray(image.world_to_data(point))
+    centre = to_layer(viewer, image, viewer.dims.point)
     shown = [axis - image.ndim for axis in viewer.dims.displayed[-2:] if axis >= 0]
     shown = [axis for axis in shown if axis >= -_SPATIAL] or [-2, -1]
     corners = np.tile(centre, (4, 1))

@@ -189,15 +189,16 @@ def from_stored(stored: StoredMap) -> list[LayerData]:
 
     A file's direction is not shown, so a map is laid over its image by their grids.
     """
-    placement = as_read(str(stored.provenance.get("image")), stored.image)
+    each = len(stored.classes) if stored.kind == "probabilities" else 1
+    name, series = str(stored.provenance.get("image")), len(stored.volumes) > each
+    placement = as_read(name, stored.image, series=series)
     about = about_prediction(stored.provenance, stored.classes, stored.volumes[0].metadata)
     if stored.kind == "gate":
         return [gate_layer(GateMap(stored.data, stored.geometry, stored.level), placement, about)]
     if stored.kind == "probabilities":
-        classes = len(stored.classes)
-        maps = stored.data.reshape(-1, classes, *stored.data.shape[-_SPATIAL:])
-        series = maps if len(maps) > 1 else maps[0]
-        return probability_layers(series, stored.geometry, placement, about)
+        maps = stored.data.reshape(-1, each, *stored.data.shape[-_SPATIAL:])
+        maps = maps if series else maps[0]
+        return probability_layers(maps, stored.geometry, placement, about)
     mask = stored.data.astype(np.uint8)
     return [mask_layer(mask, stored.geometry, placement, about)]
 

@@ -137,12 +137,15 @@ def _own_scale(placement: Placement, lengths: FloatArray) -> FloatArray:
     return np.asarray(np.diag(upper))
 
 
-def as_read(name: str, geometry: Geometry) -> Placement:
-    """Return where our reader shows an image of a geometry: scaled and moved, not turned."""
-    full = np.diag([*geometry.spacing, 1.0])
-    full[:_SPATIAL, _SPATIAL] = geometry.origin
-    turned = {"rotate": np.eye(_SPATIAL), "shear": np.zeros(_SPATIAL), "affine": np.eye(4)}
-    labels = {"units": (geometry.unit,) * _SPATIAL, "axis_labels": ("z", "y", "x")}
+def as_read(name: str, geometry: Geometry, *, series: bool = False) -> Placement:
+    """Return where our reader shows an image, or a series of them: scaled and moved, not turned."""
+    lead = int(series)
+    n = lead + _SPATIAL
+    full = np.diag([*(1.0,) * lead, *geometry.spacing, 1.0])
+    full[lead:n, n] = geometry.origin
+    turned = {"rotate": np.eye(n), "shear": np.zeros(n * (n - 1) // 2), "affine": np.eye(n + 1)}
+    units = (*("pixel",) * lead, *(geometry.unit,) * _SPATIAL)
+    labels = {"units": units, "axis_labels": (*("t",) * lead, "z", "y", "x")}
     return Placement(name, geometry, full, full, turned, labels)
 
 

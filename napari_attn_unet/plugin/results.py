@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Layer
 
+from napari_attn_unet.plugin.kit.navigate import to_layer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.prediction import GateMap
@@ -73,7 +74,7 @@ def at_time(layer: Layer, viewer: Any) -> npt.NDArray[Any]:
     """Return the (Z, Y, X) array of a layer; of a series, the time point on screen."""
     data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     if layer.ndim > 3:  # noqa: PLR2004
-        place = layer.world_to_data(viewer.dims.point[-layer.ndim :])
+        place = to_layer(viewer, layer, viewer.dims.point)
         for axis in range(layer.ndim - 3):
             data = data[int(np.clip(np.round(place[axis]), 0, data.shape[0] - 1))]
     return np.asarray(data)

@@ -8,14 +8,22 @@ from pathlib import Path
 import dask.array
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from placed import oblique
 
+from napari_attn_unet import io
 from napari_attn_unet.engine.predictor import Predictor
-from napari_attn_unet.errors import ShapeError
-from napari_attn_unet.plugin import layers
+from napari_attn_unet.errors import RunError, ShapeError
+from napari_attn_unet.plugin import contributions, layers
+from napari_attn_unet.plugin.results import results
+from napari_attn_unet.prediction import Prediction
 
 SHAPE = (21, 18, 15)
+PLACES = {
+    "scaled": {"scale": (2, 1, 0.5), "translate": (3, 4, 5), "units": ("mm",) * 3},
+    "series": {"scale": (9, 2, 1, 0.5), "translate": (0, 3, 4, 5), "units": ("s", *("mm",) * 3)},
+}
 
 
 @pytest.fixture
@@ -105,3 +113,86 @@ def test_dask_and_multiscale_layers_give_the_result_of_their_full_array(
 def test_what_is_no_volume_is_refused_in_words(image: Image, word: str) -> None:
     with pytest.raises(ShapeError, match=word):
         layers.to_volumes(image)
+
+
+def made(place: str, data: np.ndarray, checkpoint: Path) -> tuple[ViewerModel, Prediction]:
+    """A viewer with an image and its result, and the prediction that it was made of."""
+    viewer = ViewerModel()
+    if place == "oblique":
+        image = viewer.add_layer(oblique(data))
+    else:
+        data = np.stack([data, data[::-1] * 2]) if place == "series" else data
+        image = viewer.add_image(data, name="brain", rgb=False, **PLACES[place])
+    volumes, placement = layers.to_volumes(image)
+    prediction = Predictor(checkpoint).predict(volumes, probabilities=True)
+    layers.show(viewer, layers.from_prediction(prediction, placement), keep_old=False)
+    return viewer, prediction
+
+
+def shown(viewer: ViewerModel) -> Prediction:
+    (result,) = results(viewer)
+    return layers.to_prediction(result)
+
+
+def assert_same(one: Prediction, other: Prediction) -> None:
+    np.testing.assert_array_equal(one.mask, other.mask)
+    assert one.classes == other.classes
+    assert one.provenance == other.provenance
+    pairs = [(one, other), *zip(one.gates, other.gates, strict=True)]
+    for a, b in pairs:
+        np.testing.assert_allclose(a.geometry.affine, b.geometry.affine, atol=1e-5)
+        assert a.geometry.unit == b.geometry.unit
+    for gate, same in zip(one.gates, other.gates, strict=True):
+        assert gate.level == same.level
+        np.testing.assert_array_equal(gate.coefficients, same.coefficients)
+    # The background's is what the others leave.
+    np.testing.assert_array_equal(
+        one.probabilities[..., 1:, :, :, :], other.probabilities[..., 1:, :, :, :]
+    )
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize("place", ["scaled", "oblique", "series"])
+def test_a_prediction_comes_back_from_its_layers(
+    data: np.ndarray, tiny_checkpoint_path: Path, place: str
+) -> None:
+    viewer, prediction = made(place, data, tiny_checkpoint_path)
+    assert_same(shown(viewer), prediction)
+
+
+@pytest.mark.parametrize("place", ["scaled", "series"])
+def test_a_prediction_comes_back_from_its_layers_files(
+    data: np.ndarray, tiny_checkpoint_path: Path, tmp_path: Path, place: str
+) -> None:
+    viewer, prediction = made(place, data, tiny_checkpoint_path)
+    *maps, _ = map(str, io.write_prediction(shown(viewer), tmp_path / "out"))
+    again = ViewerModel()
+    reader = contributions.get_reader(maps)
+    for layer in reader(maps):
+        again.add_layer(Layer.create(*layer))
+    assert_same(shown(again), prediction)
+    for layer in again.layers:  # where the image lies, as our reader shows it
+        old = viewer.layers[layer.name]
+        corner = [0] * layer.ndim
+        np.testing.assert_allclose(
+            layer.data_to_world(corner)[-3:], old.data_to_world(corner)[-3:], atol=1e-5
+        )
+        assert layer.axis_labels[-3:] == ("z", "y", "x")
+    if place == "series":
+        assert again.layers[0].axis_labels[0] == "t"
+
+
+def test_a_result_without_its_mask_says_so(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
+    viewer, _ = made("scaled", data, tiny_checkpoint_path)
+    viewer.layers.remove("brain · mask")
+    with pytest.raises(RunError, match="mask of this result was removed"):
+        shown(viewer)
+
+
+def test_what_is_gone_of_a_result_is_left_out(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
+    viewer, _ = made("scaled", data, tiny_checkpoint_path)
+    viewer.layers.remove("brain · gate 2 (coarsest)")
+    viewer.layers.remove("brain · probability of two")
+    left = shown(viewer)
+    assert [gate.level for gate in left.gates] == [1]
+    assert left.probabilities is None

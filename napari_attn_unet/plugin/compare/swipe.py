@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
-from napari_attn_unet.plugin.kit.navigate import camera
+from napari_attn_unet.plugin.kit.navigate import camera, to_layer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.placement import transforms
 
@@ -112,7 +112,7 @@ class Swipe:
         viewer, mask, comparison = self._state.viewer, self._state.mask, self._state.comparison
         assert mask is not None  # noqa: S101  (for the type checker: only while it is on)
         assert comparison is not None  # noqa: S101
-        here = np.asarray(mask.world_to_data(viewer.dims.point[-mask.ndim :]))[-_SPATIAL:]
+        here = to_layer(viewer, mask, viewer.dims.point)[-_SPATIAL:]
         ends = np.stack([here, here])
         down = viewer.dims.displayed[-2] - viewer.dims.ndim + _SPATIAL
         ends[:, down] = -0.5, comparison.mask.shape[down] - 0.5
@@ -152,8 +152,7 @@ class Swipe:
         view = camera(viewer)
 
         def column() -> float:
-            place = mask.world_to_data(event.position[-mask.ndim :])
-            return float(place[self._axis - _SPATIAL])
+            return float(to_layer(viewer, mask, event.position)[self._axis - _SPATIAL])
 
         spacing = self._state.geometry.spacing[self._axis]
         if abs(column() - (self.position - 0.5)) > NEAR / (view.zoom * spacing):

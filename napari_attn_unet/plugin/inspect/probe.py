@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_attn_unet.gates.inspection import AXES
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.kit.navigate import camera
+from napari_attn_unet.plugin.kit.navigate import camera, to_layer
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.table import Row, column, text
@@ -87,7 +87,7 @@ class ProbeTab(QWidget):
         state = self._state
         if state.image is None or state.result is None:
             return None
-        intensity = value_at(state.image, position)
+        intensity = self._value(state.image, position)
         if intensity is None:
             return None
         z, y, x = (float(p) for p in position[-3:])
@@ -97,17 +97,20 @@ class ProbeTab(QWidget):
             y=y,
             x=x,
             intensity=intensity,
-            probabilities={n: value_at(la, position) for n, la in result.probabilities.items()},
+            probabilities={n: self._value(la, position) for n, la in result.probabilities.items()},
             label=self._class_at(state.mask, position),
             truth=self._class_at(state.truth, position),
-            coefficients={n: value_at(gate, position) for n, gate in result.gates.items()},
+            coefficients={n: self._value(gate, position) for n, gate in result.gates.items()},
         )
+
+    def _value(self, layer: Layer, position: tuple[float, ...]) -> float | None:
+        return value_at(self._state.viewer, layer, position)
 
     def _class_at(self, layer: Layer | None, position: tuple[float, ...]) -> str | float | None:
         """Return the class of a point, or its label if that has no name; None without a layer."""
         if layer is None:
             return None
-        found = value_at(layer, position)
+        found = self._value(layer, position)
         if found is None:
             return math.nan
         names = self._state.class_names
@@ -156,11 +159,10 @@ class ProbeTab(QWidget):
         save(self, "points.csv", self.rows, self.values.setText)
 
 
-def value_at(layer: Layer, position: tuple[float, ...]) -> float | None:
-    """Return the value of a layer's voxel at a point in world coordinates; None outside."""
+def value_at(viewer: Any, layer: Layer, position: tuple[float, ...]) -> float | None:
+    """Return the value of a layer's voxel at a point of the viewer's; None outside."""
     data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    place = layer.world_to_data(position[-layer.ndim :])
-    index = tuple(int(np.floor(p + 0.5)) for p in place)
+    index = tuple(int(np.floor(p + 0.5)) for p in to_layer(viewer, layer, position))
     if any(not 0 <= i < n for i, n in zip(index, data.shape, strict=True)):
         return None
     return float(np.asarray(data[index]))

@@ -95,7 +95,8 @@ class Runs:
             placement.in_space(),
         )
         last = self._run
-        if last is not None and (last.checkpoint, last.precision) == (path, run.precision):
+        how = (path, run.device, run.precision)
+        if last is not None and (last.checkpoint, last.device, last.precision) == how:
             same = last.source is run.source and state.image.ndim == 3  # noqa: PLR2004
             if same and np.array_equal(last.volume.geometry.affine, volume.geometry.affine):
                 return last  # the predictor knows its volume again
@@ -124,7 +125,7 @@ class Runs:
 
     def predictor(self, run: Run) -> Predictor:
         """Return the predictor of a run; torch is loaded here, so call it on a thread."""
-        limit = int(float(self._settings.value("memory_gb", 0.0)) * 1e9) or None
+        limit = int(self._settings.number("memory_gb", 0.0) * 1e9) or None
         return queue.load(run.checkpoint, run.device, run.precision, limit)
 
     def session(self, run: Run, axis: int | None = None) -> Session:

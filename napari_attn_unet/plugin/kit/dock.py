@@ -91,9 +91,9 @@ class Dock(QObject):
             if widget.parent() is not None:
                 self._was_docked = True
             elif self._was_docked:
-                self.close()
                 # Slots of its parts hold it from C++, where Python's collector does not see.
                 widget.deleteLater()
+                self.close()
         return False
 
 
@@ -108,8 +108,16 @@ def _guarded(act: Callable[..., object], *arguments: Any) -> None:
         act(*arguments)
 
 
+def model_of(viewer: Any) -> Any:
+    """Return the viewer itself: plugins are given a proxy.
+
+    Compare viewers by `is`, of what this returns: `==` is true of any two in the same state.
+    """
+    return getattr(viewer, "__wrapped__", viewer)
+
+
 def _memory(viewer: Any, name: str) -> dict[str, Any]:
-    model = getattr(viewer, "__wrapped__", viewer)  # plugins are given a proxy
+    model = model_of(viewer)
     key = id(model)
     if key not in _MEMORIES:
         _MEMORIES[key] = {}

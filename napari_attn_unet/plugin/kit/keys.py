@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from napari.components import ViewerModel
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QLabel
 
-from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.dock import Dock, model_of
 
 Key = tuple[str, str, str]
 """Name of the action, default key, what it does."""
@@ -63,23 +63,31 @@ def _bound(name: str) -> str:
     return ", ".join(str(key) for key in bound)
 
 
-def _do(viewer: Any, name: str) -> None:
-    for widget, names in list(_listeners.items()):
-        if name in names and (widget.viewer is viewer or widget.viewer == viewer):
-            widget.do(name)
+def _of(viewer: Any, name: str) -> list[Keyed]:
+    """Return who listens to an action in a viewer."""
+    return [
+        widget
+        for widget, names in _listeners.items()
+        if name in names and model_of(widget.viewer) is model_of(viewer)
+    ]
 
 
 def _pressed(name: str) -> Any:
     def act(viewer: Any) -> None:
-        _do(viewer, name)
+        for widget in _of(viewer, name):
+            widget.do(name)
 
     return act
 
 
 def _held(name: str) -> Any:
     def act(viewer: Any) -> Iterator[None]:
-        _do(viewer, name)
+        begun = WeakSet(_of(viewer, name))
+        for widget in list(begun):
+            widget.do(name)
         yield
-        _do(viewer, name)
+        for widget in _of(viewer, name):  # what was closed meanwhile has given all back
+            if widget in begun:
+                widget.do(name)
 
     return act

@@ -25,7 +25,7 @@ class Latest:
         Called on the window's thread when a run begins; returns the generator function to run on
         a thread, or None where there is nothing to do. An `AttnUNetError` goes to `errored`.
     returned
-        Called with what the generator returns, unless a newer wish has come.
+        Called with what the generator returns, unless a newer wish has come or it was cancelled.
     errored
         Called with what went wrong.
     yielded
@@ -121,7 +121,9 @@ class Latest:
             self._yielded(value)
 
     def _on_returned(self, result: Any) -> None:
-        if not self._dock.is_closed and not self.is_stale:
+        # It may have returned before it was cancelled, and be heard of only now.
+        cancelled = self._worker is None or self._worker.abort_requested
+        if not (self._dock.is_closed or cancelled or self.is_stale):
             self._returned(result)
 
     def _on_errored(self, error: Exception) -> None:

@@ -2,7 +2,8 @@
 
 Several views may want a layer hidden, or in another colour, at the same time. Each borrows; the
 latest borrower's value is shown; when it lets go, the one before it, and after the last of them
-what was there before them all.
+what was there before them all. What the user changes meanwhile of a borrowed attribute goes back
+with it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer
 
+from napari_attn_unet.volume import FloatArray
+
 _SPATIAL = 3
 _CLOSEST = 6.0
 """How much nearer than the whole scene a place is shown at most."""
@@ -22,6 +24,30 @@ def camera(viewer: Any) -> Any:
 def grid(viewer: Any) -> Any:
     """Return a viewer's grid; napari 0.9 has moved it."""
     return getattr(viewer, "canvas", viewer).grid
+
+
+def to_layer(viewer: Any, layer: Layer, point: Sequence[float]) -> FloatArray:
+    """Return the index in a layer's data of a point of the viewer's: a cursor's, the sliders'.
+
+    The viewer's points are in the viewer's unit, the smallest of its layers'; a layer's own
+    `world_to_data` takes them in the layer's.
+    """
+    here = np.asarray(point[-layer.ndim :], np.float64) * _per_unit(viewer, layer)
+    return np.asarray(layer.world_to_data(here), np.float64)
+
+
+def to_viewer(viewer: Any, layer: Layer, index: Sequence[float] | FloatArray) -> FloatArray:
+    """Return the point of the viewer's where an index of a layer's data lies."""
+    return np.asarray(layer.data_to_world(index), np.float64) / _per_unit(viewer, layer)
+
+
+def _per_unit(viewer: Any, layer: Layer) -> FloatArray:
+    """Return how many of a layer's units one of the viewer's is, along each axis."""
+    units = getattr(viewer.dims, "units", None) or ()  # napari 0.9 is the first that minds them
+    pairs = list(zip(units[-layer.ndim :], layer.units, strict=False))
+    if len(pairs) < layer.ndim or not all(a.is_compatible_with(b) for a, b in pairs):
+        return np.ones(layer.ndim)  # it is in the viewer no more
+    return np.array([(1 * shown).to(own).magnitude for shown, own in pairs])
 
 
 def plane_on_screen(viewer: Any, image: Image) -> tuple[int, int] | None:
@@ -39,15 +65,15 @@ def plane_on_screen(viewer: Any, image: Image) -> tuple[int, int] | None:
 def plane_at(viewer: Any, image: Image, axis: int) -> int:
     """Return the plane of an image along an axis (of Z, Y, X) at the viewer's sliders."""
     data = image.data[0] if image.multiscale else image.data
-    place = image.world_to_data(viewer.dims.point)[axis - _SPATIAL]
+    place = to_layer(viewer, image, viewer.dims.point)[axis - _SPATIAL]
     return int(np.clip(np.round(place), 0, data.shape[axis - _SPATIAL] - 1))
 
 
 def go_to_slice(viewer: Any, layer: Layer, axis: int, index: int) -> None:
     """Move the slider to a slice of a layer along an axis (of Z, Y, X: 0, 1, 2)."""
-    place = list(layer.world_to_data(viewer.dims.point[-layer.ndim :]))
+    place = to_layer(viewer, layer, viewer.dims.point)
     place[axis - _SPATIAL] = index
-    world = layer.data_to_world(place)
+    world = to_viewer(viewer, layer, place)
     viewer.dims.set_point(viewer.dims.ndim - _SPATIAL + axis, world[axis - _SPATIAL])
 
 
@@ -66,22 +92,26 @@ def go_to(
         Voxels (z, y, x) that should be seen together; the camera comes nearer for them. None
         leaves the camera where it is: only the sliders move.
     """
-    place = list(layer.world_to_data(viewer.dims.point[-layer.ndim :]))
+    place = to_layer(viewer, layer, viewer.dims.point)
     place[-_SPATIAL:] = voxel
-    world = layer.data_to_world(place)
+    world = to_viewer(viewer, layer, place)
     for axis in range(-_SPATIAL, 0):
         viewer.dims.set_point(viewer.dims.ndim + axis, world[axis])
     if size is None:
         return
     shown = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
     if viewer.dims.ndisplay == 2:  # noqa: PLR2004
-        extent = layer.extent.world[1] - layer.extent.world[0]
-        # the box in the world, however the layer is turned
-        corners = np.array(list(product(*((0.0, float(n)) for n in size))))
-        start = [0.0] * (layer.ndim - _SPATIAL)
-        there = np.array([layer.data_to_world([*start, *corner]) for corner in corners])
-        length = np.ptp(there, axis=0)
-        wanted = max(length[axis] / extent[axis] for axis in shown) * 4
+        data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+        part, whole = _extent(layer, size), _extent(layer, data.shape[-_SPATIAL:])
+        wanted = max(part[axis] / whole[axis] for axis in shown) * 4
         viewer.reset_view()
         camera(viewer).zoom *= float(np.clip(1 / wanted, 1.0, _CLOSEST)) if wanted > 0 else 1.0
     camera(viewer).center = tuple(world[axis] for axis in shown)
+
+
+def _extent(layer: Layer, size: Sequence[float]) -> FloatArray:
+    """Return how long a box of voxels is in the world along each axis, however it is turned."""
+    start = [0.0] * (layer.ndim - _SPATIAL)
+    corners = product(*((0.0, float(n)) for n in size))
+    there = [layer.data_to_world([*start, *corner]) for corner in corners]
+    return np.asarray(np.ptp(np.asarray(there), axis=0), np.float64)

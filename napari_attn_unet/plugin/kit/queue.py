@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from qtpy.QtCore import QThreadPool
+
 from napari_attn_unet.plugin.kit.workers import Steps
 from napari_attn_unet.prediction import Progress
 
@@ -27,13 +29,23 @@ _predictors: WeakValueDictionary[tuple[Any, ...], Predictor] = WeakValueDictiona
 
 
 def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
-    """Return the steps of a run that waits, cancellable, until those before it have ended."""
+    """Return the steps of a run that waits, cancellable, until those before it have ended.
+
+    It takes its place in the line when the returned function is called, and gives it back when
+    the generator ends or is closed.
+    """
 
     def waiting() -> Steps:
         ticket = object()
         with _moved:
             _line.append(ticket)
+        # The pool has as many threads as there are cores. One that waits, or waits for torch's
+        # own threads, must not keep the short runs of the other widgets from starting.
+        pool = QThreadPool.globalInstance()
+        assert pool is not None  # noqa: S101  (for the type checker)
+        pool.releaseThread()
         try:
+            yield None
             while _line[0] is not ticket:
                 yield Progress("waiting for the run before", 0.0)
                 with _moved:
@@ -43,8 +55,14 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
             with _moved:
                 _line.remove(ticket)
                 _moved.notify_all()
+            pool.reserveThread()
 
-    return waiting
+    def begin() -> Steps:
+        run = waiting()
+        next(run)  # into the line, before there is a thread
+        return run
+
+    return begin
 
 
 def load(path: str | Path, device: str, precision: str, memory_limit: int | None) -> Predictor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,13 @@ class Settings:
         """Return a kept value, as text where it came from the file."""
         return self._file.value(name, default)
 
+    def number(self, name: str, default: float) -> float:
+        """Return a kept number; the default where there is none, or something else."""
+        try:
+            return float(self._file.value(name, default))
+        except (TypeError, ValueError):
+            return default
+
     def follow(self, controls: dict[str, Any]) -> None:
         """Give every magicgui control its kept value, if that is still on offer; keep changes."""
         for name, control in controls.items():
@@ -40,14 +48,15 @@ class Settings:
             value = self._file.value(name)
             if value is None:
                 continue
-            if isinstance(control, CheckBox):
-                control.value = value in (True, "true")
-            elif isinstance(control, SpinBox):
-                control.value = int(value)
-            elif isinstance(control, FloatSpinBox):
-                control.value = float(value)
-            elif value in control.choices:
-                control.value = value
+            with suppress(TypeError, ValueError):  # of another version, or edited: as if unset
+                if isinstance(control, CheckBox):
+                    control.value = value in (True, "true")
+                elif isinstance(control, SpinBox):
+                    control.value = int(value)
+                elif isinstance(control, FloatSpinBox):
+                    control.value = float(value)
+                elif value in control.choices:
+                    control.value = value
 
     def keep(self, name: str, value: Any) -> None:
         """Remember a value; None is not worth it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -22,14 +24,14 @@ from napari_attn_unet.table import Row, columns, text, write_csv
 class _Cell(QTableWidgetItem):
     def __init__(self, value: Any) -> None:
         super().__init__(text(value))
-        self._value = value
-        if isinstance(value, int | float):
+        # Numbers first; "not a number", which is neither less nor more, stands with the texts.
+        is_number = isinstance(value, Real) and not math.isnan(value)
+        self._key = (0, value, "") if is_number else (1, 0, text(value))
+        if isinstance(value, Real):
             self.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def __lt__(self, other: QTableWidgetItem) -> bool:
-        a, b = self._value, getattr(other, "_value", None)
-        numbers = isinstance(a, int | float) and isinstance(b, int | float)
-        return bool(a < b) if numbers else str(a) < str(b)
+        return self._key < other._key if isinstance(other, _Cell) else super().__lt__(other)
 
 
 def cell(table: QTableWidget, row: int, column: int) -> QTableWidgetItem:
@@ -102,12 +104,14 @@ def save(
     path, _ = QFileDialog.getSaveFileName(parent, "Save the table", name, "CSV (*.csv)")
     if not path:
         return None
+    base = str(path).removesuffix(".csv")  # not every desktop's dialog adds it
+    path = f"{base}.csv"
     try:
         write_csv(path, rows)
         for ending, others in (beside or {}).items():
-            write_csv(f"{path.removesuffix('.csv')}_{ending}.csv", others)
+            write_csv(f"{base}_{ending}.csv", others)
     except AttnUNetError as error:
         say(str(error))
         return None
     say(f"Saved {path}.")
-    return str(path)
+    return path

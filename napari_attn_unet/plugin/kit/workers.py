@@ -26,22 +26,21 @@ def start(
     """
     # superqt's worker, not napari's own: napari 0.9 lists each of its workers as a task and keeps
     # it, with all that its generator holds, for as long as the window lives.
-    generators: list[Steps] = []
+    generator = steps()
 
     def guarded() -> Steps:
-        # superqt drops RuntimeError (torch's errors, CUDA out of memory) without a signal.
+        # superqt drops RuntimeError (torch's errors, CUDA out of memory) without a signal; what is
+        # no Exception, such as SystemExit, it lets pass, and then never says that it has finished.
         try:
-            generators.append(steps())
-            return (yield from generators[0])
-        except AttnUNetError:
+            return (yield from generator)
+        except (AttnUNetError, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:
             msg = f"{type(error).__name__}: {error}"
             raise RunError(msg) from error
 
     def close(*_: Any) -> None:
-        for generator in generators:
-            generator.close()
+        generator.close()
 
     worker: GeneratorWorker[Any, Any, Any] = create_worker(
         guarded, _start_thread=False, _ignore_errors=True

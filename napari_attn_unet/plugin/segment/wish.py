@@ -115,9 +115,11 @@ class Selector:
 
 
 def _alike(some: list[Volume], others: list[Volume]) -> bool:
-    """Whether volumes of the same layer lie at the same place."""
+    """Whether volumes of the same layer have the same name and place."""
     return len(some) == len(others) and all(
-        np.array_equal(a.geometry.affine, b.geometry.affine) and a.data.shape == b.data.shape
+        a.name == b.name
+        and np.array_equal(a.geometry.affine, b.geometry.affine)
+        and a.data.shape == b.data.shape
         for a, b in zip(some, others, strict=True)
     )
 
