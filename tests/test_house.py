@@ -13,6 +13,7 @@ import napari_attn_unet
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(napari_attn_unet.__file__).parent
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MOST_ENTRIES, MOST_LINES, MOST_STRATA = 20, 350, 9
 WHY_WITHIN = 25
 """Lines from a file's first within which it says why it is long."""
@@ -86,9 +87,7 @@ def test_the_citation_is_of_this_version() -> None:
     assert "\nlicense: MIT\n" in citation
 
 
-@pytest.mark.parametrize(
-    "page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if "://" in link:
@@ -102,9 +101,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
             assert heading in anchors, link
 
 
-@pytest.mark.parametrize(
-    "page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_files_that_pages_name_exist(page: Path) -> None:
     named = re.findall(r"`((?:tests|tools|docs)/[\w/]+\.\w+)", page.read_text(encoding="utf-8"))
     assert [path for path in named if not (ROOT / path).exists()] == []
