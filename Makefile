@@ -15,6 +15,7 @@ help:
 	@echo "make format   format the code and fix what can be fixed"
 	@echo "make benchmark        measure every table of docs/benchmarks.md (half an hour)"
 	@echo "make benchmark-quick  the same on small volumes (three minutes)"
+	@echo "make pictures photograph the program for the pages (a few minutes)"
 	@echo "make clean    remove what was built, the environment too"
 
 run: $(VENV)/.installed

@@ -103,7 +103,7 @@ class Prediction:
         counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
         voxel = self.geometry.voxel_mm3
         return {
-            label: (name, int(counts[label]), None if voxel is None else counts[label] * voxel)
+            label: (name, int(counts[label]), None if voxel is None else int(counts[label]) * voxel)
             for label, (name, _) in enumerate(self.classes)
             if label > 0
         }

@@ -107,7 +107,7 @@ class Geometry:
         origin: Sequence[float] = (0.0, 0.0, 0.0),
         unit: str = "pixel",
     ) -> Geometry:
-        """Return an axis-aligned geometry from spacing and origin, both (z, y, x)."""
+        """Return an axis-aligned geometry from spacing and origin, both (z, y, x), in `unit`."""
         affine = np.diag([*spacing, 1.0])
         affine[:3, 3] = origin
         return cls(affine, unit)
@@ -247,7 +247,7 @@ class Volume:
     name
         What to call the image in messages and outputs.
     metadata
-        Carried to every output untouched; `files` keeps a file's header and exact affine here.
+        Carried to every output untouched; a reader keeps a file's header and exact affine here.
 
     Raises
     ------

@@ -111,6 +111,8 @@ class Predictor:
         ------
         AttnUNetError
             If a volume is not what the network takes, before any work on it.
+        MemoryLimitError
+            If even the smallest plan needs more than the limit.
         """
         return finish(
             self.steps(
@@ -152,6 +154,8 @@ class Predictor:
         ------
         AttnUNetError
             If a volume is not what the network takes, before any work on it.
+        MemoryLimitError
+            If even the smallest plan needs more than the limit.
         """
         series = [volumes] if isinstance(volumes, Volume) else list(volumes)
         if not series or not all(isinstance(volume, Volume) for volume in series):

@@ -120,6 +120,8 @@ class Session:
         ------
         AttnUNetError
             If the volume is not what the network takes, before any work on it.
+        MemoryLimitError
+            If even the smallest plan needs more than the limit.
         """
         axis = 0 if self.axis is None and look_at is not None else self.axis
         folder = None if store is None else Path(store)

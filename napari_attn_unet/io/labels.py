@@ -20,6 +20,11 @@ _FEW_VALUES = 32
 def read_labels(path: str | Path) -> tuple[npt.NDArray[np.int32], Geometry]:
     """Read a volume of labels, and where it lies.
 
+    Returns
+    -------
+    labels, geometry
+        (Z, Y, X) int32, its axes as of `read`; and the place of its grid.
+
     Raises
     ------
     FileError

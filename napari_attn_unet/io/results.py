@@ -28,6 +28,20 @@ def write_prediction(
     `mask.nii.gz`, `gate1.nii.gz` (finest) …, `probabilities.nii.gz` (one volume per class along
     the fourth axis); and `prediction.json`, which says what they are, for whoever opens them
     later. Returns the paths written.
+
+    Parameters
+    ----------
+    prediction
+        The maps, each written on its own grid; of a series, (T, …) along the fourth axis.
+    folder
+        Where to; made if need be.
+    gates
+        Whether to write the gates.
+
+    Raises
+    ------
+    FileError
+        If a file cannot be written.
     """
     folder = Path(folder)
     outputs: dict[str, tuple[npt.NDArray[Any], Geometry]] = {

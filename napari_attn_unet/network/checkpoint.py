@@ -60,7 +60,13 @@ class Checkpoint:
         return network.eval()
 
     def save(self, path: str | Path) -> None:
-        """Write the checkpoint as safetensors; an interrupted write leaves no half file."""
+        """Write the checkpoint as safetensors; an interrupted write leaves no half file.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be written.
+        """
         tensors = {key: value.detach().cpu().contiguous() for key, value in self.state.items()}
         try:
             with replacing(path) as temporary:

@@ -134,7 +134,13 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
-        """Read a config back; unknown keys are an error, as they would change the network."""
+        """Read a config back; unknown keys are an error, as they would change the network.
+
+        Raises
+        ------
+        ConfigError
+            If a key is unknown, or a value outside what is allowed.
+        """
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             msg = (

@@ -174,6 +174,11 @@ class AttentionUNet(nn.Module):
 
         The input (N, C, Z, Y, X) may have any size: it is zero-padded at the far ends to a
         multiple of 2^(levels - 1), and the outputs are cropped back.
+
+        Raises
+        ------
+        ShapeError
+            If the input has other axes or channels.
         """
         self._check(x)
         size = x.shape[2:]

@@ -1,4 +1,5 @@
 """The Segment widget: choose an image and a checkpoint, press Segment, see mask and gates."""
+# Over 350 lines: one form, every control of which has its short slot here.
 
 from __future__ import annotations
 
