@@ -111,9 +111,13 @@ class Frame:
         Maps are interpolated linearly where the volume was resampled; otherwise every value is
         kept as it is.
         """
-        if self.is_resampled:
-            maps = np.stack([resize(m, self.oriented_shape) for m in maps])
-        return np.ascontiguousarray(self.orientation.inverse.apply(maps))
+        there = self.orientation.inverse.apply
+        if not self.is_resampled:
+            return np.ascontiguousarray(there(maps))
+        restored = np.empty((len(maps), *self.source_shape), np.float32)
+        for into, one in zip(restored, maps, strict=True):  # one by one: they are large
+            into[...] = there(resize(one, self.oriented_shape))
+        return restored
 
     def restore_gate(
         self, gate: npt.NDArray[Any], level: int, start: tuple[int, int, int] = (0, 0, 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from napari_attn_unet.engine.frame import Frame
-from napari_attn_unet.engine.plan import HALO, Plan, Size, context, grids
+from napari_attn_unet.engine.plan import HALO, Plan, Size, context, grids, padded
 from napari_attn_unet.engine.request import Keep, Request
 from napari_attn_unet.network.config import ModelConfig, map_size
 
@@ -17,6 +17,9 @@ HEAP_SLACK = 64_000_000
 mapping a block on its own), measured: a run's peak is its maps and up to this."""
 FLOAT = 4
 """Bytes of a number of a result, and of a gate's coefficients, whatever the precision."""
+
+_MAPS_HELD = 12
+"""Full-resolution maps of the finest level's channels that autograd holds at most, rounded up."""
 
 
 def evaluation_bytes(config: ModelConfig, size: Size, plan: Plan, itemsize: int) -> int:
@@ -145,6 +148,18 @@ def result_bytes(config: ModelConfig, frame: Frame, request: Request) -> int:
     return maps_bytes(config, (z, y, x), probabilities=in_memory)
 
 
+def preparation_bytes(config: ModelConfig, frame: Frame) -> int:
+    """Return the bytes of main memory that resampling a volume takes, before the network runs.
+
+    The channels on the network's grid, and of the one that is resampled: its copy as floats, and
+    either that copy smoothed or the result a second time (measured of scikit-image's `resize`).
+    """
+    if not frame.is_resampled:
+        return 0
+    there, here = math.prod(frame.shape), math.prod(frame.source_shape)
+    return FLOAT * ((config.in_channels + 1) * there + 2 * here)
+
+
 def evaluated_size(config: ModelConfig, frame: Frame, request: Request) -> Size:
     """Return the size of the part of the network's grid that a run without kept features needs."""
     region = None
@@ -152,6 +167,11 @@ def evaluated_size(config: ModelConfig, frame: Frame, request: Request) -> Size:
         region = frame.network_box(request.region)
     z, y, x = (s.stop - s.start for s in context(config, frame.shape, region))
     return z, y, x
+
+
+def gradcam_bytes(config: ModelConfig, size: Size) -> int:
+    """Return what `gates.gradcam` takes, roughly: autograd needs the whole volume at once."""
+    return FLOAT * _MAPS_HELD * config.width(1) * math.prod(padded(config, size))
 
 
 def in_words(size: float) -> str:

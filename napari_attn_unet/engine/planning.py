@@ -11,6 +11,7 @@ from napari_attn_unet.engine.memory import (
     evaluation_bytes,
     features_bytes,
     in_words,
+    preparation_bytes,
     result_bytes,
 )
 from napari_attn_unet.engine.plan import Plan, Size, padded, work
@@ -73,12 +74,12 @@ def plan_run(  # noqa: PLR0913  (all that decides it)
     """
     network_axis = None if axis is None else frame.network_plane(axis, 0)[0]
     result = result_bytes(config, frame, request) if budget.holds_result else 0
-    # What is kept is the network as it is: a run with interventions fills nothing.
-    if (
-        keep is not None
-        and config.is_local
-        and (kept_axis is not None or not request.interventions)
-    ):
+    before = preparation_bytes(config, frame) if budget.holds_result else 0
+    # What is kept is the network as it is: a run with interventions fills nothing. It goes on
+    # from the deepest gate it changes, and for "regions" only the finest level can be decoded anew.
+    deepest = max(request.interventions, default=0)
+    serves = not deepest or (kept_axis is not None and (keep == "gates" or deepest == 1))
+    if keep is not None and config.is_local and serves:
         features = features_bytes(config, frame.shape, budget.itemsize, keep)
         wanted = network_axis if kept_axis is None else kept_axis
         # The finest skip connection is not among what is kept; for "gates", all others are.
@@ -91,6 +92,7 @@ def plan_run(  # noqa: PLR0913  (all that decides it)
                 budget.limit,
                 wanted,
                 result + features,
+                before,
                 recomputed,
             )
         except MemoryLimitError:
@@ -99,7 +101,8 @@ def plan_run(  # noqa: PLR0913  (all that decides it)
             if kept_axis in (None, plan.axis):
                 return plan, True
     size = evaluated_size(config, frame, request)
-    return choose_plan(config, size, budget.itemsize, budget.limit, network_axis, result), False
+    plan = choose_plan(config, size, budget.itemsize, budget.limit, network_axis, result, before)
+    return plan, False
 
 
 def choose_plan(  # noqa: PLR0913  (a size, a limit and what else is in memory)
@@ -109,6 +112,7 @@ def choose_plan(  # noqa: PLR0913  (a size, a limit and what else is in memory)
     limit: int,
     axis: int | None = None,
     held: int = 0,
+    before: int = 0,
     recomputed: Sequence[int] | None = None,
 ) -> Plan:
     """Return the plan of least work whose estimate stays within `limit` bytes.
@@ -124,6 +128,8 @@ def choose_plan(  # noqa: PLR0913  (a size, a limit and what else is in memory)
         at all. None leaves the choice free.
     held
         Bytes that the run holds beside the evaluation.
+    before
+        Bytes that it takes before the evaluation begins, and gives back.
     recomputed
         Numbers of levels that may be computed twice; None allows all.
 
@@ -145,7 +151,7 @@ def choose_plan(  # noqa: PLR0913  (a size, a limit and what else is in memory)
             for thickness in _thicknesses(config, size, a)
         ]
     plans = [
-        replace(p, bytes_needed=held + evaluation_bytes(config, size, p, itemsize))
+        replace(p, bytes_needed=max(before, held + evaluation_bytes(config, size, p, itemsize)))
         for p in candidates
     ]
     fitting = [plan for plan in plans if plan.bytes_needed <= limit]

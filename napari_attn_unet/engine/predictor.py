@@ -8,8 +8,7 @@ from typing import Unpack
 
 from napari_attn_unet.engine import devices
 from napari_attn_unet.engine.kernels import fold
-from napari_attn_unet.engine.plan import Plan, Size
-from napari_attn_unet.engine.planning import Budget, choose_plan
+from napari_attn_unet.engine.planning import Budget
 from napari_attn_unet.engine.request import Keep, Wanted
 from napari_attn_unet.engine.session import Session
 from napari_attn_unet.errors import ConfigError
@@ -66,17 +65,6 @@ class Predictor:
     def budget(self) -> Budget:
         """Return what a run may take now."""
         return devices.budget(self.precision, self.memory_limit, self.device)
-
-    def plan(self, size: Size, *, axis: int | None = None) -> Plan:
-        """Return how a volume of `size` (Z, Y, X), on the network's grid, would be evaluated.
-
-        Raises
-        ------
-        MemoryLimitError
-            If even the smallest plan does not fit.
-        """
-        budget = self.budget()
-        return choose_plan(self.checkpoint.config, size, budget.itemsize, budget.limit, axis)
 
     def session(
         self, volume: Volume, *, axis: int | None = None, keep: Keep | None = None

@@ -46,11 +46,21 @@ class Normalised:
         return len(self._mean), z, y, x
 
     def __getitem__(self, part: tuple[slice, slice, slice, slice]) -> Float32Array:
-        """Read a part of all channels; the slices need a start and a stop."""
+        """Read a part; the slices of space need a start and a stop."""
         box = self._orientation.inverse.apply_to_box(part[1:], self._size)
-        values = np.asarray(self._source[(slice(None), *box)])
-        values = (values.astype(np.float64) - self._mean) / self._deviation
+        values = np.asarray(self._source[(part[0], *box)])
+        values = (values.astype(np.float64) - self._mean[part[0]]) / self._deviation[part[0]]
         return self._orientation.apply(values.astype(np.float32))
+
+    def channel(self, number: int) -> Float32Array:
+        """Read one channel (Z, Y, X), some planes at a time: float64 is never held of all."""
+        planes, height, width = self._size
+        values = np.empty(self._size, np.float32)
+        step = max(1, 2**20 // (height * width))
+        one, plane = slice(number, number + 1), (slice(0, height), slice(0, width))
+        for z in range(0, planes, step):
+            values[z : z + step] = self[one, slice(z, min(z + step, planes)), *plane][0]
+        return values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Read everything."""
@@ -119,7 +129,9 @@ def prepare(volume: Volume, spec: PreprocessingSpec, channels: int = 1) -> Prepa
     lazy = Normalised(volume.data, frame.orientation, mean, deviation)
     data: Normalised | Float32Array = lazy
     if frame.is_resampled:
-        data = np.stack([resize(channel, frame.shape) for channel in np.asarray(lazy)])
+        data = np.empty((channels, *frame.shape), np.float32)
+        for number in range(channels):
+            data[number] = resize(lazy.channel(number), frame.shape)
     return Prepared(data, frame)
 
 

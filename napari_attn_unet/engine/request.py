@@ -68,6 +68,9 @@ class Request:
                 f"probability from 0 to 1, but got {self.threshold}."
             )
             raise ConfigError(msg)
+        if self.region is not None and len(self.region) != len(size):
+            msg = f"A region needs 3 slices, for z, y and x, but got {len(self.region)}."
+            raise ConfigError(msg)
         for name, part, n in zip("zyx", self.region or (), size, strict=False):
             if part.start is None or part.stop is None or not 0 <= part.start < part.stop <= n:
                 msg = (

@@ -48,7 +48,8 @@ class Session:
     keep
         What to keep for further runs, if the memory limit has room for it. "regions": the features
         below the finest level, about a tenth of what the whole volume takes; a further region then
-        costs its share of the finest level only. "gates": what every decoder stage takes in, some
+        costs its share of the finest level only; what changes a deeper gate than the finest makes
+        no use of them, and they are forgotten. "gates": what every decoder stage takes in, some
         three times as much; a run with interventions then costs the decoder from the deepest
         changed gate upwards.
     """
@@ -64,11 +65,23 @@ class Session:
         self.frame = Frame.of(volume, predictor.checkpoint.card.preprocessing)
         self._prepared: Prepared | None = None
         self._kept: _Kept | None = None
+        self._has_room = True
 
     @property
     def has_kept(self) -> bool:
         """Whether what further runs can make use of is there."""
         return self._kept is not None and self._kept.features.is_filled
+
+    @property
+    def kept_axis(self) -> int | None:
+        """The network's axis of what is kept, None if nothing is."""
+        return self._kept.axis if self._kept is not None and self.has_kept else None
+
+    @property
+    def can_fill(self) -> bool:
+        """Whether a run without interventions would keep what is not there yet."""
+        local = self.predictor.checkpoint.config.is_local
+        return self.keep is not None and local and self._has_room and not self.has_kept
 
     def close(self) -> None:
         """Forget what was prepared and kept; a further run does it again."""
@@ -135,7 +148,7 @@ class Session:
         if self._prepared is None:
             spec, channels = checkpoint.card.preprocessing, checkpoint.config.in_channels
             self._prepared = prepare(self.volume, spec, channels)
-        budget, message = self._budget(), ""
+        budget, message = self.budget(), ""
         while True:
             plan, keeps = plan_run(
                 checkpoint.config,
@@ -144,8 +157,10 @@ class Session:
                 budget,
                 axis=axis,
                 keep=self.keep,
-                kept_axis=self._kept.axis if self._kept is not None and self.has_kept else None,
+                kept_axis=self.kept_axis,
             )
+            if not request.interventions:
+                self._has_room = keeps
             if not keeps or self.keep is None:
                 self._kept = None
             elif self._kept is None or not self.has_kept:
@@ -159,6 +174,7 @@ class Session:
                 budget = replace(budget, limit=plan.bytes_needed - 1)
                 message = f"{self.predictor.device} was out of memory, now in smaller parts: "
                 self._kept = None
+                del collected  # before the next takes its place
             else:
                 break
             finally:
@@ -167,7 +183,7 @@ class Session:
                     self._kept = None
         return collected.prediction(plan, str(self.predictor.device), self.predictor.precision)
 
-    def _budget(self) -> Budget:
+    def budget(self) -> Budget:
         """Return what a run may take: of what is free, if no limit is given, and what is kept."""
         budget = self.predictor.budget()
         if self.predictor.memory_limit is None and self.has_kept and self.keep is not None:

@@ -7,29 +7,18 @@ class's summed logits with respect to it, added up, negative values cut.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from napari_attn_unet.engine.devices import default_limit, pick_device
-from napari_attn_unet.engine.memory import in_words
-from napari_attn_unet.engine.plan import padded
+from napari_attn_unet.engine.memory import gradcam_bytes, in_words
 from napari_attn_unet.engine.preprocessing import prepare
 from napari_attn_unet.errors import ConfigError, MemoryLimitError
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.config import ModelConfig, map_size
+from napari_attn_unet.network.config import map_size
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.volume import Volume
-
-_MAPS_HELD = 12
-"""Full-resolution maps of the finest level's channels that autograd holds at most, rounded up."""
-
-
-def bytes_needed(config: ModelConfig, size: tuple[int, int, int]) -> int:
-    """Return what `seg_grad_cam` takes, roughly: autograd needs the whole volume at once."""
-    return 4 * _MAPS_HELD * config.channels[0] * math.prod(padded(config, size))
 
 
 def seg_grad_cam(  # noqa: PLR0913  (each is named by its caller)
@@ -74,7 +63,7 @@ def seg_grad_cam(  # noqa: PLR0913  (each is named by its caller)
         raise ConfigError(msg)
     place = pick_device(device)
     prepared = prepare(volume, checkpoint.card.preprocessing, config.in_channels)
-    needed = bytes_needed(config, prepared.frame.shape)
+    needed = gradcam_bytes(config, prepared.frame.shape)
     limit = default_limit(place) if memory_limit is None else memory_limit
     if needed > limit:
         msg = (

@@ -189,7 +189,7 @@ def steps(
             msg = "A knock-out needs at least one gate to change, but got none."
             raise ConfigError(msg)
     wanted: list[Mapping[int, Intervention]] = list(changes)
-    if base is None or base.probabilities is None or not session.has_kept:
+    if base is None or base.probabilities is None or session.can_fill:
         wanted.insert(0, {})
     effects = []
     for i, change in enumerate(wanted):

@@ -213,7 +213,10 @@ def to_prediction(result: Result) -> Prediction:
     """
     mask = result.mask
     if mask is None:
-        msg = "The mask of this result was removed; nothing says where its image lies."
+        msg = (
+            "This needs the result's mask, which says where the image lies, but its layer was "
+            "removed. Segment again; a mask that is in the way can be hidden."
+        )
         raise RunError(msg)
     known = mask.metadata.get(CLASSES, ())
     maps = [result.probabilities.get(info.name) for info in known[1:]]

@@ -44,13 +44,16 @@ PREPARE = """
 import json, sys
 from pathlib import Path
 import numpy as np, psutil, torch
-from napari_attn_unet.network.card import Card
+from napari_attn_unet.engine.frame import Frame
+from napari_attn_unet.engine.planning import plan_run
+from napari_attn_unet.engine.request import Request
+from napari_attn_unet.network.card import Card, PreprocessingSpec
 from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.network.checkpoint import Checkpoint
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.network.model import AttentionUNet
 from napari_attn_unet.network.config import ModelConfig
-from napari_attn_unet.volume import Volume
+from napari_attn_unet.volume import Geometry, Volume
 
 config = ModelConfig(classes=3, channels=(16, 32, 64, 128))
 classes = tuple(ClassInfo.numbered(i, n) for i, n in enumerate("abc"))
@@ -59,17 +62,23 @@ rss = lambda: psutil.Process().memory_info().rss
 """
 
 PEAK = """
-size, limit, precision = (144, 160, 176), int(float(sys.argv[1])), sys.argv[2]
-predictor = Predictor(checkpoint, "cpu", precision, limit)
-predictor.predict(Volume(np.random.default_rng(0).normal(size=(1, 32, 32, 32))))
-volume = Volume(np.random.default_rng(0).normal(size=(1, *size)).astype(np.float32))
+limit, precision, spacing, wanted = json.loads(sys.argv[1])
+card = Card("x", config.to_dict(), classes, PreprocessingSpec(spacing=spacing))
+predictor = Predictor(Checkpoint(card, checkpoint.state), "cpu", precision, int(limit))
+place = Geometry.from_spacing((1, 1, 1), unit="mm")
+predictor.predict(Volume(np.random.default_rng(0).normal(size=(1, 32, 32, 32)), place))
+data = np.random.default_rng(0).normal(size=(1, 144, 160, 176)).astype(np.float32)
+volume = Volume(data, place)
+if "region" in wanted:
+    wanted["region"] = tuple(slice(*part) for part in wanted["region"])
+request, frame = Request(**wanted), Frame.of(volume, card.preprocessing)
 before = rss()
 Path("/proc/self/clear_refs").write_text("5")
-prediction = predictor.predict(volume)
+prediction = predictor.predict(volume, **wanted)
 status = Path("/proc/self/status").read_text().splitlines()
 peak = int(next(x for x in status if x.startswith("VmHWM")).split()[1]) * 1024 - before
-kept = prediction.mask.nbytes + sum(g.coefficients.nbytes for g in prediction.gates)
-print(json.dumps({"peak": peak, "estimate": predictor.plan(size).bytes_needed + kept}))
+estimate = plan_run(config, frame, request, predictor.budget())[0].bytes_needed
+print(json.dumps({"peak": peak, "estimate": estimate}))
 """
 
 LEAK = """
@@ -95,11 +104,25 @@ def alone(script: str, *arguments: object) -> object:
 
 @linux
 @pytest.mark.parametrize(
-    ("limit", "precision"), [(3e9, "f32"), (0.7e9, "f32"), (0.4e9, "f32"), (0.5e9, "bf16")]
+    ("limit", "precision", "spacing", "wanted"),
+    [
+        (3e9, "f32", None, {}),
+        (0.7e9, "f32", None, {}),
+        (0.4e9, "f32", None, {}),
+        (0.5e9, "bf16", None, {}),
+        (0.5e9, "f32", None, {"probabilities": True}),
+        (0.4e9, "f32", None, {"region": [[40, 60], [0, 160], [0, 176]]}),
+        (0.5e9, "f32", [1.5, 1.5, 1.5], {}),
+        (0.5e9, "f32", [1.5, 1.5, 1.5], {"probabilities": True}),
+        (0.3e9, "f32", [4.0, 4.0, 4.0], {}),
+    ],
 )
-def test_a_run_stays_within_its_limit_and_near_the_estimate(limit: float, precision: str) -> None:
-    measured = alone(PEAK, limit, precision)
+def test_a_run_stays_within_its_limit_and_near_the_estimate(
+    limit: float, precision: str, spacing: list[float] | None, wanted: dict[str, object]
+) -> None:
+    measured = alone(PEAK, json.dumps([limit, precision, spacing, wanted]))
     assert isinstance(measured, dict)
+    assert measured["estimate"] <= limit
     assert measured["peak"] <= limit
     assert 0.75 < measured["peak"] / measured["estimate"] <= 1.0
 

@@ -20,6 +20,7 @@ from napari_attn_unet.engine.planning import plan_run
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.engine.request import Request
 from napari_attn_unet.engine.streaming import evaluate
+from napari_attn_unet.gates.knockout import table
 from napari_attn_unet.network.card import PreprocessingSpec
 from napari_attn_unet.volume import Geometry, Volume
 
@@ -177,3 +178,36 @@ def test_a_plane_sent_in_one_time_point_is_looked_at_in_the_next(volume: Volume)
     while progress.time_point == 0 or progress.part is None:
         progress = next(steps)
     assert progress.part.box[0].start <= 40 < progress.part.box[0].stop
+
+
+@pytest.mark.parametrize("is_filled", [False, True])
+@pytest.mark.parametrize("keep", [None, "regions", "gates"])
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_change_of_gates_is_the_same_whatever_is_kept(
+    level: int, keep: Any, is_filled: bool, volume: Volume
+) -> None:
+    changes = {level: Intervention("scaled", 0.5)}
+    predictor = Predictor(tiny_checkpoint())
+    alone = drive(predictor.steps(volume, probabilities=True, interventions=changes))[1]
+    session = predictor.session(volume, keep=keep)
+    if is_filled:
+        drive(session.run())
+        assert session.has_kept == (keep is not None)
+    result = drive(session.run(probabilities=True, interventions=changes))[1]
+    np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-6)
+    again = drive(session.run(probabilities=True))[1]
+    whole = drive(predictor.steps(volume, probabilities=True))[1]
+    np.testing.assert_allclose(again.probabilities, whole.probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_table_runs_the_network_as_it_is_once(
+    room: bool, volume: Volume, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not room:
+        monkeypatch.setattr(engine, "plan_run", lambda *_, **__: (Plan(0, 1, 8, 1), False))
+    session = Predictor(tiny_checkpoint()).session(volume, keep="gates")
+    kinds = [Intervention("zero"), Intervention("mean")]
+    drive(table(session, None, kinds))
+    assert session.has_kept == room
+    assert len(plans) == 1 + 2 * len(TINY.gated_levels)

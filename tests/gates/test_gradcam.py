@@ -7,8 +7,9 @@ import pytest
 import torch
 from helpers import tiny_checkpoint
 
+from napari_attn_unet.engine.memory import gradcam_bytes
 from napari_attn_unet.engine.preprocessing import prepare
-from napari_attn_unet.gates.gradcam import bytes_needed, seg_grad_cam
+from napari_attn_unet.gates.gradcam import seg_grad_cam
 from napari_attn_unet.network.checkpoint import Checkpoint
 from napari_attn_unet.volume import Geometry, Volume
 
@@ -88,5 +89,5 @@ def test_a_map_lies_on_the_grid_of_its_level(level: int, volume: Volume) -> None
 
 def test_what_it_takes_grows_with_the_padded_volume() -> None:
     config = checkpoint(0).config
-    assert bytes_needed(config, (5, 8, 8)) == bytes_needed(config, (8, 8, 8))
-    assert bytes_needed(config, (16, 8, 8)) == 2 * bytes_needed(config, (8, 8, 8))
+    assert gradcam_bytes(config, (5, 8, 8)) == gradcam_bytes(config, (8, 8, 8))
+    assert gradcam_bytes(config, (16, 8, 8)) == 2 * gradcam_bytes(config, (8, 8, 8))

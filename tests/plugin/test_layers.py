@@ -185,7 +185,7 @@ def test_a_prediction_comes_back_from_its_layers_files(
 def test_a_result_without_its_mask_says_so(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
     viewer, _ = made("scaled", data, tiny_checkpoint_path)
     viewer.layers.remove("brain · mask")
-    with pytest.raises(RunError, match="mask of this result was removed"):
+    with pytest.raises(RunError, match="the result's mask"):
         shown(viewer)
 
 

@@ -76,7 +76,7 @@ class NumbersTab(QWidget):
             self._prepare,
             self._show_gates,
             self.message.setText,
-            network=False,
+            network=lambda: False,
         )
         self._arrange()
         self.tolerance.valueChanged.connect(self._tolerance_changed)

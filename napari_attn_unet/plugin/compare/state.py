@@ -1,4 +1,5 @@
 """What is compared: two layers, what their values mean, and counts that follow every change."""
+# Over 350 lines: one state, whose counting, looking and measuring end or outdate one another.
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import at_time
 from napari_attn_unet.scores.comparison import Comparison, ScoreRow
+from napari_attn_unet.scores.components import box_of
 from napari_attn_unet.scores.errors import ErrorComponent
 from napari_attn_unet.scores.matching import Matching, labels_in, match, relabel
 from napari_attn_unet.volume import Box, Geometry, onto_grid
@@ -63,12 +65,8 @@ class State:
         self._moved = self._whole = self._unsure = False
         self._wanted: Matching | None = None  # what is counted next by
         self._counting = Latest(dock, self._prepare_count, self._counted, self._not_counted)
-        self._measuring = Latest(
-            dock,
-            self._prepare_measure,
-            self._measured,
-            lambda error: self.said.emit(str(error)),
-        )
+        self._measuring = Latest(dock, self._prepare_measure, self._measured, self._say_error)
+        self._looking = Latest(dock, self._prepare_look, self._looked, self._say_error)
         self._rest = dock.timer(REST_MS, self._rested)
         self._time = self.viewer.dims.point[:-_SPATIAL]
         dock.connect(self.viewer.dims.events.point, self._time_moved)
@@ -226,10 +224,9 @@ class State:
             self._ask_whole()
         if self.comparison is None or self._arrays is None or self.matching is None:
             return
-        data = whole_numbers(layer, self.viewer)
         array = self._arrays[0 if layer is self.mask else 1]
-        if not np.may_share_memory(data, array):
-            self._ask_whole()  # other data, or a time point of a series
+        if self._is_other(layer, array):
+            self._ask_whole()
             return
         where = box or (slice(None),) * _SPATIAL
         if not labels_in(array[where]) <= set(
@@ -244,6 +241,10 @@ class State:
             self.rows = self.components = None
             self.changed.emit(changed)
             self._rest.start()
+
+    def _is_other(self, layer: Any, array: npt.NDArray[Any]) -> bool:
+        """Whether a layer has other data than was counted, or a series another time point."""
+        return not np.may_share_memory(whole_numbers(layer, self.viewer), array)
 
     def _where(self, layer: Any, event: Any) -> Box | None:
         """Return the box that an event speaks of; None if it may be anywhere."""
@@ -264,12 +265,45 @@ class State:
             self.begin(self.matching)
         elif self._unsure:
             self._unsure = False
-            for layer in (self.mask,) if self._moved else (self.mask, self.truth):
-                self._count_box(layer, None)
-            if not self._whole and self.rows is None and not self._rest.isActive():
-                self.measure()
+            self._looking.now()
         else:
             self.measure()
+
+    def _prepare_look(self) -> Callable[[], workers.Steps] | None:
+        counted, arrays, matching = self.comparison, self._arrays, self.matching
+        if counted is None or arrays is None or matching is None:
+            return None
+        for layer, array in zip(
+            (self.mask, None if self._moved else self.truth), arrays, strict=True
+        ):
+            if isinstance(layer, Labels) and self._is_other(layer, array):
+                self._ask_whole()
+                return None
+
+        def steps() -> workers.Steps:
+            """Return the box around what differs from what was counted, for mask and truth."""
+            yield None
+            pair, before = relabel(*arrays, matching), (counted.mask, counted.truth)
+            boxes = [box_of(now != then) for now, then in zip(pair, before, strict=True)]
+            for i, known in enumerate((matching.mask, matching.truth)):
+                if not labels_in(arrays[i]) <= set(known):  # no class of its own, so no difference
+                    boxes[i] = tuple(slice(0, n) for n in arrays[i].shape)
+            return counted, boxes
+
+        return steps
+
+    def _looked(self, found: tuple[Comparison, list[Box]]) -> None:
+        counted, boxes = found
+        if counted is not self.comparison:
+            return
+        for layer, box in zip((self.mask, self.truth), boxes, strict=True):
+            if box[0].stop:
+                self._count_box(layer, box)
+        if not self._whole and self.rows is None and not self._rest.isActive():
+            self.measure()
+
+    def _say_error(self, error: Exception) -> None:
+        self.said.emit(str(error))
 
     # --- what takes longer ----------------------------------------------------------------------
     def measure(self) -> None:
@@ -299,7 +333,8 @@ class State:
     @property
     def busy(self) -> bool:
         """Whether numbers are on their way."""
-        return self._counting.busy or self._measuring.busy or self._rest.isActive()
+        runs = self._counting, self._looking, self._measuring
+        return self._rest.isActive() or any(run.busy for run in runs)
 
 
 def whole_numbers(layer: Labels | Image, viewer: Any) -> npt.NDArray[Any]:

@@ -44,6 +44,13 @@ class ThresholdTab(QWidget):
             self._labelled,
             lambda error: self.message.setText(str(error)),
         )
+        self._wants_best = False
+        self._drawing = Latest(
+            state.dock,
+            self._prepare_curves,
+            self._curves_counted,
+            lambda error: self.message.setText(str(error)),
+        )
         self.sliders: list[QLabeledDoubleSlider] = []
         self.numbers: list[QLabel] = []
         self._grid = QGridLayout()
@@ -148,25 +155,55 @@ class ThresholdTab(QWidget):
             number.setText(f"Dice {o.dice:.3f} · P {o.precision:.3f} · R {o.recall:.3f}")
 
     def curve(self, index: int) -> ThresholdCurve | None:
-        """Return the curve of a class; it is counted once for each truth."""
-        comparison, label = self._state.comparison, self._class(index)
-        if comparison is None or label is None or label < 1:
-            return None
-        key = index, self._state.truths
-        if key not in self._curves:
-            self._curves = {k: v for k, v in self._curves.items() if k[1] == key[1]}
-            self._curves[key] = threshold_curve(
-                list(self._probabilities.values())[index], comparison.truth == label
-            )
-        return self._curves[key]
+        """Return the curve of a slider's class; None while it is not counted."""
+        return self._curves.get((index, self._state.truths))
 
     def _draw(self, _: Any = None) -> None:
         index = self.label.currentIndex()
         if not 0 <= index < len(self.sliders):
             return
         curve = self.curve(index)
-        if curve is not None:
+        if curve is None:
+            self._drawing.now()
+        else:
             self.plot.show_curve(curve, self.sliders[index].value())
+
+    def _prepare_curves(self) -> Callable[[], workers.Steps] | None:
+        """Count the curve that is drawn, or all of them, once for each truth."""
+        comparison, truths = self._state.comparison, self._state.truths
+        if comparison is None:
+            return None
+        drawn = range(len(self.sliders)) if self._wants_best else [self.label.currentIndex()]
+        maps, missing = list(self._probabilities.values()), {}
+        for index in drawn:
+            label = self._class(index) if 0 <= index < len(maps) else None
+            if label is not None and label > 0 and self.curve(index) is None:
+                missing[index] = maps[index], label
+
+        def steps() -> workers.Steps:
+            yield None
+            curves = {}
+            for index, (probability, label) in missing.items():
+                curves[index, truths] = threshold_curve(probability, comparison.truth == label)
+                yield None
+            return curves
+
+        return steps
+
+    def _curves_counted(self, counted: dict[tuple[int, int], ThresholdCurve]) -> None:
+        now = self._state.truths
+        self._curves = {k: v for k, v in (self._curves | counted).items() if k[1] == now}
+        if any(truths != now for _, truths in counted):
+            self._drawing.now()  # the truth was changed meanwhile
+            return
+        index = self.label.currentIndex()
+        if (curve := self.curve(index)) is not None:
+            self.plot.show_curve(curve, self.sliders[index].value())
+        if self._wants_best:
+            self._wants_best = False
+            for i, slider in enumerate(self.sliders):
+                if (curve := self.curve(i)) is not None:
+                    slider.setValue(curve.best)
 
     def _moved(self, _: Any = None) -> None:
         """Give the mask the labels that the sliders ask for; the last wish counts."""
@@ -203,19 +240,19 @@ class ThresholdTab(QWidget):
 
     @property
     def busy(self) -> bool:
-        """Whether a mask is on its way."""
-        return self._labelling.busy
+        """Whether a mask or a curve is on its way."""
+        return self._labelling.busy or self._drawing.busy
 
     def _stop(self) -> None:
         """Let nothing that is on its way reach a mask."""
         self._wish += 1
+        self._wants_best = False
         self._labelling.cancel()
+        self._drawing.cancel()
 
     def _best(self) -> None:
-        for i, slider in enumerate(self.sliders):
-            curve = self.curve(i)
-            if curve is not None:
-                slider.setValue(curve.best)
+        self._wants_best = True
+        self._drawing.now()
 
     def _reset(self) -> None:
         mask = self._state.mask

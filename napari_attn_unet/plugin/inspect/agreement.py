@@ -55,6 +55,7 @@ class AgreementTab(QWidget):
             self._prepare,
             self._show,
             self.message.setText,
+            network=self.random.isChecked,
         )
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV; a second file has the values per slice.")

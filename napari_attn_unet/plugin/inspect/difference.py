@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from napari_attn_unet.plugin.inspect.knockout import DIVERGING
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import go_to
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
@@ -102,6 +104,12 @@ class DifferenceTab(QWidget):
         self.table.setToolTip("The components. Click one to see it; click a header to sort.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
+        self._listing = Latest(
+            state.dock,
+            self._prepare_list,
+            self._listed,
+            lambda error: self.message.setText(str(error)),
+        )
         self._arrange()
         self.what.currentIndexChanged.connect(self._list)
         self.threshold.valueChanged.connect(self._list)
@@ -183,17 +191,40 @@ class DifferenceTab(QWidget):
         """Show the difference that is chosen, and list its components."""
         self._at = -1
         self.components = []
-        if self._found is not None and self.what.currentData() is not None:
-            values, geometry = self.what.currentData()
-            self.components = map_components(values, self.threshold.value())[:MOST]
-            self._show_layer(values, geometry)
-            largest = float(abs(values).max())
-            first, second = self._found.names
-            self.message.setText(
-                f"{second} − {first}: {len(self.components)} components; "
-                f"the largest difference of {self.what.currentText()} is {largest:.2f}."
-            )
         fill(self.table, self.rows())
+        if self._found is not None and self.what.currentData() is not None:
+            self._show_layer(*self.what.currentData())
+        self._listing.now()
+
+    def _prepare_list(self) -> Callable[[], workers.Steps] | None:
+        found, what = self._found, self.what.currentData()
+        if found is None or what is None:
+            return None
+        (values, _), name, threshold = what, self.what.currentText(), self.threshold.value()
+
+        def steps() -> workers.Steps:
+            yield None
+            components = map_components(values, threshold)[:MOST]
+            return found, name, components, float(abs(values).max())
+
+        return steps
+
+    def _listed(self, listed: tuple[_Found, str, list[MapComponent], float]) -> None:
+        found, name, components, largest = listed
+        if found is not self._found:
+            return
+        self.components = components
+        first, second = found.names
+        self.message.setText(
+            f"{second} − {first}: {len(components)} components; "
+            f"the largest difference of {name} is {largest:.2f}."
+        )
+        fill(self.table, self.rows())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a list is on its way."""
+        return self._listing.busy
 
     def _show_layer(self, values: Any, geometry: Any) -> None:
         assert self._found is not None  # noqa: S101  (for the type checker)

@@ -107,22 +107,17 @@ class ExportTab(QWidget):
             prepare,
             lambda path: self.message.setText(f"Saved {path}."),
             self.message.setText,
-            network=False,
+            network=lambda: False,
         )
 
     def _ask(self, title: str, name: str, kinds: str) -> str:
-        """Return the path of a file to write.
-
-        Raises
-        ------
-        RunError
-            If none was chosen.
-        """
+        """Return the path of a file to write, "" where none was chosen."""
         path, _ = QFileDialog.getSaveFileName(self, title, name, kinds)
-        return _chosen(path)
+        return path
 
-    def _ask_folder(self, title: str) -> Path:
-        return Path(_chosen(QFileDialog.getExistingDirectory(self, title)))
+    def _ask_folder(self, title: str) -> Path | None:
+        folder = QFileDialog.getExistingDirectory(self, title)
+        return Path(folder) if folder else None
 
     def _inspection(self) -> Inspection:
         if self._state.inspection is None:
@@ -177,6 +172,8 @@ class ExportTab(QWidget):
         )
         axis, name = state.axis, "" if state.image is None else state.image.name
         path = self._ask("Save a figure", "figure.png", "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)")
+        if not path:
+            return None
 
         def steps() -> workers.Steps:
             yield Progress("drawing", 0.0)
@@ -188,6 +185,8 @@ class ExportTab(QWidget):
     def _prepare_film(self) -> Any:
         inspection, axis, style = self._inspection(), self._state.axis, self.look()
         path = self._ask("Save a film", "slices.gif", "GIF (*.gif);;MP4 (*.mp4)")
+        if not path:
+            return None
 
         def steps() -> workers.Steps:
             for done in figure.film(inspection, axis, path, style):
@@ -204,6 +203,8 @@ class ExportTab(QWidget):
 
     def _prepare_maps(self) -> Any:
         result, folder = self._result(), self._ask_folder("Save maps into")
+        if folder is None:
+            return None
 
         def steps() -> workers.Steps:
             yield Progress("writing", 0.0)
@@ -215,6 +216,8 @@ class ExportTab(QWidget):
     def _prepare_zarr(self) -> Any:
         result = self._result()
         path = self._ask("Save maps", "maps.zarr", "OME-Zarr (*.zarr)")
+        if not path:
+            return None
 
         def steps() -> workers.Steps:
             yield Progress("writing", 0.0)
@@ -227,6 +230,8 @@ class ExportTab(QWidget):
     def _prepare_tables(self) -> Any:
         inspection, label = self._inspection(), self._state.label
         folder = self._ask_folder("Save tables into")
+        if folder is None:
+            return None
 
         def steps() -> workers.Steps:
             yield Progress("writing", 0.0)
@@ -244,6 +249,8 @@ class ExportTab(QWidget):
         truth = None if state.truth is None else labels_on(state.truth, state.image, state.viewer)
         name = state.image.name
         out = self._ask_folder("Save everything into")
+        if out is None:
+            return None
 
         def steps() -> workers.Steps:
             from napari_attn_unet.report.inspect import write_inspection  # noqa: PLC0415  (torch)
@@ -274,10 +281,3 @@ class ExportTab(QWidget):
         if clipboard is not None:
             clipboard.setText(command)
         self.message.setText(f"Copied: {command}")
-
-
-def _chosen(path: str) -> str:
-    if not path:
-        msg = "Nothing was saved: no place was chosen."
-        raise RunError(msg)
-    return path

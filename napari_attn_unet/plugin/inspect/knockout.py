@@ -192,20 +192,18 @@ class KnockoutTab(QWidget):
             yield Progress("loading the network", 0.0)
             session = self._runs.session(run, axis)
             effects = yield from knockout.steps(session, [changes], base=base, look_at=plane)
-            return run, effects[0], effects[0].rows(truth)
+            effect = effects[0]
+            return run, effect, effect.rows(truth), effect_layers(effect, run.placement)
 
         return steps
 
-    def _show(self, result: tuple[Run, Effect, list[EffectRow]]) -> None:
-        run, effect, rows = result
+    def _show(self, result: tuple[Run, Effect, list[EffectRow], list[layers.LayerData]]) -> None:
+        run, effect, rows, data = result
         self._base = run, effect.base
         self.rows = rows
         fill(self.table, rows)
-        viewer = self._state.viewer
-        data = effect_layers(effect, run.placement)
-        viewer.layers.selection = viewer.layers.selection & set(viewer.layers)
-        layers.show(viewer, data, keep_old=False)
-        voxels = int((effect.base.mask != effect.changed.mask).sum())
+        layers.show(self._state.viewer, data, keep_old=False)
+        voxels = int(np.count_nonzero(data[-1][0]))
         self.message.setText(f"{effect.name}: {voxels:,} voxels changed their label.")
 
     def _prepare_all(self) -> Any:
@@ -236,8 +234,15 @@ class KnockoutTab(QWidget):
             from napari_attn_unet.gates.statistics import rank_correlation  # noqa: PLC0415
 
             yield Progress("Grad-CAM", 0.0)
-            checkpoint = self._runs.predictor(run).checkpoint
-            cam = seg_grad_cam(checkpoint, run.volume, label, level, run.device)
+            predictor = self._runs.predictor(run)
+            cam = seg_grad_cam(
+                predictor.checkpoint,
+                run.volume,
+                label,
+                level,
+                str(predictor.device),
+                predictor.memory_limit,
+            )
             rank = None if gate is None else rank_correlation(cam.coefficients, gate.coefficients)
             return run, name, level, cam, rank
 

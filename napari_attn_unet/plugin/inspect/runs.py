@@ -55,6 +55,7 @@ class Runs:
         self.checkpoints = settings.checkpoints
         self._run: Run | None = None
         self._session: Session | None = None
+        state.chosen.connect(self._chosen)
         state.dock.on_close(self.forget)
 
     def prepare(self) -> Run:
@@ -140,6 +141,11 @@ class Runs:
             self._session = None  # give its memory back first
             session = self._session = predictor.session(run.volume, axis=axis, keep="gates")
         return session
+
+    def _chosen(self) -> None:
+        image = self._state.image
+        if self._run is not None and (image is None or image.data is not self._run.source):
+            self.forget()
 
     def forget(self) -> None:
         """Give the memory back."""

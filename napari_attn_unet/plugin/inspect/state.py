@@ -66,6 +66,8 @@ class State:
         truth: Labels | Image | None,
     ) -> None:
         """Look at other layers."""
+        if image is not self.image or result is not self.result:
+            self.inspection = self._version = None  # of what is not looked at any more
         self._watch(image, result, mask, truth)
         self.chosen.emit()
         self.count()

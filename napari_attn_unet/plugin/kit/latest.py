@@ -25,9 +25,10 @@ class Latest:
         Called on the window's thread when a run begins; returns the generator function to run on
         a thread, or None where there is nothing to do. An `AttnUNetError` goes to `errored`.
     returned
-        Called with what the generator returns, unless a newer wish has come or it was cancelled.
+        Called with what the generator returns, unless it was cancelled or, without `tells_stale`,
+        a newer wish has come.
     errored
-        Called with what went wrong.
+        Called with what went wrong, in the same cases.
     yielded
         Called with what the generator yields.
     finished
@@ -36,6 +37,8 @@ class Latest:
         How long no wish may have come before `ask` begins.
     may_interrupt
         Whether a run under way is stopped for a newer wish.
+    tells_stale
+        Whether what a run found is told although a newer wish waits.
     """
 
     def __init__(  # noqa: PLR0913  (what a run tells)
@@ -49,10 +52,12 @@ class Latest:
         finished: Callable[[], None] = _nothing,
         rest_ms: int = 0,
         may_interrupt: Callable[[], bool] = lambda: False,
+        tells_stale: bool = False,
     ) -> None:
         self._dock = dock
         self._prepare, self._returned, self._errored = prepare, returned, errored
         self._yielded, self._finished, self._may_interrupt = yielded, finished, may_interrupt
+        self._tells_stale = tells_stale
         self._worker: Any = None
         self._again = False
         self._timer = dock.timer(rest_ms, self.now)
@@ -104,10 +109,14 @@ class Latest:
                 finished=self._on_finished,
             )
 
-    def cancel(self) -> None:
-        """Stop the run under way at its next step, and forget every wish."""
+    def forget_wishes(self) -> None:
+        """Let the run under way be the last."""
         self._again = False
         self._timer.stop()
+
+    def cancel(self) -> None:
+        """Stop the run under way at its next step, and forget every wish."""
+        self.forget_wishes()
         if self._worker is not None:
             self._worker.quit()
 
@@ -121,14 +130,18 @@ class Latest:
             self._yielded(value)
 
     def _on_returned(self, result: Any) -> None:
-        # It may have returned before it was cancelled, and be heard of only now.
-        cancelled = self._worker is None or self._worker.abort_requested
-        if not (self._dock.is_closed or cancelled or self.is_stale):
+        if self._is_awaited():
             self._returned(result)
 
     def _on_errored(self, error: Exception) -> None:
-        if not self._dock.is_closed:
+        if self._is_awaited():
             self._errored(error)
+
+    def _is_awaited(self) -> bool:
+        # It may have ended before it was cancelled, and be heard of only now.
+        cancelled = self._worker is None or self._worker.abort_requested
+        stale = self.is_stale and not self._tells_stale
+        return not (self._dock.is_closed or cancelled or stale)
 
     def _on_finished(self) -> None:
         self._worker = None

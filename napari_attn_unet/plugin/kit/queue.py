@@ -20,12 +20,16 @@ from napari_attn_unet.prediction import Progress
 if TYPE_CHECKING:
     from napari_attn_unet.engine.predictor import Predictor
 
+WAITING = "waiting for the run before"
+"""The phase of a run that waits."""
 _WAIT = 0.1
 """Seconds after which a run that waits looks whether it was cancelled."""
 
 _line: deque[object] = deque()
 _moved = threading.Condition()
 _predictors: WeakValueDictionary[tuple[Any, ...], Predictor] = WeakValueDictionary()
+_last: list[Predictor] = []
+"""The one that was asked for last, so that the next run need not load it again."""
 
 
 def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
@@ -47,7 +51,7 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
         try:
             yield None
             while _line[0] is not ticket:
-                yield Progress("waiting for the run before", 0.0)
+                yield Progress(WAITING, 0.0)
                 with _moved:
                     _moved.wait_for(lambda: _line[0] is ticket, _WAIT)
             return (yield from steps())
@@ -66,7 +70,9 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
 
 
 def load(path: str | Path, device: str, precision: str, memory_limit: int | None) -> Predictor:
-    """Return a predictor, the same one for the same file and settings while anybody holds it.
+    """Return a predictor, the same one for the same file and settings.
+
+    It is kept while anybody holds it, or until another one is asked for.
 
     torch is loaded here: call it in a run, on a thread.
 
@@ -75,12 +81,15 @@ def load(path: str | Path, device: str, precision: str, memory_limit: int | None
     AttnUNetError
         If the checkpoint cannot be loaded, or there is no such device.
     """
-    from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415  (torch)
+    from napari_attn_unet.engine.devices import pick_device  # noqa: PLC0415  (torch)
+    from napari_attn_unet.engine.predictor import Predictor  # noqa: PLC0415
 
-    path = Path(path)
+    path, place = Path(path).resolve(), str(pick_device(device))  # "auto" is one of the others
     stamp = path.stat().st_mtime_ns if path.is_file() else None
-    key = (path, stamp, device, precision, memory_limit)
+    key = (path, stamp, place, precision, memory_limit)
     predictor = _predictors.get(key)
     if predictor is None:
-        predictor = _predictors[key] = Predictor(path, device, precision, memory_limit)
+        _last.clear()
+        predictor = _predictors[key] = Predictor(path, place, precision, memory_limit)
+    _last[:] = [predictor]
     return predictor

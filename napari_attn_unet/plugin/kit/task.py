@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
-from napari_attn_unet.plugin.kit.queue import in_turn
+from napari_attn_unet.plugin.kit.queue import WAITING, in_turn
 
 _FULL = 1000
 _FIRST_ESTIMATE = 0.05
@@ -20,6 +20,8 @@ _FIRST_ESTIMATE = 0.05
 
 class Task(QWidget):
     """First come: a run goes on until it is done or cancelled by the button that started it.
+
+    What it found is shown, whatever was wished for meanwhile.
 
     Runs of the network wait for each other; see `queue`.
 
@@ -31,17 +33,21 @@ class Task(QWidget):
         Of the button while nothing runs.
     prepare
         Called on a click; returns the generator function to run on a thread. What it yields has
-        `done` and `phase`. An `AttnUNetError` it raises is said and nothing is run.
+        `done` and `phase`. None runs nothing; an `AttnUNetError` it raises is said.
     returned
         Called with what the generator returns.
     say
         Called with messages for the user.
     network
-        Whether it runs a network, and so waits in the queue.
+        Whether a run that begins now runs a network, and so waits in the queue.
     button, bar
         To use in place of own ones; they are then laid out elsewhere.
-    failed, yielded, finished, rest_ms, may_interrupt
-        Called with what went wrong in place of `say`, and as of `Latest`.
+    failed
+        Called with what went wrong, in place of `say`.
+    cancelled
+        Called when the user cancels.
+    yielded, finished, rest_ms, may_interrupt
+        As of `Latest`.
     """
 
     def __init__(  # noqa: PLR0913  (each is named by its caller)
@@ -49,20 +55,21 @@ class Task(QWidget):
         dock: Dock,
         text: str,
         tooltip: str,
-        prepare: Callable[[], Callable[[], workers.Steps]],
+        prepare: Callable[[], Callable[[], workers.Steps] | None],
         returned: Callable[[Any], None],
         say: Callable[[str], None],
         *,
-        network: bool = True,
+        network: Callable[[], bool] = lambda: True,
         button: QPushButton | None = None,
         bar: QProgressBar | None = None,
         failed: Callable[[str], None] | None = None,
+        cancelled: Callable[[], None] = lambda: None,
         **options: Any,
     ) -> None:
         super().__init__()
         self._text, self._tooltip, self._say = text, tooltip, say
         self._prepare, self._network = prepare, network
-        self._failed = failed or say
+        self._failed, self._cancelled = failed or say, cancelled
         self._yielded = options.pop("yielded", lambda _: None)
         self._finished = options.pop("finished", lambda: None)
         self._started = 0.0
@@ -73,6 +80,7 @@ class Task(QWidget):
             lambda error: self._failed(str(error)),
             yielded=self._progressed,
             finished=self._ended,
+            tells_stale=True,
             **options,
         )
         self.button = button or QPushButton(text)
@@ -95,12 +103,13 @@ class Task(QWidget):
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken."""
+        """How long the run has taken, since it was its turn."""
         return time.monotonic() - self._started
 
     def toggle(self) -> None:
         """Start, or cancel what is under way."""
         if self.running:
+            self._cancelled()
             self.cancel("Cancelled.")
         else:
             self._latest.now()
@@ -113,6 +122,10 @@ class Task(QWidget):
         """Start at once, or after the run under way."""
         self._latest.now()
 
+    def forget_wishes(self) -> None:
+        """Let the run under way be the last."""
+        self._latest.forget_wishes()
+
     def cancel(self, why: str) -> None:
         """Stop the run under way at its next step, and say why."""
         if self.running:
@@ -124,8 +137,10 @@ class Task(QWidget):
         """Send something into the run under way."""
         self._latest.send(value)
 
-    def _begin(self) -> Callable[[], workers.Steps]:
+    def _begin(self) -> Callable[[], workers.Steps] | None:
         steps = self._prepare()
+        if steps is None:
+            return None
         self._started = time.monotonic()
         self._say("")
         self.button.setText("Cancel")
@@ -133,9 +148,11 @@ class Task(QWidget):
         self.bar.setValue(0)
         self.bar.setFormat("starting")
         self.bar.setVisible(True)
-        return in_turn(steps) if self._network else steps
+        return in_turn(steps) if self._network() else steps
 
     def _progressed(self, progress: Any) -> None:
+        if progress.phase == WAITING:
+            self._started = time.monotonic()
         self.bar.setValue(round(_FULL * progress.done))
         left = ""
         if progress.done > _FIRST_ESTIMATE and self.seconds > 1:

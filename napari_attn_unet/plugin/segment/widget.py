@@ -91,6 +91,7 @@ class SegmentWidget(SegmentForm):
             button=self.run.native,
             bar=self.bar,
             failed=self._say_failed,
+            cancelled=self._live_off,
             yielded=self._on_progress,
             finished=self._end_preview,
             rest_ms=REST_MS,
@@ -198,13 +199,15 @@ class SegmentWidget(SegmentForm):
             self.memory_note.setToolTip(str(error))
 
     def _tell_need(self, card: Card, chosen: Selection) -> None:
+        session = self._live.session if self.live.value else None
         plan, _ = plan_run(
             ModelConfig.from_dict(card.config),
             Frame.of(chosen.volumes[0], card.preprocessing),
             Request(probabilities=self.probabilities.value, region=chosen.region),
-            self._budget(),
+            self._budget() if session is None else session.budget(),
             axis=None if chosen.looking is None else chosen.looking[0],
             keep="regions" if self.live.value else None,
+            kept_axis=None if session is None else session.kept_axis,
         )
         self.memory_note.setText(f"takes about {in_words(plan.bytes_needed)}")
         self.memory_note.setToolTip(f"How it will be computed: {plan.description}.")
@@ -302,7 +305,7 @@ class SegmentWidget(SegmentForm):
         self._wish, self._source, self._data = wish, image, image.data
         if not (wish.live and self._live.has_kept):
             self._preview = Preview(self._viewer, chosen, card.classes, gates=self.gates.value)
-        return lambda: self._live.run(wish)
+        return self._live.steps(wish)
 
     def _looked(self, _: Any = None) -> None:
         """Follow the slider: the run under way goes on from there, a live one starts anew."""
@@ -318,8 +321,14 @@ class SegmentWidget(SegmentForm):
     def _live_changed(self, live: bool) -> None:
         if live:
             self._task.now()
-        else:
-            self._live.forget()
+            return
+        self._live.forget()
+        self._task.forget_wishes()
+        if self.running and self._wish is not None and self._wish.live:
+            self._task.cancel("Stopped: the slider is not followed any more.")
+
+    def _live_off(self) -> None:
+        self.live.value = False
 
     def _on_progress(self, progress: Any) -> None:
         if self._preview is not None and self._source in self._viewer.layers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from napari.layers import Image, Shapes
 
 from napari_attn_unet.engine import devices
+from napari_attn_unet.engine.request import Wanted
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.network.card import Card
 from napari_attn_unet.plugin import boxes, layers
@@ -138,51 +140,62 @@ class Wish:
     live: bool
 
 
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """What live runs hand on to the next."""
+
+    session: Session | None = None
+
+
 class Live:
     """Runs wishes; keeps the session of a live one, so that a further slice takes a moment."""
 
     def __init__(self) -> None:
-        self.session: Session | None = None
+        self._kept = _Kept()
+
+    @property
+    def session(self) -> Session | None:
+        """What is kept, if its deeper levels are there."""
+        session = self._kept.session
+        return session if session is not None and session.has_kept else None
 
     @property
     def has_kept(self) -> bool:
-        """Whether a live run can be stopped lightly: the deeper levels are there."""
-        return self.session is not None and self.session.has_kept
+        """Whether a live run can be stopped lightly."""
+        return self.session is not None
 
     def forget(self) -> None:
-        """Give back what was kept."""
-        self.session = None
+        """Give back what was kept; a run under way keeps nothing either."""
+        self._kept = _Kept()
 
-    def run(self, wish: Wish) -> Steps:
-        """Run a wish, on a thread; return its prediction."""
-        chosen = wish.selection
-        predictor = queue.load(wish.checkpoint, wish.device, wish.precision, wish.memory_limit)
-        axis, plane = chosen.looking or (None, None)
-        session = self.session
-        if session is not None and (session.predictor is not predictor or not wish.live):
-            session = self.session = None
+    def steps(self, wish: Wish) -> Callable[[], Steps]:
+        """Return the run of a wish, for a thread; it returns the prediction."""
         if not wish.live:
-            return (
-                yield from predictor.steps(
-                    chosen.volumes,
-                    axis=axis,
-                    look_at=plane,
-                    probabilities=wish.probabilities,
-                    threshold=wish.threshold,
-                    region=chosen.region,
-                )
-            )
-        (volume,) = chosen.volumes
-        if session is None or session.volume is not volume or session.axis != axis:
-            session = self.session = predictor.session(volume, axis=axis, keep="regions")
-        return (
-            yield from session.run(
-                look_at=plane,
-                probabilities=wish.probabilities,
-                threshold=wish.threshold,
-                region=chosen.region,
-            )
-        )
+            self.forget()
+        kept = self._kept
+        return lambda: _run(wish, kept)
+
+
+def _run(wish: Wish, kept: _Kept) -> Steps:
+    chosen = wish.selection
+    axis, plane = chosen.looking or (None, None)
+    predictor = queue.load(wish.checkpoint, wish.device, wish.precision, wish.memory_limit)
+    wanted = Wanted(
+        probabilities=wish.probabilities, threshold=wish.threshold, region=chosen.region
+    )
+    if not wish.live:
+        return (yield from predictor.steps(chosen.volumes, axis=axis, look_at=plane, **wanted))
+    (volume,) = chosen.volumes
+    session = kept.session
+    if (
+        session is None
+        or session.predictor is not predictor
+        or session.volume is not volume
+        or session.axis != axis
+    ):
+        kept.session = None  # give its memory back first
+        session = kept.session = predictor.session(volume, axis=axis, keep="regions")
+    return (yield from session.run(look_at=plane, **wanted))
 
 
 def find_devices() -> Steps:

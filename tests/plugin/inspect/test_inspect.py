@@ -468,7 +468,8 @@ def test_rerun_writes_everything(
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: "")
     click(qtbot, inspect.export.again.button)
-    assert "no place was chosen" in inspect.export.message.text()
+    assert not inspect.export.again.running  # nothing was chosen, nothing is done
+    assert inspect.export.message.text() == ""
     out = tmp_path / "everything"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(out))
     click(qtbot, inspect.export.again.button)
@@ -489,6 +490,8 @@ def test_a_second_checkpoint(
     wait(qtbot, tab.task)
     assert [tab.what.itemText(i) for i in range(tab.what.count())] == ["gate 1", "gate 2"]
     tab.threshold.setValue(0.05)
+    assert tab.components == []  # until they are counted, on a thread
+    qtbot.waitUntil(lambda: not tab.busy)
     layer = viewer.layers["brain · hippocampus − tiny"]
     gate = inspect.gates.gates[1]
     np.testing.assert_allclose(layer.extent.world, gate.extent.world)
@@ -515,6 +518,7 @@ def test_a_second_checkpoint(
     assert lines[0] == "component,sum of |Δ|,largest Δ,voxels,mm³,z,y,x"
     assert len(lines) == 1 + len(tab.components)
     tab.what.setCurrentText("gate 2")
+    qtbot.waitUntil(lambda: not tab.busy)
     np.testing.assert_allclose(layer.extent.world, inspect.gates.gates[2].extent.world)
     viewer.layers.remove(layer)
     tab.next.click()

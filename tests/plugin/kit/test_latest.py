@@ -96,7 +96,6 @@ def test_ask_begins_once_no_wish_has_come_for_a_while(qtbot: QtBot, dock: Dock) 
     runs.go.set()
     for _ in range(4):
         runs.latest.ask()
-        qtbot.wait(15)
         assert runs.prepared == 0
     assert runs.latest.busy
     ended(qtbot, runs)
@@ -223,3 +222,26 @@ def test_what_is_sent_reaches_the_run(qtbot: QtBot, runs: Runs) -> None:
     qtbot.waitUntil(lambda: ("yielded", None) in runs.told)
     runs.latest.send("hello")
     qtbot.waitUntil(lambda: runs.sent == ["hello"])
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_what_a_run_found_is_told_though_a_wish_waits_if_so_chosen(
+    tells: bool, qtbot: QtBot, dock: Dock
+) -> None:
+    runs = Runs(dock, tells_stale=tells)
+    runs.latest.now()
+    runs.latest.now()
+    runs.go.set()
+    qtbot.waitUntil(lambda: 2 in runs.results())
+    assert runs.results() == ([1, 2] if tells else [2])
+
+
+def test_wishes_are_forgotten_and_the_run_under_way_is_not(qtbot: QtBot, runs: Runs) -> None:
+    runs.latest.now()
+    runs.latest.now()
+    runs.latest.ask()
+    runs.latest.forget_wishes()
+    runs.go.set()
+    qtbot.waitUntil(lambda: not runs.latest.busy)
+    assert runs.results() == [1]
+    assert runs.prepared == 1

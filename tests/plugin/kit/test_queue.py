@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import threading
 import weakref
 from collections.abc import Iterator
@@ -125,12 +126,15 @@ class TestLoading:
             queue.load(tiny_checkpoint_path, device, precision, limit)
             for device, precision, limit in (
                 ("cpu", "f32", None),
-                ("auto", "f32", None),
                 ("cpu", "bf16", None),
                 ("cpu", "f32", 10**9),
             )
         ]
-        assert len({id(predictor) for predictor in held}) == 4
+        assert len({id(predictor) for predictor in held}) == 3
+
+    def test_auto_is_the_device_that_it_means(self, tiny_checkpoint_path: Path) -> None:
+        auto = queue.load(tiny_checkpoint_path, "auto", "f32", None)
+        assert queue.load(tiny_checkpoint_path, str(auto.device), "f32", None) is auto
 
     def test_another_file_at_the_same_place_is_another(self, tiny_checkpoint_path: Path) -> None:
         first = queue.load(tiny_checkpoint_path, "cpu", "f32", None)
@@ -138,12 +142,19 @@ class TestLoading:
         os.utime(tiny_checkpoint_path, ns=(stamp, stamp))
         assert queue.load(tiny_checkpoint_path, "cpu", "f32", None) is not first
 
-    def test_nothing_is_held_after_the_last(self, tiny_checkpoint_path: Path) -> None:
+    def test_only_the_one_asked_for_last_is_held(
+        self, tiny_checkpoint_path: Path, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other.safetensors"
+        shutil.copy(tiny_checkpoint_path, other)
         predictor = queue.load(tiny_checkpoint_path, "cpu", "f32", None)
         data = np.random.default_rng(0).normal(size=(1, 12, 12, 12)).astype(np.float32)
         predictor.predict(Volume(data))
         reference = weakref.ref(predictor)
         del predictor
         gc.collect()
+        assert queue.load(tiny_checkpoint_path, "cpu", "f32", None) is reference()
+        queue.load(other, "cpu", "f32", None)
+        gc.collect()
         assert reference() is None
-        assert not queue._predictors
+        assert len(queue._predictors) == 1

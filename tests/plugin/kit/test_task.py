@@ -160,7 +160,7 @@ def test_a_run_without_a_network_waits_for_none_even_on_one_core(
         running, waiting = make("running"), make("waiting")
         running.click(qtbot)
         waiting.click(qtbot)
-        other = make("other", network=False)
+        other = make("other", network=lambda: False)
         other.go.set()
         other.click(qtbot)
         qtbot.waitUntil(other.is_back)
