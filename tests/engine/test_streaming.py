@@ -1,4 +1,5 @@
 """Slab by slab is the whole, for every size, plan and architecture."""
+# Over 350 lines: one rule, held for every kind of network, plan and change.
 
 from __future__ import annotations
 

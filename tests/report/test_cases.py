@@ -1,4 +1,5 @@
 """Many cases: pairs, summary, report, two models; from Python and from the command line."""
+# Over 350 lines: one folder of cases, followed from its files to its page.
 
 from __future__ import annotations
 

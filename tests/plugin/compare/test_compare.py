@@ -1,4 +1,5 @@
 """The Compare widget, its controls driven as a user drives them."""
+# Over 350 lines: one widget, driven as a whole: a class for each of its tabs.
 
 from __future__ import annotations
 

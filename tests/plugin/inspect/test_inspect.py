@@ -1,4 +1,5 @@
 """The Inspect widget, its controls driven as a user drives them."""
+# Over 350 lines: one widget, driven as a whole, tab by tab.
 
 from __future__ import annotations
 

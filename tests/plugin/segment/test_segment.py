@@ -1,4 +1,5 @@
 """The Segment widget, its controls driven as a user drives them."""
+# Over 350 lines: one widget, driven as a whole, control by control.
 
 from __future__ import annotations
 
