@@ -115,18 +115,19 @@ def test_cancel_ends_live(
     assert prepared == [True]
 
 
+@pytest.mark.parametrize("stays", [True, False])
 def test_a_long_run_is_shown_though_live_was_ticked_meanwhile(
-    qtbot: QtBot, widget: SegmentWidget, gate: Gate, prepared: list[bool]
+    stays: bool, qtbot: QtBot, widget: SegmentWidget, gate: Gate, prepared: list[bool]
 ) -> None:
     click_run(qtbot, widget)
     qtbot.waitUntil(lambda: gate.begun == 1, timeout=WAIT)
     widget.region.value = SLICES
     widget.live.value = True
-    widget.live.value = False
+    widget.live.value = stays
     gate.open.set()
+    qtbot.waitUntil(lambda: "brain · mask" in names(widget), timeout=WAIT)
     qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
-    assert "brain · mask" in names(widget)
-    assert prepared == [False]
+    assert prepared == ([False, True] if stays else [False])
 
 
 def test_what_was_unticked_while_it_waited_keeps_nothing(
