@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,21 @@ from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.prediction import ClassInfo
 
 
+@pytest.fixture(scope="session")
+def collected_fast() -> Iterator[None]:
+    """Leave what was imported out of Python's garbage collections.
+
+    napari collects whenever a layer is removed: half a second, most of it spent on torch's and
+    matplotlib's modules.
+    """
+    for name in ("matplotlib.pyplot", "napari._qt.qt_main_window", "skimage.measure", "torch"):
+        import_module(name)
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def settings_in_a_folder_of_their_own(tmp_path: Path) -> None:
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path))
@@ -34,7 +51,9 @@ def workers_end_with_the_test() -> Iterator[None]:
 
 @pytest.fixture
 def make_napari_viewer(
-    make_napari_viewer: Callable[..., Viewer], request: pytest.FixtureRequest
+    make_napari_viewer: Callable[..., Viewer],
+    request: pytest.FixtureRequest,
+    collected_fast: None,
 ) -> Iterator[Callable[..., Viewer]]:
     """napari's own, and after every test: a click on each dock's X leaves nothing behind."""
     viewers: list[Viewer] = []
