@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +17,30 @@ from napari import Viewer
 from napari.qt.threading import WorkerBase
 from qtpy.QtCore import QSettings
 
+from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.network.card import Card
 from napari_attn_unet.network.checkpoint import Checkpoint
 from napari_attn_unet.network.config import ModelConfig
 from napari_attn_unet.network.model import AttentionUNet
+from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
-from napari_attn_unet.prediction import ClassInfo
+from napari_attn_unet.prediction import ClassInfo, Prediction
+from napari_attn_unet.volume import Geometry, Volume
+
+
+@pytest.fixture(scope="session")
+def collected_fast() -> Iterator[None]:
+    """Leave what was imported out of Python's garbage collections.
+
+    napari collects whenever a layer is removed: half a second, most of it spent on torch's and
+    matplotlib's modules.
+    """
+    for name in ("matplotlib.pyplot", "napari._qt.qt_main_window", "skimage.measure", "torch"):
+        import_module(name)
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +56,9 @@ def workers_end_with_the_test() -> Iterator[None]:
 
 @pytest.fixture
 def make_napari_viewer(
-    make_napari_viewer: Callable[..., Viewer], request: pytest.FixtureRequest
+    make_napari_viewer: Callable[..., Viewer],
+    request: pytest.FixtureRequest,
+    collected_fast: None,
 ) -> Iterator[Callable[..., Viewer]]:
     """napari's own, and after every test: a click on each dock's X leaves nothing behind."""
     viewers: list[Viewer] = []
@@ -52,9 +76,13 @@ def make_napari_viewer(
         assert not found, "\n".join(found)
 
 
+def brain() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(21, 18, 17)).astype(np.float32)
+
+
 @pytest.fixture
 def image() -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(21, 18, 17)).astype(np.float32)
+    return brain()
 
 
 @pytest.fixture
@@ -70,8 +98,7 @@ def widget(
     return segment
 
 
-@pytest.fixture
-def tiny_checkpoint_path(tmp_path: Path) -> Path:
+def tiny_checkpoint_file(folder: Path) -> Path:
     """Three levels, three classes, random weights: not one constant output."""
     torch.manual_seed(0)
     config = ModelConfig(classes=3, channels=(4, 8, 16))
@@ -81,10 +108,37 @@ def tiny_checkpoint_path(tmp_path: Path) -> Path:
         tuple(ClassInfo.numbered(i, n) for i, n in enumerate(("background", "one", "two"))),
         field_of_view_mm=(40.0, 20.0, 20.0),
     )
-    path = tmp_path / "tiny.safetensors"
+    path = folder / "tiny.safetensors"
     state = AttentionUNet(config).state_dict()
     for gate in range(2):  # maps that select something
         state[f"gate.{gate}.psi.weight"] *= 30
         state[f"gate.{gate}.psi.bias"] *= 0
     Checkpoint(card, state).save(path)
     return path
+
+
+@pytest.fixture
+def tiny_checkpoint_path(tmp_path: Path) -> Path:
+    return tiny_checkpoint_file(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_prediction(tmp_path_factory: pytest.TempPathFactory) -> Prediction:
+    """What the tiny checkpoint makes of the image; its layers show it in less time than a run."""
+    path = tiny_checkpoint_file(tmp_path_factory.mktemp("tiny"))
+    place = Geometry.from_spacing((2, 1, 1), unit="mm")
+    return Predictor(path).predict(Volume(brain()[np.newaxis], place, "brain"))
+
+
+def show_result(viewer: Viewer, prediction: Prediction) -> None:
+    """Show a prediction over the image that it was made of, as the Segment widget does."""
+    _, placement = layers.to_volumes(viewer.layers["brain"])
+    own = deepcopy({"mask": prediction.mask, "gates": prediction.gates})  # tests paint into it
+    data = layers.from_prediction(replace(prediction, **own), placement)
+    layers.show(viewer, data, keep_old=False)
+
+
+@pytest.fixture
+def show_tiny(widget: SegmentWidget, tiny_prediction: Prediction) -> Callable[[], None]:
+    """Show the tiny checkpoint's result in the widget's viewer."""
+    return lambda: show_result(widget._viewer, tiny_prediction)

@@ -317,8 +317,8 @@ class ByEye(QWidget):
 
     def _close(self) -> None:
         """Take away what was added, and give the layers back as they were."""
-        self.swipe_view.turn_off()
         self.side_by_side_view.turn_off()
+        self.swipe_view.turn_off()
         self._distance_toggled(False)
         self._remove(self._layer)
         for looks in (self._in_3d, self._covered, self._blinking, self._outlined):

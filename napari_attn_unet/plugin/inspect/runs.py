@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,11 +96,14 @@ class Runs:
             placement.in_space(),
         )
         last = self._run
-        how = (path, run.device, run.precision)
-        if last is not None and (last.checkpoint, last.device, last.precision) == how:
-            same = last.source is run.source and state.image.ndim == 3  # noqa: PLR2004
-            if same and np.array_equal(last.volume.geometry.affine, volume.geometry.affine):
-                return last  # the predictor knows its volume again
+        if (
+            last is not None
+            and last.source is run.source
+            and state.image.ndim == 3  # noqa: PLR2004
+            and last.volume.name == volume.name
+            and np.array_equal(last.volume.geometry.affine, volume.geometry.affine)
+        ):
+            run = replace(run, volume=last.volume)  # the predictor knows it again
         self._run = run
         return run
 

@@ -71,7 +71,6 @@ class InspectWidget(QWidget):
         self._later = dock.timer(50, self._layers_changed)  # the provenance is set after the data
         self.state = State(dock)
         self.side_by_side_view = SideBySide(napari_viewer)
-        dock.on_close(self.side_by_side_view.turn_off)
         self.result_box = combo("The run whose gates are inspected.")
         self.image_box = combo("The image that lies under the maps.")
         self.mask_box = combo("The mask whose inside and outside are compared.")
@@ -103,6 +102,7 @@ class InspectWidget(QWidget):
             ),
             self._settings,
         )
+        dock.on_close(self.side_by_side_view.turn_off)  # before the tabs take their layers away
         keys.listen(self, dock, KEYS)
         self._arrange()
         self._connect()

@@ -80,13 +80,15 @@ class SideBySide:
             return
         viewer = self._viewer
         cells_of = grid(viewer)
-        enabled, cells_of.stride, cells_of.shape = self._grid
-        cells_of.enabled = enabled
+        # First: napari 0.9.2 keeps for ever the cells of a grid that changes while it is on.
+        cells_of.enabled = False
         for copy in self._copies:
             if copy in viewer.layers:
                 viewer.layers.remove(copy)
         self._looks.restore()
         self._arrange([layer for layer in self._order if layer in viewer.layers])
+        enabled, cells_of.stride, cells_of.shape = self._grid
+        cells_of.enabled = enabled
         self._copies, self._order, self._grid = [], [], None
         viewer.reset_view()
 

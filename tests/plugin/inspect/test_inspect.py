@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,10 +60,9 @@ def empty(qtbot: QtBot, widget: SegmentWidget) -> InspectWidget:
 
 
 @pytest.fixture
-def inspect(qtbot: QtBot, widget: SegmentWidget, empty: InspectWidget) -> InspectWidget:
+def inspect(qtbot: QtBot, empty: InspectWidget, show_tiny: Callable[[], None]) -> InspectWidget:
     """The widget over a result."""
-    click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    show_tiny()
     settle(qtbot, empty)
     return empty
 
@@ -77,7 +77,13 @@ def test_without_a_result_it_says_what_to_do(empty: InspectWidget) -> None:
     assert not empty.grid.isEnabled()
 
 
-def test_a_result_is_taken_up_with_its_layers(inspect: InspectWidget) -> None:
+def test_a_result_is_taken_up_with_its_layers(
+    qtbot: QtBot, widget: SegmentWidget, empty: InspectWidget
+) -> None:
+    inspect = empty
+    click(qtbot, widget.run.native)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    settle(qtbot, inspect)
     assert inspect.result_box.currentText() == "brain · tiny"
     assert inspect.image_box.currentText() == "brain"
     assert inspect.mask_box.currentText() == "brain · mask"
@@ -88,6 +94,8 @@ def test_a_result_is_taken_up_with_its_layers(inspect: InspectWidget) -> None:
 def test_a_checkpoint_by_another_name_is_told_apart(
     qtbot: QtBot, widget: SegmentWidget, inspect: InspectWidget, tiny_checkpoint_path: Path
 ) -> None:
+    click(qtbot, widget.run.native)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
     assert "cpu" in widget.result.text()
     other = tiny_checkpoint_path.with_name("copy.safetensors")
     other.write_bytes(tiny_checkpoint_path.read_bytes())

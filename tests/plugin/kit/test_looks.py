@@ -6,7 +6,7 @@ import gc
 import weakref
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image, Labels
 
@@ -33,6 +33,7 @@ def now(layer: Image) -> dict[str, object]:
     return {name: getattr(layer, name) for name in OWN}
 
 
+@settings(deadline=None)
 @given(steps=st.lists(CHANGE, max_size=12), end=st.permutations(range(3)))
 def test_the_latest_borrower_is_shown_and_in_the_end_what_was_there(
     steps: list[tuple[int, dict[str, object] | None]], end: list[int]
