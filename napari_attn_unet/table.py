@@ -84,6 +84,11 @@ def text(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 case", "2 cases"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """Return rows as a Markdown table; empty without rows.
 

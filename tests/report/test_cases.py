@@ -3,68 +3,26 @@
 
 from __future__ import annotations
 
-import csv
 import html.parser
-import json
 import math
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from many import CASES, PLACE, table, truth_of
 from scipy import stats
 
-from napari_attn_unet import io, phantom
+from napari_attn_unet import io
 from napari_attn_unet.cli.main import main
-from napari_attn_unet.errors import ConfigError, DatasetError
+from napari_attn_unet.errors import ConfigError
 from napari_attn_unet.report.cases import CaseResult, Report, bootstrap_interval, paired
 from napari_attn_unet.report.evaluation import evaluate, evaluate_case, evaluate_pairs
 from napari_attn_unet.report.html import to_html
 from napari_attn_unet.report.pairs import Pair, find_pairs
 from napari_attn_unet.scores import metrics
-from napari_attn_unet.scores.comparison import TOGETHER, ScoreRow
+from napari_attn_unet.scores.comparison import ScoreRow
 from napari_attn_unet.volume import Geometry
-
-PLACE = Geometry.from_spacing((2, 1, 1), (3, 4, 5), "mm")
-CASES = ("case_1", "case_2", "case_3")
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    """Three labelled cases in Decathlon layout."""
-    folder = tmp_path / "data"
-    training = []
-    for seed, name in enumerate(CASES):
-        volume, truth = phantom.make((16, 20, 18), seed)
-        io.write(folder / "imagesTr" / f"{name}.nii.gz", volume.data[0], PLACE)
-        io.write(folder / "labelsTr" / f"{name}.nii.gz", truth, PLACE)
-        entry = {"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
-        training.append(entry)
-    labels = {"0": "background", "1": "front lobe", "2": "back lobe"}
-    about = {"labels": labels, "modality": {"0": "MRI"}, "training": training}
-    (folder / "dataset.json").write_text(json.dumps(about))
-    return folder
-
-
-def truth_of(dataset: Path, name: str) -> np.ndarray:
-    return io.read_labels(dataset / "labelsTr" / f"{name}.nii.gz")[0].astype(np.uint8)
-
-
-@pytest.fixture
-def masks(dataset: Path, tmp_path: Path) -> Path:
-    """The truths, moved by 0, 1 and 2 voxels."""
-    folder = tmp_path / "masks"
-    for shift, name in enumerate(CASES):
-        mask = np.roll(truth_of(dataset, name), shift, axis=2)
-        path = folder / name / "mask.nii.gz" if shift else folder / f"{name}.nii.gz"
-        io.write(path, mask, PLACE)
-    return folder
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
 
 CASES_HEADER = (
     "case,class,Dice,IoU,precision,recall,mask (mm³),truth (mm³),difference (%),HD95 (mm),"
@@ -77,53 +35,9 @@ def header(path: Path) -> str:
     return path.read_text(encoding="utf-8").splitlines()[0]
 
 
-class TestPairs:
-    def test_folders_files_and_a_dataset(self, dataset: Path, masks: Path) -> None:
-        for truths in (dataset / "labelsTr", dataset / "dataset.json", dataset):
-            pairs, alone, classes = find_pairs(masks, truths, dataset / "imagesTr")
-            assert [pair.name for pair in pairs] == list(CASES)
-            assert alone == {}
-            assert pairs[1].mask == masks / "case_2" / "mask.nii.gz"
-            assert all(pair.image is not None for pair in pairs)
-            assert classes == (
-                () if truths.name == "labelsTr" else ("background", "front lobe", "back lobe")
-            )
-
-    def test_two_files(self, dataset: Path, masks: Path) -> None:
-        mask, truth = masks / "case_2" / "mask.nii.gz", dataset / "labelsTr" / "case_1.nii.gz"
-        assert find_pairs(mask, truth)[0] == [Pair("mask", mask, truth)]
-        (pair,), _, _ = find_pairs(mask, dataset)
-        assert (pair.name, pair.truth.name) == ("case_2", "case_2.nii.gz")
-
-    def test_a_mask_without_a_truth_is_told(self, dataset: Path, masks: Path) -> None:
-        io.write(masks / "other.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
-        pairs, alone, _ = find_pairs(masks, dataset)
-        assert len(pairs) == 3
-        assert "no truth" in alone["other"]
-
-    def test_what_cannot_be_paired_is_refused(
-        self, dataset: Path, masks: Path, tmp_path: Path
-    ) -> None:
-        (tmp_path / "empty").mkdir()
-        with pytest.raises(ConfigError, match="holds no masks"):
-            find_pairs(tmp_path / "empty", dataset)
-        with pytest.raises(ConfigError, match="no folder"):
-            find_pairs(tmp_path / "nowhere", dataset)
-        io.write(tmp_path / "t" / "x.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
-        with pytest.raises(ConfigError, match=r"called case_1, case_2, case_3"):
-            find_pairs(masks, tmp_path / "t")
-        with pytest.raises(ConfigError, match="holds no truths"):
-            find_pairs(masks, tmp_path / "empty")
-        with pytest.raises(ConfigError, match="does not exist"):
-            find_pairs(masks, tmp_path / "nowhere")
-        (dataset / "dataset.json").write_text("{}")
-        with pytest.raises(DatasetError, match="training"):
-            find_pairs(masks, dataset)
-
-
 def test_a_case_is_what_metrics_say(dataset: Path, masks: Path) -> None:
-    pairs, _, classes = find_pairs(masks, dataset)
-    result = evaluate_case(pairs[2], classes, tolerance=1.5, picture=True)
+    found = find_pairs(masks, dataset)
+    result = evaluate_case(found.pairs[2], found.classes, tolerance=1.5, picture=True)
     truth = truth_of(dataset, "case_3")
     mask = np.roll(truth, 2, axis=2)
     front = result.rows[0]
@@ -155,8 +69,9 @@ def test_a_bad_pair_does_not_stop_the_rest(dataset: Path, masks: Path, workers: 
     (masks / "case_1.nii.gz").write_bytes(b"junk")
     far = Geometry.from_spacing((2, 1, 1), (900, 0, 0), "mm")
     io.write(masks / "case_2" / "mask.nii.gz", truth_of(dataset, "case_2"), far)
-    pairs, _, classes = find_pairs(masks, dataset)
-    cases = {case.name: case for case in evaluate_pairs(pairs, classes, workers=workers)}
+    found = find_pairs(masks, dataset)
+    steps = evaluate_pairs(found.pairs, found.classes, workers=workers)
+    cases = {case.name: case for case in steps}
     assert "case_1" in cases["case_1"].error
     assert "overlap" in cases["case_2"].error
     assert cases["case_3"].error == ""
@@ -175,7 +90,7 @@ def scores(class_name: str, dice: float, hd95: float, unit: str = "mm") -> Score
 
 
 def case(name: str, dice: float, distance: float = 1.0) -> CaseResult:
-    return CaseResult(name, (scores("lobe", dice, distance), scores(TOGETHER, 0.1, 9.0)))
+    return CaseResult(name, (scores("lobe", dice, distance),))
 
 
 def test_the_summary() -> None:
@@ -197,7 +112,7 @@ def test_the_summary() -> None:
     assert (far.cases, far.infinite, far.mean) == (4, 1, 2.5)
     assert [c.name for c in report.worst(2)] == ["c2", "c1"]
     assert report.mean("dice") == pytest.approx(known.mean())
-    assert report.classes() == ["lobe", TOGETHER]
+    assert report.classes() == ["lobe"]
 
 
 def test_the_interval_is_the_bootstrap_s() -> None:
@@ -276,7 +191,7 @@ def test_a_picture_that_fails_takes_no_numbers_away(
     dataset: Path, masks: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "image.nii.gz").write_bytes(b"junk")
-    pair = find_pairs(masks, dataset)[0][1]
+    pair = find_pairs(masks, dataset).pairs[1]
     broken = Pair(pair.name, pair.mask, pair.truth, tmp_path / "image.nii.gz")
     result = evaluate_case(broken, picture=True)
     assert (result.picture, result.error) == (b"", "")
@@ -343,8 +258,13 @@ class TestCommands:
         assert main([*command, "--no-pictures"]) == 1
         told = capsys.readouterr().err
         assert "case_1" in told
-        assert "1 of 3 pairs" in told
-        assert len(table(out / "cases.csv")) == 6
+        assert "1 of 3 masks could not be evaluated" in told
+        *rows, bad = table(out / "cases.csv")
+        assert len(rows) == 6
+        assert bad["case"] == "case_1"
+        assert "case_1.nii.gz" in bad["note"]
+        assert bad["Dice"] == ""
+        assert header(out / "cases.csv") == f"{CASES_HEADER},note"
 
     def test_a_bound_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
@@ -361,7 +281,7 @@ class TestCommands:
         told = capsys.readouterr().err
         assert "nosuch is no folder of masks" in told
         assert "%" not in told
-        assert not list((tmp_path / "out").iterdir())
+        assert not (tmp_path / "out").exists()
         assert main([*command, str(dataset)]) == 1
         assert "not empty" in capsys.readouterr().err
 
