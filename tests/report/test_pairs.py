@@ -245,6 +245,16 @@ def test_names_that_predictions_agree_on_are_all_cases_names(tmp_path: Path) -> 
     assert find_pairs(masks, truths).classes == {0: "background", 1: "lobe"}
 
 
+def test_classes_that_share_no_name_with_the_truths_are_told(tmp_path: Path) -> None:
+    data = listed(tmp_path / "data", ("i/c1.nii", "l/c1.nii"))
+    masks = lay(tmp_path / "m", "c1/mask.nii")
+    told(masks / "c1", classes=("background", "front lobe", "back lobe"))
+    (note,) = find_pairs(masks, data).notes
+    assert "(front lobe, back lobe) have none of the truths' names (blob)" in note
+    told(masks / "c1", classes=("nothing", "Blob"))
+    assert list(find_pairs(masks, data).notes) == []
+
+
 # --- datasets ------------------------------------------------------------------------------------
 def test_a_dataset_pairs_an_image_and_a_label_that_are_called_differently(tmp_path: Path) -> None:
     names = [(f"imagesTr/img{i:04}.nii.gz", f"labelsTr/label{i:04}.nii.gz") for i in range(3)]
