@@ -118,12 +118,12 @@ def _collected(files: Sequence[tuple[Key, Path]]) -> dict[Key, Path]:
     found: dict[Key, Path] = {}
     for key, path in files:
         if found.setdefault(key, path) is not path:
-            msg = (
-                f"{found[key]} and {path} are both of the case {'/'.join(key)}. "
-                "Leave out or rename one of them."
-            )
-            raise ConfigError(msg)
+            raise _both(found[key], path, "/".join(key))
     return found
+
+
+def _both(one: Path, other: Path, case: str) -> ConfigError:
+    return ConfigError(f"{one} and {other} are both of the case {case}. Leave out one of them.")
 
 
 def _cases_in(source: Path, what: str) -> tuple[dict[Key, Path], list[str]]:
@@ -261,11 +261,7 @@ def _by_dataset(masks: Mapping[Key, Path], index: Path) -> Pairs:
         if case is None:
             continue
         if case.name in pairs:
-            msg = (
-                f"{pairs[case.name].mask} and {path} are both of the case {case.name}. "
-                "Leave out or rename one of them."
-            )
-            raise ConfigError(msg)
+            raise _both(pairs[case.name].mask, path, case.name)
         pairs[case.name] = Pair(case.name, path, case.label, case.image)
     rest = {case.name: case.label for case in dataset.cases if case.name not in pairs}
     result = _accounted([*pairs.values()], masks, rest, index)
