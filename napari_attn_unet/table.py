@@ -84,6 +84,11 @@ def text(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 case", "2 cases"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """Return rows as a Markdown table; empty without rows.
 
@@ -112,7 +117,11 @@ def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
     FileError
         If the file cannot be written.
     """
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(path) as temporary,
+        # A name that is no text in UTF-8 does not lose the table.
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         writer = csv.DictWriter(file, columns(rows), restval="")
         writer.writeheader()
         for row in rows:

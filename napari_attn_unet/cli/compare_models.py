@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,16 @@ from napari_attn_unet.cli.options import (
     evaluated,
     number_in,
     predictor_of,
+    read_one,
     tell_failures,
 )
-from napari_attn_unet.errors import AttnUNetError, CheckpointError, ConfigError
-from napari_attn_unet.table import Row, column, markdown, write_csv
+from napari_attn_unet.errors import CheckpointError, ConfigError
+from napari_attn_unet.table import Row, column, counted, markdown, write_csv
 
 if TYPE_CHECKING:
     from napari_attn_unet.io.datasets import CasePaths
-    from napari_attn_unet.report.cases import PairedRow
+    from napari_attn_unet.report.cases import CaseResult, PairedRow
+    from napari_attn_unet.report.pairs import Pair
 
 TOLD = ("dice", "hd95", "assd", "surface_dice")
 """Metrics that are printed; paired.csv has all."""
@@ -58,7 +61,7 @@ def add_parser(commands: Any) -> None:
             name, metavar=name.upper(), help="checkpoint (file or name), or a folder of masks"
         )
     command.add_argument(
-        "dataset", type=Path, metavar="DATASET", help="a folder in Decathlon layout"
+        "dataset", type=Path, metavar="DATASET", help="a folder with a dataset.json, or that file"
     )
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     command.add_argument(
@@ -79,27 +82,38 @@ def run(options: argparse.Namespace) -> int:
     from napari_attn_unet.io import open_dataset  # noqa: PLC0415
     from napari_attn_unet.report.cases import paired  # noqa: PLC0415
     from napari_attn_unet.report.html import write_report  # noqa: PLC0415
-    from napari_attn_unet.report.pairs import find_pairs  # noqa: PLC0415
+    from napari_attn_unet.report.pairs import note_on_names  # noqa: PLC0415
 
-    output.make_folder(options.out)
-    if any(options.out.iterdir()):
+    if options.out.is_dir() and any(options.out.iterdir()):
         msg = f"{options.out} is not empty; name a new folder, so that no older result mixes in."
         raise ConfigError(msg)
     for source in (options.first, options.second):
         _require(source)
-    dataset = open_dataset(options.dataset).complete()
+    dataset = open_dataset(options.dataset)
     cases = list(dataset.cases)
     if options.holdout is not None:
         cases = dataset.split(options.holdout, options.seed)[1]
-    wanted = {case.name for case in cases}
+    found = {
+        name: _found(Path(source), options.dataset, cases)
+        for name in ("first", "second")
+        if Path(source := getattr(options, name)).is_dir()
+    }
+    output.make_folder(options.out)
     reports = []
     for name in ("first", "second"):
-        source, out = getattr(options, name), options.out / name
-        masks = Path(source) if Path(source).is_dir() else _predicted(source, cases, out, options)
-        pairs, _, classes = find_pairs(masks, options.dataset / "dataset.json")
-        pairs = [pair for pair in pairs if pair.name in wanted]
-        about = {"masks of": str(source), "dataset": str(options.dataset)}
-        report = evaluated(pairs, classes, options, title=f"{name}: {source}", about=about)
+        source = getattr(options, name)
+        pairs, others = found.get(name) or _predicted(source, cases, options.out / name, options)
+        if name not in found:
+            for note in note_on_names(pairs, dataset.labels):
+                print(note, file=sys.stderr)
+        report = evaluated(
+            pairs,
+            dataset.labels,
+            options,
+            title=f"{name}: {source}",
+            about={"masks of": str(source), "dataset": str(options.dataset)},
+            others=others,
+        )
         reports.append(report)
         tell_failures(report, f"{name}, ")
     rows = paired(*reports)
@@ -108,11 +122,28 @@ def run(options: argparse.Namespace) -> int:
         write_report(report, options.out / name, rows if name == "second" else ())
     print(markdown([_told(row) for row in rows if row.name in TOLD]), end="")
     print(f"{options.out}: paired.csv, first/report.html, second/report.html")
-    done = min(len(report.good) for report in reports)
-    if done < len(wanted):
-        print(f"{len(wanted) - done} of {len(wanted)} cases lack a result.", file=sys.stderr)
+    done = set.intersection(*({case.name for case in report.good} for report in reports))
+    if len(done) < len(cases):
+        verb = "lacks" if len(cases) - len(done) == 1 else "lack"
+        total = counted(len(cases), "case")
+        print(f"{len(cases) - len(done)} of {total} {verb} a result.", file=sys.stderr)
         return 1
-    return 0
+    return 1 if any(report.failed for report in reports) else 0
+
+
+def _found(
+    masks: Path, dataset: Path, cases: Sequence[CasePaths]
+) -> tuple[list[Pair], list[CaseResult]]:
+    """Return a folder's masks of the cases, and what has no partner among them."""
+    from napari_attn_unet.report.evaluation import unpaired  # noqa: PLC0415  (starts slow)
+    from napari_attn_unet.report.pairs import find_pairs  # noqa: PLC0415
+
+    found = find_pairs(masks, dataset)
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    wanted = {case.name for case in cases}
+    others = [case for case in unpaired(found) if case.name in wanted or not case.missing]
+    return [pair for pair in found.pairs if pair.name in wanted], others
 
 
 def _require(source: str) -> None:
@@ -146,19 +177,24 @@ def _number(value: float, form: str = ".4f") -> str:
 
 
 def _predicted(
-    checkpoint: str, cases: list[CasePaths], out: Path, options: argparse.Namespace
-) -> Path:
-    """Segment the cases with a checkpoint; return the folder of the masks."""
+    checkpoint: str, cases: Sequence[CasePaths], out: Path, options: argparse.Namespace
+) -> tuple[list[Pair], list[CaseResult]]:
+    """Segment the cases with a checkpoint; return the pairs, and the cases that failed."""
     from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from napari_attn_unet.report.cases import CaseResult  # noqa: PLC0415
+    from napari_attn_unet.report.evaluation import reason  # noqa: PLC0415
+    from napari_attn_unet.report.pairs import MASK, Pair  # noqa: PLC0415
 
     predictor = predictor_of(options, checkpoint)
-    channels = predictor.checkpoint.config.in_channels
+    pairs, failed = list[Pair](), list[CaseResult]()
     for i, case in enumerate(cases, 1):
+        folder = out / "masks" / case.name
         try:
-            volume = io.read(case.image, channels)[0]
-            steps = predictor.steps(volume)
+            steps = predictor.steps(read_one(case.image, predictor))
             prediction = driven(steps, f"{checkpoint} {i}/{len(cases)} {case.name}")
-            io.write_prediction(prediction, out / "masks" / case.name, gates=False)
-        except AttnUNetError as error:
-            print(f"{case.name}: {error}", file=sys.stderr)
-    return out / "masks"
+            io.write_prediction(prediction, folder, gates=False)
+        except Exception as error:  # whatever it is, it does not stop the next
+            failed.append(CaseResult(case.name, error=reason(error)))
+            continue
+        pairs.append(Pair(case.name, folder / f"{MASK}.nii.gz", case.label, case.image))
+    return pairs, failed

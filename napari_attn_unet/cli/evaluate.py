@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_attn_unet.cli.options import add_evaluation_options, evaluated, tell_failures
-from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.table import counted
 
 if TYPE_CHECKING:
     from napari_attn_unet.report.cases import Report
@@ -26,8 +26,9 @@ def add_parser(commands: Any) -> None:
         description=(
             "Compare masks with truths and write into DIR: cases.csv (a row per case and class), "
             "summary.csv (mean, sd, median, 95 % bootstrap interval) and report.html, which holds "
-            "plots and the worst slice of each case. A bad pair is listed and does not stop the "
-            "others; the exit code is then 1."
+            "plots and the worst slice of each case. A bad pair, or a mask without a truth, is "
+            "listed and does not stop the others; the exit code is then 1. Truths without a mask "
+            "are listed, too; with --fail-under, the exit code is then 1."
         ),
     )
     command.add_argument(
@@ -40,7 +41,7 @@ def add_parser(commands: Any) -> None:
         "truths",
         type=Path,
         metavar="TRUTHS",
-        help="a file, a folder with CASE.nii.gz, or a dataset.json",
+        help="a file, a folder with CASE.nii.gz, or a dataset.json, which pairs other names, too",
     )
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     command.add_argument(
@@ -53,8 +54,8 @@ def add_parser(commands: Any) -> None:
         action="append",
         default=[],
         metavar="METRIC=VALUE",
-        help="exit with 1 if the mean over cases and classes is lower; "
-        f"{', '.join(METRICS)}; such as dice=0.85",
+        help="exit with 1 if the mean over cases and classes, to four decimals, is lower, or if a "
+        f"truth has no mask; {', '.join(METRICS)}; such as dice=0.85",
     )
     command.set_defaults(run=run)
 
@@ -86,6 +87,9 @@ def tell(report: Report) -> None:
                 if row.cases > 1
                 else "one case, so no interval"
             )
+            if not row.cases:
+                print(f"{row.class_name}: Dice is not defined, as no mask and no truth has it")
+                continue
             print(f"{row.class_name}: Dice {row.mean:.4f} ({spread})")
     for case in report.worst(3):
         print(f"lowest: {case.name}, mean Dice {case.mean('dice'):.4f}")
@@ -95,29 +99,50 @@ def tell(report: Report) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a pair is bad or a bound is not kept."""
     from napari_attn_unet import output  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.report.cases import CaseResult  # noqa: PLC0415
+    from napari_attn_unet.report.evaluation import unpaired  # noqa: PLC0415
     from napari_attn_unet.report.html import write_report  # noqa: PLC0415
     from napari_attn_unet.report.pairs import find_pairs  # noqa: PLC0415
 
+    found = find_pairs(options.predictions, options.truths, options.images)
     output.make_folder(options.out)
-    pairs, alone, classes = find_pairs(options.predictions, options.truths, options.images)
+    for note in found.notes:
+        print(note, file=sys.stderr)
     about = {"predictions": str(options.predictions), "truths": str(options.truths)}
-    failed = [CaseResult(name, error=reason) for name, reason in alone.items()]
-    report = evaluated(pairs, classes, options, title="Evaluation", about=about, failed=failed)
-    if not report.good:
-        msg = f"No pair could be evaluated. The first: {report.failed[0].error}"
-        raise ConfigError(msg)
+    report = evaluated(
+        found.pairs,
+        found.classes,
+        options,
+        title="Evaluation",
+        about=about,
+        others=unpaired(found),
+    )
     write_report(report, options.out)
     tell(report)
     print(f"{options.out}: cases.csv, summary.csv, report.html")
     code = 0
     if report.failed:
-        total = len(report.cases)
-        print(f"{len(report.failed)} of {total} pairs were not evaluated.", file=sys.stderr)
+        masks = counted(len(report.failed) + len(report.good), "mask")
+        print(f"{len(report.failed)} of {masks} could not be evaluated.", file=sys.stderr)
         code = 1
     for metric, bound in options.fail_under:
-        mean = report.mean(metric)
-        if not mean >= bound:
-            print(f"Mean {METRICS[metric]} is {mean:.4f}, under {bound:g}.", file=sys.stderr)
+        if not _kept(report.mean(metric), METRICS[metric], bound):
             code = 1
+    if report.missing and options.fail_under:
+        print("A bound is kept only if every truth has a mask.", file=sys.stderr)
+        code = 1
     return code
+
+
+def _kept(mean: float, name: str, bound: float) -> bool:
+    """Print a mean over cases and classes beside its bound; return whether it keeps that.
+
+    What is printed is what is compared.
+    """
+    if math.isnan(mean):
+        print(f"Mean {name} is not defined: no case has any class.", file=sys.stderr)
+        return False
+    shown = f"{mean:.4f}"
+    kept = float(shown) >= bound
+    words = f"Mean {name} is {shown}, {'not ' if kept else ''}under {bound!r}."
+    print(words, file=sys.stdout if kept else sys.stderr)
+    return kept

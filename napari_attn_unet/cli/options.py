@@ -6,12 +6,12 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_attn_unet.errors import ConfigError, ShapeError
+from napari_attn_unet.errors import ShapeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from napari_attn_unet.volume import Volume
 
 Result = TypeVar("Result")
+_NAMED = 10
+"""Cases that are named on the terminal; the tables have all."""
 _BYTES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 
 
@@ -58,7 +60,7 @@ def add_evaluation_options(command: argparse.ArgumentParser) -> None:
         help="of the surface Dice, in the unit of the masks (default: 1)",
     )
     command.add_argument(
-        "--workers", type=int, metavar="N", help="processes (default: one per processor)"
+        "--workers", type=parse_count, metavar="N", help="processes (default: one per processor)"
     )
     command.add_argument("--no-pictures", action="store_true", help="a smaller report, sooner")
 
@@ -74,6 +76,14 @@ def parse_bytes(text: str) -> int:
         msg = f"{text!r} is {size:,} bytes, too little for any run; write it like 2GB or 500MB."
         raise argparse.ArgumentTypeError(msg)
     return size
+
+
+def parse_count(text: str) -> int:
+    """Return a whole number from 1."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        msg = f"a whole number from 1 is needed, not {text!r}."
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def number_in(low: float, high: float, *, above: bool = False) -> Callable[[str], float]:
@@ -176,12 +186,12 @@ def driven(
 
 def evaluated(  # noqa: PLR0913  (each is named by its caller)
     pairs: Sequence[Pair],
-    classes: Sequence[str],
+    classes: Mapping[int, str],
     options: argparse.Namespace,
     *,
     title: str,
     about: dict[str, str],
-    failed: Sequence[CaseResult] = (),
+    others: Sequence[CaseResult] = (),
 ) -> Report:
     """Evaluate pairs beside a progress bar.
 
@@ -193,17 +203,13 @@ def evaluated(  # noqa: PLR0913  (each is named by its caller)
         Those of `add_evaluation_options`.
     title, about
         Of the report.
-    failed
-        Cases that were no pair.
+    others
+        Cases that are no pair.
     """
     from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
 
-    from napari_attn_unet.report.cases import Report  # noqa: PLC0415
-    from napari_attn_unet.report.evaluation import evaluate_pairs  # noqa: PLC0415
+    from napari_attn_unet.report.evaluation import evaluate_pairs, report_of  # noqa: PLC0415
 
-    if options.workers is not None and options.workers < 1:
-        msg = f"--workers needs a number from 1, but got {options.workers}."
-        raise ConfigError(msg)
     steps = evaluate_pairs(
         pairs,
         classes,
@@ -211,14 +217,21 @@ def evaluated(  # noqa: PLR0913  (each is named by its caller)
         workers=options.workers,
         pictures=not options.no_pictures,
     )
-    cases = sorted(tqdm(steps, total=len(pairs), desc=title), key=lambda case: case.name)
-    return Report((*cases, *failed), title, about)
+    return report_of([*tqdm(steps, total=len(pairs), desc=title), *others], title, about)
 
 
 def tell_failures(report: Report, prefix: str = "") -> None:
-    """Print what could not be evaluated, and what could not be drawn, on stderr."""
+    """Print what could not be evaluated or drawn, and what has no mask, on stderr."""
     for case in report.failed:
         print(f"{prefix}{case.name}: {case.error}", file=sys.stderr)
+    if report.missing:
+        names = [case.name for case in report.missing]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        have = "truth has" if len(names) == 1 else "truths have"
+        print(
+            f"{prefix}{len(names)} {have} no mask: {', '.join(names[:_NAMED])}{more}.",
+            file=sys.stderr,
+        )
     for case in report.good:
         if case.picture_error:
             print(f"{prefix}{case.name}: no picture: {case.picture_error}", file=sys.stderr)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_attn_unet.cli.options import add_run_options, advise, driven, predictor_of
-from napari_attn_unet.errors import AttnUNetError, ConfigError
+from napari_attn_unet.errors import AttnUNetError
 
 
 def add_parser(commands: Any) -> None:
@@ -20,7 +19,8 @@ def add_parser(commands: Any) -> None:
         help="segment NIfTI volumes",
         description=(
             "Segment volumes and write DIR/<image name>/mask.nii.gz for each, on the very grid of "
-            "the image. One bad file does not stop the others; the exit code is then 1."
+            "the image; images of one name keep the folders that tell them apart. One bad file "
+            "does not stop the others; the exit code is then 1."
         ),
     )
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=".nii or .nii.gz")
@@ -45,19 +45,12 @@ def run(options: argparse.Namespace) -> int:
     """Segment every image; return 1 if any failed."""
     from napari_attn_unet import io, output  # noqa: PLC0415  (what starts fast: nothing slow)
 
-    names = Counter(io.stem(path) for path in options.images)
-    twice = [name for name, count in names.items() if count > 1]
-    if twice:
-        msg = (
-            f"Several images are called {', '.join(twice)}, so their outputs would overwrite each "
-            "other. Run them in separate calls with separate --out folders."
-        )
-        raise ConfigError(msg)
+    names = io.case_names(options.images)
     predictor = predictor_of(options)
     output.make_folder(options.out)
     failed = 0
-    for path in options.images:
-        folder = options.out / io.stem(path)
+    for path, name in zip(options.images, names, strict=True):
+        folder = options.out / name
         try:
             volumes = io.read(path, predictor.checkpoint.config.in_channels)
             advise(predictor.checkpoint.card, volumes[0])
@@ -66,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
                 probabilities=options.probabilities,
                 store=folder / "maps.zarr" if options.zarr else None,
             )
-            prediction = driven(steps, io.stem(path))
+            prediction = driven(steps, name)
             if options.zarr:  # they are written
                 prediction = replace(prediction, gates=(), probabilities=None)
             io.write_prediction(prediction, folder, gates=options.gates)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,15 @@ from napari_attn_unet.scores.comparison import TOGETHER, ScoreRow
 from napari_attn_unet.table import Row, column
 
 RESAMPLES = 10_000
+DIGITS = 10
+"""Differences are ranked to so many digits after the point, as float noise is no difference."""
 _NO_METRIC = ("case", "class_name")
+_UNDEFINED = (
+    *("dice", "iou", "precision", "recall", "difference"),
+    *("hd95", "assd", "surface_dice"),
+)
+_COUNTED = ("mask_size", "truth_size", "found", "missed", "spurious")
+"""Of a class that neither mask nor truth has, these are not defined, and 0."""
 
 
 class Metric(NamedTuple):
@@ -91,20 +100,30 @@ class PairedRow(Row):
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnscoredRow(Row):
+    """A case without numbers, and why it has none."""
+
+    case: str = column("case")
+    note: str = column("note")
+
+
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What came of one pair.
+    """What came of one pair, or of a file that has no partner.
 
     Attributes
     ----------
     rows
-        A row per class, and one for all together; see `Comparison.rows`.
+        A row per class, and one for all together; see `Comparison.every_row`.
     slice_
         Along the first axis, the slice with most wrong voxels; None if nothing is wrong.
     picture
         That slice as PNG; empty if no picture was asked for or it failed.
     error
         What was wrong with the pair; empty if nothing was.
+    missing
+        Whether nothing was wrong but that a truth has no mask; `error` says which.
     picture_error
         Why there is no picture though one was asked for; the numbers stand without it.
     """
@@ -115,6 +134,7 @@ class CaseResult:
     picture: bytes = b""
     error: str = ""
     picture_error: str = ""
+    missing: bool = False
 
     def mean(self, metric: str) -> float:
         """Return the mean of a metric over the classes; NaN where none has it.
@@ -133,6 +153,9 @@ class CaseResult:
 class Report:
     """All cases of one set of masks.
 
+    Every case has a row for each class that any case has, and one for all classes as one where
+    there are several, so that a summary is of the same cases whatever is in them.
+
     Attributes
     ----------
     title
@@ -145,6 +168,10 @@ class Report:
     title: str = ""
     about: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Give every case the same classes."""
+        object.__setattr__(self, "cases", _alike(self.cases))
+
     @property
     def good(self) -> list[CaseResult]:
         """Cases that could be evaluated."""
@@ -152,12 +179,22 @@ class Report:
 
     @property
     def failed(self) -> list[CaseResult]:
-        """Cases that could not, with the reason."""
-        return [case for case in self.cases if case.error]
+        """Masks that could not, with the reason."""
+        return [case for case in self.cases if case.error and not case.missing]
+
+    @property
+    def missing(self) -> list[CaseResult]:
+        """Truths that no mask is for."""
+        return [case for case in self.cases if case.missing]
 
     def rows(self) -> list[ScoreRow]:
         """Return a row per case and class."""
         return [replace(row, case=case.name) for case in self.good for row in case.rows]
+
+    def table(self) -> list[Row]:
+        """Return `rows`, and a row for every case that has none, with the reason."""
+        bare = [case for case in self.cases if case.error]
+        return [*self.rows(), *(UnscoredRow(case=case.name, note=case.error) for case in bare)]
 
     def metrics(self) -> list[Metric]:
         """Return the metrics; where cases differ in unit, one for each unit."""
@@ -224,6 +261,28 @@ class Report:
         return float(np.mean(values)) if values else math.nan
 
 
+def _alike(cases: Sequence[CaseResult]) -> tuple[CaseResult, ...]:
+    """Return the cases with the same classes each, all together last where there are several."""
+    found = dict.fromkeys(row.class_name for case in cases for row in case.rows)
+    classes = [name for name in found if name != TOGETHER]
+    wanted = classes if len(classes) == 1 else [*classes, TOGETHER]
+    return tuple(
+        replace(case, rows=tuple(row for row in map(partial(_row, case), wanted) if row))
+        if case.rows
+        else case
+        for case in cases
+    )
+
+
+def _row(case: CaseResult, class_name: str) -> ScoreRow | None:
+    """Return a case's row of a class; where it has none, one that says so."""
+    rows = {row.class_name: row for row in case.rows}
+    if class_name in rows or class_name == TOGETHER:
+        return rows.get(class_name)
+    nothing: dict[str, Any] = dict.fromkeys(_UNDEFINED, math.nan) | dict.fromkeys(_COUNTED, 0)
+    return replace(case.rows[0], class_name=class_name, **nothing)
+
+
 def bootstrap_interval(values: npt.NDArray[Any]) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap interval of the mean; NaN for fewer than two values."""
     from scipy import stats  # noqa: PLC0415  (slow to import)
@@ -251,7 +310,8 @@ def paired(first: Report, second: Report) -> list[PairedRow]:
     Returns
     -------
     Means, the mean difference (second minus first) with its 95 % bootstrap interval, and the p of
-    the Wilcoxon signed-rank test (two-sided; Wilcoxon 1945): NaN where no case differs.
+    the Wilcoxon signed-rank test (two-sided; Wilcoxon 1945): NaN where no case differs. It ranks
+    differences rounded to 1e-10 (of values over 1, to as many digits), for equal ones to be tied.
     """
     from scipy import stats  # noqa: PLC0415  (slow to import)
 
@@ -262,7 +322,7 @@ def paired(first: Report, second: Report) -> list[PairedRow]:
             a, b = first.values(metric, name), second.values(metric, name)
             both = [c for c in a if c in b and math.isfinite(a[c]) and math.isfinite(b[c])]
             x, y = (np.array([values[case] for case in both]) for values in (a, b))
-            change = y - x
+            change = _rounded(y - x, np.abs([x, y]))
             low, high = bootstrap_interval(change)
             differ = bool(both) and bool(np.any(change))
             rows.append(
@@ -277,8 +337,14 @@ def paired(first: Report, second: Report) -> list[PairedRow]:
                     high=high,
                     larger=int((change > 0).sum()),
                     smaller=int((change < 0).sum()),
-                    p=float(stats.wilcoxon(x, y).pvalue) if differ else math.nan,
+                    p=float(stats.wilcoxon(change).pvalue) if differ else math.nan,
                     name=metric.name,
                 )
             )
     return rows
+
+
+def _rounded(change: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return differences without the float noise that they have of the values."""
+    largest = float(values.max(initial=1.0))
+    return np.round(change, DIGITS - math.ceil(math.log10(largest)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from functools import partial
 from io import BytesIO
@@ -20,7 +20,7 @@ from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.report import figure
 from napari_attn_unet.report.cases import CaseResult, Report
-from napari_attn_unet.report.pairs import Pair, find_pairs
+from napari_attn_unet.report.pairs import Pair, Pairs, find_pairs, names_of
 from napari_attn_unet.scores.comparison import Comparison
 from napari_attn_unet.scores.matching import labels_in, match, relabel
 from napari_attn_unet.volume import onto_grid
@@ -35,7 +35,7 @@ def evaluate(  # noqa: PLR0913  (each is named by its caller)
     workers: int | None = 1,
     pictures: bool = False,
 ) -> Report:
-    """Compare masks with truths of the same names; a bad pair does not stop the others.
+    """Compare masks with their truths; a bad pair does not stop the others.
 
     Parameters
     ----------
@@ -49,25 +49,42 @@ def evaluate(  # noqa: PLR0913  (each is named by its caller)
     Returns
     -------
     Report
-        Cases sorted by name, then the masks without a truth; `Report.failed` tells the reasons.
+        Cases sorted by name. `Report.failed` has masks that could not be evaluated or have no
+        truth, `Report.missing` truths that have no mask, each with the reason.
 
     Raises
     ------
     ConfigError
-        If there is no pair at all.
+        If there is no pair at all, or several files are one case.
     DatasetError
         If `truths` is a dataset.json that cannot be used.
+    FileError
+        If a folder cannot be read.
     """
-    pairs, alone, classes = find_pairs(masks, truths, images)
-    cases = evaluate_pairs(pairs, classes, tolerance, workers=workers, pictures=pictures)
-    failed = [CaseResult(name, error=reason) for name, reason in alone.items()]
+    found = find_pairs(masks, truths, images)
+    cases = evaluate_pairs(
+        found.pairs, found.classes, tolerance, workers=workers, pictures=pictures
+    )
     about = {"predictions": str(masks), "truths": str(truths)}
-    return Report((*sorted(cases, key=lambda case: case.name), *failed), "Evaluation", about)
+    return report_of([*cases, *unpaired(found)], "Evaluation", about)
+
+
+def report_of(cases: Sequence[CaseResult], title: str, about: Mapping[str, str]) -> Report:
+    """Return a report of cases, sorted by name."""
+    return Report(tuple(sorted(cases, key=lambda case: case.name)), title, about)
+
+
+def unpaired(found: Pairs) -> list[CaseResult]:
+    """Return what has no partner: masks as failed cases, truths as missing ones."""
+    return [
+        *(CaseResult(name, error=reason) for name, reason in found.alone.items()),
+        *(CaseResult(name, error=why, missing=True) for name, why in found.missing.items()),
+    ]
 
 
 def evaluate_pairs(
     pairs: Sequence[Pair],
-    classes: Sequence[str] = (),
+    classes: Mapping[int, str] | None = None,
     tolerance: float = 1.0,
     *,
     workers: int | None = None,
@@ -91,52 +108,61 @@ def evaluate_pairs(
     if count <= 1:
         yield from map(one, pairs)
         return
+    cut = list[Pair]()
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         try:
             futures = {pool.submit(one, pair): pair for pair in pairs}
             for future in as_completed(futures):
                 try:
                     yield future.result()
-                except BrokenExecutor as error:  # a process was killed, for its memory perhaps
-                    yield CaseResult(futures[future].name, error=f"Not finished: {error}")
+                except BrokenExecutor:  # a process was killed, for its memory perhaps
+                    cut.append(futures[future])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    for pair in cut:  # each in a process of its own, so that one of them takes no other with it
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            try:
+                yield pool.submit(one, pair).result()
+            except BrokenExecutor as error:
+                yield CaseResult(pair.name, error=f"Not finished: {error}")
 
 
 def evaluate_case(
-    pair: Pair, classes: Sequence[str] = (), tolerance: float = 1.0, *, picture: bool = False
+    pair: Pair,
+    classes: Mapping[int, str] | None = None,
+    tolerance: float = 1.0,
+    *,
+    picture: bool = False,
 ) -> CaseResult:
     """Evaluate one pair; what is wrong with it is told in the result, not raised."""
     try:
         mask, place = io.read_labels(pair.mask)
         truth, there = io.read_labels(pair.truth)
         truth = onto_grid(truth, there, place, mask.shape)
-        about = io.read_about(pair.mask)
-        names: Sequence[str] = [c[0] for c in about["classes"]] if about is not None else classes
-        matching = match(_named(mask, names), _named(truth, classes or names))
+        named = names_of(pair.mask)
+        matching = match(_named(mask, named or classes), _named(truth, classes or named))
         comparison = Comparison(*relabel(mask, truth, matching), place, matching.classes)
         worst = next(iter(comparison.worst_slices(0, None)), None)
-        rows = tuple(comparison.rows(tolerance))
+        rows = tuple(comparison.every_row(tolerance))
     except Exception as error:
-        return CaseResult(pair.name, error=_reason(error))
+        return CaseResult(pair.name, error=reason(error))
     drawn, failure = b"", ""
     if picture:
         try:
             drawn = _draw(pair, comparison, worst)
         except Exception as error:  # the numbers stand without it
-            failure = _reason(error)
+            failure = reason(error)
     return CaseResult(pair.name, rows, worst, drawn, picture_error=failure)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return an error in words; one that nobody raised on purpose with its kind."""
     return str(error) if isinstance(error, AttnUNetError) else f"{type(error).__name__}: {error}"
 
 
-def _named(labels: npt.NDArray[Any], names: Sequence[str]) -> dict[int, str | None]:
+def _named(labels: npt.NDArray[Any], names: Mapping[int, str] | None) -> dict[int, str | None]:
     """Return the values that occur or that have a name."""
-    known: dict[int, str | None] = dict(enumerate(names))
-    return dict.fromkeys(labels_in(labels)) | known
+    return dict[int, str | None].fromkeys(labels_in(labels)) | dict(names or {})
 
 
 def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:

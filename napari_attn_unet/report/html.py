@@ -15,7 +15,7 @@ import numpy as np
 from napari_attn_unet.output import replacing
 from napari_attn_unet.report.cases import CaseResult, PairedRow, Report
 from napari_attn_unet.scores.comparison import TOGETHER
-from napari_attn_unet.table import Row, column, columns, text, write_csv
+from napari_attn_unet.table import Row, column, columns, counted, text, write_csv
 
 SHOWN = ("dice", "hd95", "surface_dice")
 """Metrics that are plotted."""
@@ -46,6 +46,8 @@ class _WorstRow(Row):
 def write_report(report: Report, out: str | Path, compared: Sequence[PairedRow] = ()) -> None:
     """Write cases.csv (a row per case and class), summary.csv and report.html into a folder.
 
+    In cases.csv, what has no numbers is a row as well, with the reason under "note".
+
     Parameters
     ----------
     report, compared
@@ -59,10 +61,11 @@ def write_report(report: Report, out: str | Path, compared: Sequence[PairedRow] 
         If something cannot be written.
     """
     out = Path(out)
-    write_csv(out / "cases.csv", report.rows())
+    write_csv(out / "cases.csv", report.table())
     write_csv(out / "summary.csv", report.summary())
     with replacing(out / "report.html") as temporary:
-        temporary.write_text(to_html(report, compared), encoding="utf-8")
+        page = to_html(report, compared)
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
@@ -77,10 +80,11 @@ def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
     """
     parts = [f"<h1>{html.escape(report.title or 'Evaluation')}</h1>"]
     told = [f"<b>{html.escape(k)}</b> {html.escape(v)}" for k, v in report.about.items()]
-    parts.append(f"<p>{' · '.join([f'{len(report.good)} cases', *told])}</p>")
-    if report.failed:
-        bad = _reasons({c.name: c.error for c in report.failed})
-        parts.append(f"<h2 class='bad'>{len(report.failed)} not evaluated</h2>{bad}")
+    parts.append(f"<p>{' · '.join([counted(len(report.good), 'case'), *told])}</p>")
+    for without, title in ((report.failed, "not evaluated"), (report.missing, "without a mask")):
+        if without:
+            bad = _reasons({c.name: c.error for c in without})
+            parts.append(f"<h2 class='bad'>{len(without)} {title}</h2>{bad}")
     if compared:
         parts += ["<h2>Second against first</h2>", _table(compared)]
         parts.append(
@@ -93,7 +97,7 @@ def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
             "<p>Interval: 95 % percentile bootstrap of the mean over cases. Infinite distances "
             "(one side has nothing of the class) are counted apart.</p>"
         )
-        if report.metrics():
+        if any(name != TOGETHER for name in report.classes()):
             parts += ["<h2>Distribution</h2>", _image(_plot(report), "Every dot is a case.")]
         parts += ["<h2>Lowest Dice</h2>", _table(_worst_rows(report))]
         drawn = [case for case in report.worst(len(report.good)) if case.picture]
@@ -104,7 +108,7 @@ def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
         missing = {c.name: c.picture_error for c in report.good if c.picture_error}
         if missing:
             parts += [f"<h2 class='bad'>{len(missing)} without a picture</h2>", _reasons(missing)]
-        parts += ["<h2>Every case</h2>", _table(report.rows())]
+        parts += ["<h2>Every case</h2>", _table(report.table())]
     page = "\n".join(parts)
     title = html.escape(report.title or "Evaluation")
     return (

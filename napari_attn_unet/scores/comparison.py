@@ -194,9 +194,13 @@ class Comparison:
             return self.mask > 0, self.truth > 0
         return self.mask == label, self.truth == label
 
+    def _kept(self, label: int | None) -> int:
+        """Return where a structure's numbers are kept: one class is all classes as one."""
+        return label or (1 if len(self.classes) == 2 else 0)  # noqa: PLR2004
+
     def distances(self, label: int | None) -> Distances:
         """Return the surface distances of a class, in the geometry's unit."""
-        key = label or 0
+        key = self._kept(label)
         if key not in self._distances:
             pair = self._structures(label)
             self._distances[key] = metrics.distances(*pair, self.geometry.spacing)
@@ -204,7 +208,7 @@ class Comparison:
 
     def objects(self, label: int | None) -> Objects:
         """Return the objects of a class found, missed and spurious."""
-        key = label or 0
+        key = self._kept(label)
         if key not in self._objects:
             self._objects[key] = metrics.objects(*self._structures(label))
         return self._objects[key]
@@ -234,31 +238,33 @@ class Comparison:
         )
 
     def rows(self, tolerance: float) -> list[ScoreRow]:
-        """Return every number: a row per class, and one for all.
+        """Return every number: a row per class, and one for all where there are several.
 
         Parameters
         ----------
         tolerance
             Of the surface Dice, in the geometry's unit.
         """
-        rows = []
-        for label in self._every():
-            counted = self._counted(label)
-            d, o = self.distances(label), self.objects(label)
-            rows.append(
-                ScoreRow(
-                    **{field.name: getattr(counted, field.name) for field in fields(counted)},
-                    hd95=d.hd95,
-                    assd=d.assd,
-                    surface_dice=d.surface_dice(tolerance),
-                    found=o.found,
-                    missed=o.missed,
-                    spurious=o.spurious,
-                    unit=self.geometry.length_unit,
-                    tolerance=tolerance,
-                )
-            )
-        return rows
+        return [self._scored(label, tolerance) for label in self._every()]
+
+    def every_row(self, tolerance: float) -> list[ScoreRow]:
+        """Return `rows`, and one for all classes also where there are not several."""
+        return [self._scored(label, tolerance) for label in (*self.labels(), None)]
+
+    def _scored(self, label: int | None, tolerance: float) -> ScoreRow:
+        counted = self._counted(label)
+        d, o = self.distances(label), self.objects(label)
+        return ScoreRow(
+            **{field.name: getattr(counted, field.name) for field in fields(counted)},
+            hd95=d.hd95,
+            assd=d.assd,
+            surface_dice=d.surface_dice(tolerance),
+            found=o.found,
+            missed=o.missed,
+            spurious=o.spurious,
+            unit=self.geometry.length_unit,
+            tolerance=tolerance,
+        )
 
     # --- slices ---------------------------------------------------------------------------------
     def slices(self, axis: int, label: int | None) -> dict[str, FloatArray]:

@@ -1,22 +1,21 @@
-"""Many cases: pairs, summary, report, two models; from Python and from the command line."""
-# Over 350 lines: one folder of cases, followed from its files to its page.
+"""Many cases: evaluated, summed up, compared, and on a page."""
 
 from __future__ import annotations
 
-import csv
 import html.parser
-import json
 import math
-import re
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from many import CASES, PLACE, labelled, truth_of
 from scipy import stats
 
-from napari_attn_unet import io, phantom
-from napari_attn_unet.cli.main import main
-from napari_attn_unet.errors import ConfigError, DatasetError
+from napari_attn_unet import io
+from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.report import evaluation
 from napari_attn_unet.report.cases import CaseResult, Report, bootstrap_interval, paired
 from napari_attn_unet.report.evaluation import evaluate, evaluate_case, evaluate_pairs
 from napari_attn_unet.report.html import to_html
@@ -25,105 +24,10 @@ from napari_attn_unet.scores import metrics
 from napari_attn_unet.scores.comparison import TOGETHER, ScoreRow
 from napari_attn_unet.volume import Geometry
 
-PLACE = Geometry.from_spacing((2, 1, 1), (3, 4, 5), "mm")
-CASES = ("case_1", "case_2", "case_3")
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    """Three labelled cases in Decathlon layout."""
-    folder = tmp_path / "data"
-    training = []
-    for seed, name in enumerate(CASES):
-        volume, truth = phantom.make((16, 20, 18), seed)
-        io.write(folder / "imagesTr" / f"{name}.nii.gz", volume.data[0], PLACE)
-        io.write(folder / "labelsTr" / f"{name}.nii.gz", truth, PLACE)
-        entry = {"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
-        training.append(entry)
-    labels = {"0": "background", "1": "front lobe", "2": "back lobe"}
-    about = {"labels": labels, "modality": {"0": "MRI"}, "training": training}
-    (folder / "dataset.json").write_text(json.dumps(about))
-    return folder
-
-
-def truth_of(dataset: Path, name: str) -> np.ndarray:
-    return io.read_labels(dataset / "labelsTr" / f"{name}.nii.gz")[0].astype(np.uint8)
-
-
-@pytest.fixture
-def masks(dataset: Path, tmp_path: Path) -> Path:
-    """The truths, moved by 0, 1 and 2 voxels."""
-    folder = tmp_path / "masks"
-    for shift, name in enumerate(CASES):
-        mask = np.roll(truth_of(dataset, name), shift, axis=2)
-        path = folder / name / "mask.nii.gz" if shift else folder / f"{name}.nii.gz"
-        io.write(path, mask, PLACE)
-    return folder
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-CASES_HEADER = (
-    "case,class,Dice,IoU,precision,recall,mask (mm³),truth (mm³),difference (%),HD95 (mm),"
-    "ASSD (mm),surface Dice at 1 mm,objects found,objects missed,objects spurious"
-)
-"""Scripts read it: a change of a title breaks those."""
-
-
-def header(path: Path) -> str:
-    return path.read_text(encoding="utf-8").splitlines()[0]
-
-
-class TestPairs:
-    def test_folders_files_and_a_dataset(self, dataset: Path, masks: Path) -> None:
-        for truths in (dataset / "labelsTr", dataset / "dataset.json", dataset):
-            pairs, alone, classes = find_pairs(masks, truths, dataset / "imagesTr")
-            assert [pair.name for pair in pairs] == list(CASES)
-            assert alone == {}
-            assert pairs[1].mask == masks / "case_2" / "mask.nii.gz"
-            assert all(pair.image is not None for pair in pairs)
-            assert classes == (
-                () if truths.name == "labelsTr" else ("background", "front lobe", "back lobe")
-            )
-
-    def test_two_files(self, dataset: Path, masks: Path) -> None:
-        mask, truth = masks / "case_2" / "mask.nii.gz", dataset / "labelsTr" / "case_1.nii.gz"
-        assert find_pairs(mask, truth)[0] == [Pair("mask", mask, truth)]
-        (pair,), _, _ = find_pairs(mask, dataset)
-        assert (pair.name, pair.truth.name) == ("case_2", "case_2.nii.gz")
-
-    def test_a_mask_without_a_truth_is_told(self, dataset: Path, masks: Path) -> None:
-        io.write(masks / "other.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
-        pairs, alone, _ = find_pairs(masks, dataset)
-        assert len(pairs) == 3
-        assert "no truth" in alone["other"]
-
-    def test_what_cannot_be_paired_is_refused(
-        self, dataset: Path, masks: Path, tmp_path: Path
-    ) -> None:
-        (tmp_path / "empty").mkdir()
-        with pytest.raises(ConfigError, match="holds no masks"):
-            find_pairs(tmp_path / "empty", dataset)
-        with pytest.raises(ConfigError, match="no folder"):
-            find_pairs(tmp_path / "nowhere", dataset)
-        io.write(tmp_path / "t" / "x.nii.gz", np.zeros((4, 4, 4), np.uint8), PLACE)
-        with pytest.raises(ConfigError, match=r"called case_1, case_2, case_3"):
-            find_pairs(masks, tmp_path / "t")
-        with pytest.raises(ConfigError, match="holds no truths"):
-            find_pairs(masks, tmp_path / "empty")
-        with pytest.raises(ConfigError, match="does not exist"):
-            find_pairs(masks, tmp_path / "nowhere")
-        (dataset / "dataset.json").write_text("{}")
-        with pytest.raises(DatasetError, match="training"):
-            find_pairs(masks, dataset)
-
 
 def test_a_case_is_what_metrics_say(dataset: Path, masks: Path) -> None:
-    pairs, _, classes = find_pairs(masks, dataset)
-    result = evaluate_case(pairs[2], classes, tolerance=1.5, picture=True)
+    found = find_pairs(masks, dataset)
+    result = evaluate_case(found.pairs[2], found.classes, tolerance=1.5, picture=True)
     truth = truth_of(dataset, "case_3")
     mask = np.roll(truth, 2, axis=2)
     front = result.rows[0]
@@ -155,8 +59,9 @@ def test_a_bad_pair_does_not_stop_the_rest(dataset: Path, masks: Path, workers: 
     (masks / "case_1.nii.gz").write_bytes(b"junk")
     far = Geometry.from_spacing((2, 1, 1), (900, 0, 0), "mm")
     io.write(masks / "case_2" / "mask.nii.gz", truth_of(dataset, "case_2"), far)
-    pairs, _, classes = find_pairs(masks, dataset)
-    cases = {case.name: case for case in evaluate_pairs(pairs, classes, workers=workers)}
+    found = find_pairs(masks, dataset)
+    steps = evaluate_pairs(found.pairs, found.classes, workers=workers)
+    cases = {case.name: case for case in steps}
     assert "case_1" in cases["case_1"].error
     assert "overlap" in cases["case_2"].error
     assert cases["case_3"].error == ""
@@ -175,7 +80,7 @@ def scores(class_name: str, dice: float, hd95: float, unit: str = "mm") -> Score
 
 
 def case(name: str, dice: float, distance: float = 1.0) -> CaseResult:
-    return CaseResult(name, (scores("lobe", dice, distance), scores(TOGETHER, 0.1, 9.0)))
+    return CaseResult(name, (scores("lobe", dice, distance),))
 
 
 def test_the_summary() -> None:
@@ -197,7 +102,7 @@ def test_the_summary() -> None:
     assert (far.cases, far.infinite, far.mean) == (4, 1, 2.5)
     assert [c.name for c in report.worst(2)] == ["c2", "c1"]
     assert report.mean("dice") == pytest.approx(known.mean())
-    assert report.classes() == ["lobe", TOGETHER]
+    assert report.classes() == ["lobe"]
 
 
 def test_the_interval_is_the_bootstrap_s() -> None:
@@ -223,6 +128,93 @@ def test_two_models_are_compared_case_by_case() -> None:
     assert dice.p == pytest.approx(stats.wilcoxon(a, b).pvalue)
     assert dice.larger == (b > a).sum()
     assert math.isnan(rows["hd95"].p)  # nothing differs
+
+
+def test_differences_that_are_float_noise_are_ties() -> None:
+    a = np.array([0.7, 0.8, 0.6, 0.9, 0.75, 0.85, 0.65, 0.55])
+    change = np.array([0.1, -0.1, 0.1, -0.1, 0.1, 0.02, 0.03, 0.0])
+    noise = np.array([1, -2, 3, -1, 2, 0, 0, 1]) * 1e-16
+    reports = [
+        Report(tuple(case(f"c{i}", v, distance=500 * v) for i, v in enumerate(values)))
+        for values in (a, a + change + noise)
+    ]
+    rows = {row.name: row for row in paired(*reports)}
+    expected = stats.wilcoxon(change).pvalue
+    assert rows["dice"].p == pytest.approx(expected, abs=1e-12)
+    assert rows["hd95"].p == pytest.approx(expected, abs=1e-12)  # noise grows with the numbers
+    assert (rows["dice"].larger, rows["dice"].smaller) == (5, 2)
+
+
+def test_every_case_has_the_same_classes(tmp_path: Path) -> None:
+    masks, truths = tmp_path / "mask", tmp_path / "truth"
+    for name, mask, truth in (
+        ("both", (1, 2), (1, 2)),
+        ("one", (1,), (1,)),
+        ("empty", (), ()),
+        ("missed", (), (2,)),
+        ("invented", (2,), ()),
+    ):
+        labelled(masks, name, *mask)
+        labelled(truths, name, *truth)
+    report = evaluate(masks, truths)
+    assert report.classes() == ["label 1", "label 2", TOGETHER]
+    assert [case.name for case in report.good] == ["both", "empty", "invented", "missed", "one"]
+    assert all([r.class_name for r in c.rows] == report.classes() for c in report.good)
+    dice = {c.name: [r.dice for r in c.rows] for c in report.good}
+    np.testing.assert_equal(dice["one"], [1, math.nan, 1])
+    np.testing.assert_equal(dice["empty"], [math.nan] * 3)
+    np.testing.assert_equal(dice["missed"], [math.nan, 0, 0])
+    counted = {r.class_name: r.cases for r in report.summary() if r.name == "dice"}
+    assert counted == {"label 1": 2, "label 2": 3, TOGETHER: 4}
+    (row,) = (r for r in report.good[1].rows if r.class_name == TOGETHER)
+    assert (row.mask_size, row.found, row.unit) == (0, 0, "mm")
+    one = evaluate_case(find_pairs(masks, truths).pairs[4])
+    for name in ("hd95", "surface_dice", "mask_size", "found"):
+        assert len({getattr(row, name) for row in one.rows}) == 1
+
+
+def test_where_there_is_one_class_it_is_not_told_twice(tmp_path: Path) -> None:
+    masks, truths = tmp_path / "mask", tmp_path / "truth"
+    for name, values in (("one", (3,)), ("empty", ())):
+        labelled(masks, name, *values)
+        labelled(truths, name, *values)
+    assert [row.class_name for row in evaluate(masks, truths).rows()] == ["label 3"] * 2
+
+
+def test_all_empty_cases_are_rows_and_a_page(tmp_path: Path) -> None:
+    masks, truths = labelled(tmp_path / "mask", "a"), labelled(tmp_path / "truth", "a")
+    report = evaluate(masks, truths)
+    assert [(row.case, row.class_name) for row in report.rows()] == [("a", TOGETHER)]
+    assert math.isnan(report.mean("dice"))
+    assert "1 case" in to_html(report)
+
+
+def test_what_has_no_numbers_is_a_row_and_on_the_page() -> None:
+    bare = CaseResult("bad", error="junk"), CaseResult("c9", error="has no mask", missing=True)
+    report = Report((case("c1", 0.5), *bare))
+    assert (report.failed, report.missing) == ([bare[0]], [bare[1]])
+    assert [row.cells().get("note") for row in report.table()] == [None, "junk", "has no mask"]
+    page = to_html(report)
+    assert "1 not evaluated" in page
+    assert "1 without a mask" in page
+    assert page.count("has no mask") == 2  # its own part, and the table of all
+
+
+def killed(pair: Pair, **_: object) -> CaseResult:
+    """End the process of one pair, as the system does where memory runs out."""
+    if pair.name == "case_2":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return CaseResult(pair.name)
+
+
+def test_a_process_that_is_killed_takes_no_other_case_with_it(
+    dataset: Path, masks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "evaluate_case", killed)
+    results = evaluate_pairs(find_pairs(masks, dataset).pairs, workers=2)
+    errors = {case.name: case.error for case in results}
+    assert "Not finished" in errors.pop("case_2")
+    assert errors == {"case_1": "", "case_3": ""}
 
 
 class Page(html.parser.HTMLParser):
@@ -276,7 +268,7 @@ def test_a_picture_that_fails_takes_no_numbers_away(
     dataset: Path, masks: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "image.nii.gz").write_bytes(b"junk")
-    pair = find_pairs(masks, dataset)[0][1]
+    pair = find_pairs(masks, dataset).pairs[1]
     broken = Pair(pair.name, pair.mask, pair.truth, tmp_path / "image.nii.gz")
     result = evaluate_case(broken, picture=True)
     assert (result.picture, result.error) == (b"", "")
@@ -293,93 +285,10 @@ def test_evaluate_does_all_of_it(dataset: Path, masks: Path) -> None:
     report = evaluate(masks, dataset, tolerance=2.0)
     assert [case.name for case in report.good] == list(CASES)
     assert [case.name for case in report.failed] == ["other"]
+    assert report.missing == []
     assert {row.tolerance for row in report.rows()} == {2.0}
     assert [row.case for row in report.rows()[:3]] == [CASES[0]] * 3
     assert report.good[0].mean("dice") == 1
     assert not any(case.picture for case in report.good)
     with pytest.raises(ConfigError, match="does not exist"):
         evaluate(masks, dataset / "nowhere")
-
-
-class TestCommands:
-    def test_evaluate(self, dataset: Path, masks: Path, tmp_path: Path, capsys: object) -> None:
-        out = tmp_path / "out"
-        command = ["evaluate", str(masks), str(dataset), "--out", str(out), "--workers", "1"]
-        assert main(command) == 0
-        cases = table(out / "cases.csv")
-        assert [row["case"] for row in cases] == [name for name in CASES for _ in range(3)]
-        assert float(cases[0]["Dice"]) == 1
-        summary = table(out / "summary.csv")
-        mean = np.mean([float(r["Dice"]) for r in cases if r["class"] == "back lobe"])
-        (row,) = (r for r in summary if (r["class"], r["metric"]) == ("back lobe", "Dice"))
-        assert float(row["mean"]) == pytest.approx(mean, abs=1e-5)
-        page = (out / "report.html").read_text()
-        assert len(re.findall("<img", page)) == 1 + 3
-        assert header(out / "cases.csv") == CASES_HEADER
-        assert header(out / "summary.csv") == (
-            "class,metric,cases,infinite,mean,sd,median,95 % low,95 % high"
-        )
-        assert main([*command, "--fail-under", "dice=0.2", "--no-pictures"]) == 0
-        assert main([*command, "--fail-under", "dice=0.99", "--no-pictures"]) == 1
-        assert "under 0.99" in capsys.readouterr().err
-
-    def test_a_picture_that_fails_is_told(
-        self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        (dataset / "imagesTr" / "case_2.nii.gz").write_bytes(b"junk")
-        out = tmp_path / "out"
-        command = ["evaluate", str(masks), str(dataset), "--out", str(out), "--workers", "1"]
-        assert main(command) == 0
-        assert "case_2: no picture: " in capsys.readouterr().err
-        assert "1 without a picture" in (out / "report.html").read_text()
-        assert len(table(out / "cases.csv")) == 9
-
-    def test_a_bad_pair_is_listed_and_the_code_is_1(
-        self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        (masks / "case_1.nii.gz").write_bytes(b"junk")
-        out = tmp_path / "out"
-        command = ["evaluate", str(masks), str(dataset), "--out", str(out), "--workers", "1"]
-        assert main([*command, "--no-pictures"]) == 1
-        told = capsys.readouterr().err
-        assert "case_1" in told
-        assert "1 of 3 pairs" in told
-        assert len(table(out / "cases.csv")) == 6
-
-    def test_a_bound_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(SystemExit):
-            main(["evaluate", "a", "b", "--out", "c", "--fail-under", "hd95=3"])
-        assert "dice=0.85" in capsys.readouterr().err
-        with pytest.raises(SystemExit):
-            main(["evaluate", "a", "b", "--out", "c", "--fail-under", "dice=90"])
-
-    def test_compare_models_asks_for_both_before_the_work(
-        self, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        command = ["compare-models", "phantom", "nosuch", str(dataset), "--out"]
-        assert main([*command, str(tmp_path / "out")]) == 1
-        told = capsys.readouterr().err
-        assert "nosuch is no folder of masks" in told
-        assert "%" not in told
-        assert not list((tmp_path / "out").iterdir())
-        assert main([*command, str(dataset)]) == 1
-        assert "not empty" in capsys.readouterr().err
-
-    def test_compare_models(
-        self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        out = tmp_path / "out"
-        command = ["compare-models", str(masks), "phantom", str(dataset), "--out", str(out)]
-        assert main([*command, "--workers", "1", "--no-pictures"]) == 0
-        rows = table(out / "paired.csv")
-        (row,) = (r for r in rows if (r["class"], r["metric"]) == ("front lobe", "Dice"))
-        assert row["cases"] == "3"
-        assert header(out / "paired.csv") == (
-            "class,metric,cases,first,second,difference,95 % low,95 % high,second larger,"
-            "second smaller,Wilcoxon p"
-        )
-        assert "| front lobe | Dice |" in capsys.readouterr().out
-        first, second = (table(out / name / "cases.csv") for name in ("first", "second"))
-        assert [r["case"] for r in first] == [r["case"] for r in second]
-        assert (out / "second" / "masks" / "case_2" / "mask.nii.gz").is_file()
-        assert "Wilcoxon" in (out / "second" / "report.html").read_text()
