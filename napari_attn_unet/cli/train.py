@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_attn_unet.cli.options import WithDefaults
 from napari_attn_unet.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_parser(commands: Any) -> None:
             "imagesTr, labelsTr). Stop with Ctrl-C; the same command goes on where it was. "
             "The checkpoint's card says what it scored on the cases held out."
         ),
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=WithDefaults,
     )
     command.add_argument("dataset", type=Path, help="folder with dataset.json")
     command.add_argument(

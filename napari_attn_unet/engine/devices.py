@@ -48,7 +48,11 @@ def pick_device(name: str) -> torch.device:
     if name == "cuda" and "cuda:0" in devices:
         name = "cuda:0"
     if name not in devices:
-        msg = f"There is no device {name!r} here. This machine has {', '.join(devices)}."
+        real = [f"{device} ({told})" for device, told in devices.items() if device != "auto"]
+        msg = (
+            f"There is no device {name!r} here. This machine has {', '.join(real)}; "
+            "auto takes the fastest."
+        )
         raise DeviceError(msg)
     return torch.device(name)
 

@@ -3,10 +3,11 @@
 from napari_attn_unet.io.datasets import open_dataset
 from napari_attn_unet.io.labels import looks_like_labels, read_labels
 from napari_attn_unet.io.names import case_names
-from napari_attn_unet.io.results import StoredMap, read_about, read_map, write_prediction
+from napari_attn_unet.io.results import RESULT, StoredMap, read_about, read_map, write_prediction
 from napari_attn_unet.io.volumes import SUFFIXES, is_volume_file, read, stem, write
 
 __all__ = [
+    "RESULT",
     "SUFFIXES",
     "StoredMap",
     "case_names",

@@ -234,8 +234,11 @@ class TestCommands:
         assert header(out / "summary.csv") == (
             "class,metric,cases,infinite,mean,sd,median,95 % low,95 % high"
         )
-        assert main([*command, "--fail-under", "dice=0.2", "--no-pictures"]) == 0
-        assert main([*command, "--fail-under", "dice=0.99", "--no-pictures"]) == 1
+        assert main(command) == 1
+        assert "cases.csv, summary.csv, report.html already" in capsys.readouterr().err
+        command += ["--overwrite", "--no-pictures"]
+        assert main([*command, "--fail-under", "dice=0.2"]) == 0
+        assert main([*command, "--fail-under", "dice=0.99"]) == 1
         assert "under 0.99" in capsys.readouterr().err
 
     def test_a_picture_that_fails_is_told(
@@ -282,8 +285,12 @@ class TestCommands:
         assert "nosuch is no folder of masks" in told
         assert "%" not in told
         assert not (tmp_path / "out").exists()
-        assert main([*command, str(dataset)]) == 1
-        assert "not empty" in capsys.readouterr().err
+        (tmp_path / "there" / "first").mkdir(parents=True)
+        (tmp_path / "there" / "first" / "cases.csv").write_text("of others")
+        assert main([*command, str(tmp_path / "there")]) == 1
+        told = capsys.readouterr().err
+        assert "first/cases.csv already" in told
+        assert "nosuch is" not in told
 
     def test_compare_models(
         self, dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
