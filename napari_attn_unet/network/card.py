@@ -135,33 +135,35 @@ class Card:
         self, shape: Sequence[int], spacing_mm: Sequence[float] | None
     ) -> str | None:
         """Return a sentence where an image is far larger than those trained on; else None."""
-        view = self.field_of_view_mm
-        if view is None or spacing_mm is None:
+        extents = self._extents(shape, spacing_mm)
+        if all(e <= MUCH_LARGER * v for e, v in extents):
             return None
-        extent = [n * s for n, s in zip(shape, spacing_mm, strict=True)]
-        if all(e <= MUCH_LARGER * v for e, v in zip(extent, view, strict=True)):
-            return None
-        have, want = (" × ".join(f"{v:.0f}" for v in size) for size in (extent, view))
         return (
-            f"This image ({have} mm) is much larger than those the checkpoint was trained on "
-            f"({want} mm), and may label what only looks alike outside of such a region"
+            f"{_beside(extents, 'larger')}, and the mask may have what only looks alike outside of "
+            "such a region"
         )
 
     def smaller_than_seen(
         self, shape: Sequence[int], spacing_mm: Sequence[float] | None
     ) -> str | None:
         """Return a sentence where an image is far smaller than those trained on; else None."""
+        extents = self._extents(shape, spacing_mm)
+        if all(MUCH_LARGER * e >= v for e, v in extents):
+            return None
+        return (
+            f"{_beside(extents, 'smaller')}, and the mask may be wrong for want of surroundings: "
+            "take a larger part"
+        )
+
+    def _extents(
+        self, shape: Sequence[int], spacing_mm: Sequence[float] | None
+    ) -> list[tuple[float, float]]:
+        """Return (image, trained on) along each axis, in mm; nothing where one is not known."""
         view = self.field_of_view_mm
         if view is None or spacing_mm is None:
-            return None
+            return []
         extent = [n * s for n, s in zip(shape, spacing_mm, strict=True)]
-        if all(MUCH_LARGER * e >= v for e, v in zip(extent, view, strict=True)):
-            return None
-        have, want = (" × ".join(f"{v:.3g}" for v in size) for size in (extent, view))
-        return (
-            f"This image ({have} mm) is much smaller than those the checkpoint was trained on "
-            f"({want} mm), and may be labelled wrongly for want of surroundings: take a larger part"
-        )
+        return list(zip(extent, view, strict=True))
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -208,6 +210,13 @@ class Card:
         except (KeyError, TypeError, ValueError) as error:
             msg = f"The checkpoint's card cannot be understood: {error}. The file is damaged."
             raise CheckpointError(msg) from error
+
+
+def _beside(extents: Sequence[tuple[float, float]], how: str) -> str:
+    have, want = (" × ".join(f"{v:.3g}" for v in size) for size in zip(*extents, strict=True))
+    return (
+        f"This image ({have} mm) is much {how} than those the checkpoint was trained on ({want} mm)"
+    )
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

@@ -297,30 +297,6 @@ def test_a_device_that_is_not_there_is_refused_by_name() -> None:
         Predictor(tiny_checkpoint(), device="cuda:99")
 
 
-def test_settings_that_mean_nothing_are_refused(volume: Volume) -> None:
-    for limit in (-5, 0):
-        with pytest.raises(ConfigError, match=f"positive number of bytes, but got {limit}"):
-            Predictor(tiny_checkpoint(), memory_limit=limit)
-    with pytest.raises(ConfigError, match="'regions' or 'gates' or None, but got 'all'"):
-        Predictor(tiny_checkpoint()).session(volume, keep="all")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("size", [(1, 1, 1), (4, 4, 4), (1, 5, 1), (2, 3, 9)])
-def test_one_voxel_has_no_spread_to_normalise_by(size: tuple[int, int, int]) -> None:
-    config = replace(TINY, norm="instance")
-    checkpoint = tiny_checkpoint()
-    card = replace(checkpoint.card, config=config.to_dict())
-    predictor = Predictor(Checkpoint(card, AttentionUNet(config).state_dict()))
-    data = np.random.default_rng(0).normal(size=(1, *size)).astype(np.float32)
-    data[0, 0, 0, 0] += 1
-    if max(size) > config.multiple:
-        assert predictor.predict(Volume(data)).mask.shape == size
-        return
-    with pytest.raises(AttnUNetError, match="more than one voxel|constant|single") as raised:
-        predictor.predict(Volume(data))
-    assert "Error" not in str(raised.value)
-
-
 def test_provenance_tells_what_was_run(volume: Volume) -> None:
     about = Predictor(tiny_checkpoint(), device="cpu").predict(volume).provenance
     assert about["checkpoint"] == "tiny"

@@ -80,7 +80,7 @@ def test_an_image_far_smaller_than_those_trained_on_is_told(
     words = card().smaller_than_seen(shape, spacing)
     assert (words is not None) == is_smaller
     if words is not None:
-        assert "40 x 20 x 10 mm" in words.replace("×", "x")
+        assert "40 × 20 × 10 mm" in words
 
 
 def test_the_command_of_a_card_can_be_run() -> None:
