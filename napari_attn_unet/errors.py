@@ -71,7 +71,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, AttnUNetError):
         return text
     if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
-        return "There was not enough memory. Set a lower memory limit, or crop the image."
+        said = f" ({text.split('. ')[0]})" if text else ""
+        return f"There was not enough memory{said}. Set a lower memory limit, or crop the image."
     if isinstance(error, OSError):
         return error.strerror or text or type(error).__name__
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

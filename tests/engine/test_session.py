@@ -236,6 +236,6 @@ def test_one_voxel_has_no_spread_to_normalise_by(size: tuple[int, int, int]) -> 
     if max(size) > config.multiple:
         assert predictor.predict(Volume(data)).mask.shape == size
         return
-    with pytest.raises(AttnUNetError, match="more than one voxel|same value") as raised:
+    with pytest.raises(AttnUNetError, match=r"more than one voxel|same value") as raised:
         predictor.predict(Volume(data))
     assert "Error" not in str(raised.value)
