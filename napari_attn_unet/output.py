@@ -131,7 +131,7 @@ def claim(
         named = ", ".join(str(old.relative_to(folder)) for old in there[:_NAMED])
         more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
         msg = (
-            f"{folder} has {named}{more} already. Choose another --out, or write over what is "
+            f"{'This folder' if folder == Path() else folder} has {named}{more} already. Choose another --out, or write over what is "
             "there with --overwrite."
         )
         raise FileError(msg)
