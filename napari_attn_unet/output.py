@@ -130,8 +130,9 @@ def claim(
     if there and not overwrite:
         named = ", ".join(str(old.relative_to(folder)) for old in there[:_NAMED])
         more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+        where = "This folder" if folder == Path() else folder
         msg = (
-            f"{'This folder' if folder == Path() else folder} has {named}{more} already. Choose another --out, or write over what is "
+            f"{where} has {named}{more} already. Choose another --out, or write over what is "
             "there with --overwrite."
         )
         raise FileError(msg)
