@@ -200,7 +200,8 @@ def going_on(name: str, failed: list[str]) -> Iterator[None]:
     except Exception as error:
         failed.append(name)
         words = reason(error)
-        print(words if name in words else f"{name}: {words}", file=sys.stderr)
+        told = words if name in words else f"{name}: {words}"
+        print(told, file=sys.stderr)
 
 
 def driven(
