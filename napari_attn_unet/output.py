@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -53,3 +54,37 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def not_there_yet(path: str | Path) -> Path:
+    """Return a path where nothing is: `path` itself, or else "name (2).ending", "(3)" …."""
+    path = Path(path)
+    ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+    begin = path.name[: len(path.name) - len(ending)]
+    free, number = path, 2
+    while free.exists() or free.is_symlink():
+        free, number = path.with_name(f"{begin} ({number}){ending}"), number + 1
+    return free
+
+
+def folder_for(folder: str | Path, case: str, names: Iterable[str]) -> Path:
+    """Return where files of a case go without taking the place of others.
+
+    Parameters
+    ----------
+    folder
+        The folder that is asked for. It is returned if it has none of the files yet.
+    case
+        Name of the case; else a new folder of that name, in `folder`, is returned.
+    names
+        Of the files that are to be written; "gate*" is any that begins so.
+    """
+    folder = Path(folder)
+    if not any(any(folder.glob(name)) for name in names):
+        return folder
+    return not_there_yet(folder / file_name(case))
+
+
+def file_name(text: str) -> str:
+    """Return a text as the name of a file, for every system: "a/b: c" -> "a_b_ c"."""
+    return re.sub(r'[\\/:*?"<>|\x00-\x1f\x7f]', "_", text).strip().rstrip(". ") or "unnamed"

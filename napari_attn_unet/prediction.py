@@ -100,10 +100,10 @@ class Prediction:
 
     def class_sizes(self) -> dict[int, tuple[str, int, float | None]]:
         """Return {label: (class name, voxels, mm³ or None)} of every foreground class."""
-        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        counts = class_counts(self.mask, len(self.classes))
         voxel = self.geometry.voxel_mm3
         return {
-            label: (name, int(counts[label]), None if voxel is None else int(counts[label]) * voxel)
+            label: (name, counts[label], None if voxel is None else counts[label] * voxel)
             for label, (name, _) in enumerate(self.classes)
             if label > 0
         }
@@ -114,6 +114,14 @@ class Prediction:
             f"{name} {mm3:,.0f} mm³" if mm3 is not None else f"{name} {voxels:,} voxels"
             for name, voxels, mm3 in self.class_sizes().values()
         )
+
+
+def class_counts(mask: npt.NDArray[np.integer[Any]], classes: int) -> list[int]:
+    """Return the voxels of each of the classes 0, 1, … in a mask; other values are not counted."""
+    if mask.dtype.itemsize == 1:
+        counts: list[int] = np.bincount(mask.ravel(), minlength=classes)[:classes].tolist()
+        return counts
+    return [int(np.count_nonzero(mask == label)) for label in range(classes)]
 
 
 def stack(predictions: Sequence[Prediction]) -> Prediction:

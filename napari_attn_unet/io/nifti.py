@@ -8,7 +8,7 @@ writing, all of it is inverted, so that an output lies on the very grid of its i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from napari_attn_unet.volume import (
 SUFFIXES = (".nii", ".nii.gz")
 _SPATIAL_AXES = 3
 _SERIES_AXES = 4
+_LONGEST = 32767
+"""Voxels along an axis: the header counts them with 16 bits."""
+_LABEL_INTENT = 1002
 _REVERSED = np.eye(4)[[2, 1, 0, 3]]  # (x, y, z, 1) <-> (z, y, x, 1)
 
 
@@ -124,8 +127,23 @@ def _unit(header: Any) -> str:
     return "mm" if name == "unknown" else unit_symbol(name)
 
 
+def says_labels(metadata: Mapping[str, Any]) -> bool:
+    """Whether a file's header says that it holds labels."""
+    import nibabel  # noqa: PLC0415  (0.2 s to import)
+
+    source = metadata.get("nifti")
+    if not isinstance(source, NiftiSource):
+        return False
+    return int(nibabel.Nifti1Header(source.header, check=False)["intent_code"]) == _LABEL_INTENT
+
+
 def write(
-    path: Path, array: npt.NDArray[Any], geometry: Geometry, metadata: Mapping[str, Any]
+    path: Path,
+    array: npt.NDArray[Any],
+    geometry: Geometry,
+    metadata: Mapping[str, Any],
+    *,
+    labels: bool = False,
 ) -> None:
     """Write a mask or map; see `volumes.write`.
 
@@ -134,7 +152,7 @@ def write(
     """
     import nibabel  # noqa: PLC0415  (0.2 s to import)
 
-    array = _writable(array)
+    array = _writable(array, path)
     source = metadata.get("nifti")
     header = None
     affine: FloatArray
@@ -157,6 +175,10 @@ def write(
     image = nibabel.Nifti1Image(array.T, affine, header, dtype=array.dtype)
     image.header.set_slope_inter(1, 0)
     image.header["cal_min"] = image.header["cal_max"] = 0
+    if labels:
+        image.header.set_intent(_LABEL_INTENT)
+    elif int(image.header["intent_code"]) == _LABEL_INTENT:
+        image.header.set_intent("none")
     if not same_grid:
         image.header.set_xyzt_units(unit)
     codes = [int(image.header[key]) for key in ("sform_code", "qform_code")]
@@ -171,8 +193,28 @@ def write(
         nibabel.save(image, temporary)
 
 
-def _writable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return an array of a type that NIfTI readers take; 64-bit integers are not among them."""
-    kinds: dict[str, type] = {"bool": np.uint8, "int64": np.int32, "uint64": np.int32}
-    kinds["float16"] = np.float32
+def check(name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> None:
+    """Refuse what NIfTI has no place for; see `volumes.check`."""
+    size, kind = tuple(int(n) for n in shape), np.dtype(dtype)
+    if len(size) not in (_SPATIAL_AXES, _SERIES_AXES):
+        msg = (
+            f"{name}: NIfTI files are written from volumes of 3 axes, or 4 with time, but this has "
+            f"{len(size)}: {size}."
+        )
+        raise FileError(msg)
+    if max(size) > _LONGEST:
+        msg = f"{name}: NIfTI's axes have at most {_LONGEST:,} voxels, but this has {size}."
+        raise FileError(msg)
+    if kind.kind not in "buif" or kind.itemsize > 8:  # noqa: PLR2004  (bytes)
+        msg = (
+            f"{name}: NIfTI files are written from whole or real numbers, but this holds {kind}. "
+            "Of complex numbers, save magnitude and phase as images of their own."
+        )
+        raise FileError(msg)
+
+
+def _writable(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    """Return an array in a type of NIfTI's that holds every value of its own."""
+    check(path.name, array.shape, array.dtype)
+    kinds: dict[str, type] = {"bool": np.uint8, "float16": np.float32}
     return array.astype(kinds.get(array.dtype.name, array.dtype), copy=False)

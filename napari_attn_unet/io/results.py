@@ -6,18 +6,22 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_attn_unet.errors import FileError
+from napari_attn_unet.io.labels import read_label_volumes
 from napari_attn_unet.io.volumes import read, stem, write
 from napari_attn_unet.output import replacing
 from napari_attn_unet.prediction import ClassInfo, Prediction
-from napari_attn_unet.volume import Geometry, Volume
+from napari_attn_unet.volume import Geometry, Volume, unit_symbol
 
 ABOUT = "prediction.json"
 _PART = re.compile(r"mask|probabilities|gate([1-9]\d*)")
+FILES = (ABOUT, "mask.nii*", "gate[1-9]*.nii*", "probabilities.nii*")
+"""Names that a prediction's folder has, as patterns; what else lies there has others."""
 
 
 def write_prediction(
@@ -34,7 +38,8 @@ def write_prediction(
     prediction
         The maps, each written on its own grid; of a series, (T, …) along the fourth axis.
     folder
-        Where to; made if need be.
+        Where to; made if need be. What it has of another prediction is replaced; see
+        `output.folder_for`.
     gates
         Whether to write the gates.
 
@@ -56,7 +61,7 @@ def write_prediction(
     written = []
     for name, (array, geometry) in outputs.items():
         written.append(folder / f"{name}.nii.gz")
-        write(written[-1], array, geometry, prediction.metadata)
+        write(written[-1], array, geometry, prediction.metadata, labels=name == "mask")
     about = {
         "provenance": dict(prediction.provenance),
         "classes": [[name, list(colour)] for name, colour in prediction.classes],
@@ -107,37 +112,95 @@ class StoredMap:
         return np.stack([volume.data[0] for volume in self.volumes])
 
 
+def is_map_name(name: str) -> bool:
+    """Whether a file of that name, without its ending, beside a prediction.json is a map of it."""
+    return _PART.fullmatch(name.lower()) is not None
+
+
 def read_map(path: str | Path) -> StoredMap | None:
     """Read a mask, gate or probabilities beside their prediction.json; None for other files.
 
     Raises
     ------
     FileError
-        If the file itself cannot be read.
+        If the file itself cannot be read, or prediction.json says nothing usable.
+    ShapeError
+        If a mask holds no labels.
     """
-    about = read_about(path)
     name = _PART.fullmatch(stem(path))
+    about = None if name is None else read_about(path)
     if about is None or name is None:
         return None
     level = int(name[1]) if name[1] else 0
+    volumes = tuple(read_label_volumes(path) if name[0] == "mask" else read(path))
+    classes = about["classes"]
+    if name[0] == "probabilities" and len(volumes) % len(classes):
+        msg = (
+            f"{Path(path).name} holds {len(volumes)} maps, but {ABOUT} beside it names "
+            f"{len(classes)} classes: one map for each is needed. Write the prediction again."
+        )
+        raise FileError(msg)
     return StoredMap(
         "gate" if level else name[0],
         level,
-        tuple(read(path)),
+        volumes,
         Geometry(np.asarray(about["affine"]), about["unit"]),
-        tuple(
-            ClassInfo(str(n), (float(r), float(g), float(b))) for n, (r, g, b) in about["classes"]
-        ),
-        dict(about["provenance"]),
+        tuple(ClassInfo(n, (r, g, b)) for n, (r, g, b) in classes),
+        {"image": Path(path).resolve().parent.name} | about["provenance"],
     )
 
 
 def read_about(path: str | Path) -> dict[str, Any] | None:
-    """Return what `prediction.json` beside an output's file says; None if there is none."""
+    """Return what `prediction.json` beside an output's file says; None if there is none of ours.
+
+    Raises
+    ------
+    FileError
+        If it is one of ours, but what it says cannot be used.
+    """
     beside = Path(path).parent / ABOUT
     try:
-        about = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        about = json.loads(beside.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
         return None
     needed = {"provenance", "classes", "affine", "unit"}
-    return about if isinstance(about, dict) and needed <= set(about) else None
+    if not isinstance(about, dict) or not needed <= set(about):
+        return None
+    try:
+        return about | {
+            "provenance": _provenance(about["provenance"]),
+            "classes": [_class(one) for one in about["classes"]] or _fail("it has no classes"),
+            "affine": Geometry(np.asarray(about["affine"], np.float64)).affine.tolist(),
+            "unit": unit_symbol(about["unit"]),
+        }
+    except (TypeError, ValueError, AttributeError) as error:
+        msg = (
+            f"{beside} cannot be used: {error}. It needs 'provenance' ({{…}}), 'classes' "
+            "([[name, [red, green, blue]], …]), 'affine' (4 x 4 numbers) and 'unit' (such as mm). "
+            f"Write the prediction again, or move {ABOUT} away: its maps then open as plain "
+            "volumes."
+        )
+        raise FileError(msg) from error
+
+
+def _provenance(said: Any) -> dict[str, Any]:
+    """Return a provenance whose parts are of the kinds that are asked for."""
+    if not isinstance(said, dict):
+        _fail(f"its provenance is {said!r}")
+    config = said.get("config", {})
+    if not isinstance(config, dict) or not isinstance(config.get("channels", []), list):
+        _fail(f"its config is {config!r}")
+    return dict(said)
+
+
+def _class(said: Any) -> list[Any]:
+    """Return [name, [r, g, b]] of a class."""
+    name, colour = said
+    red, green, blue = (float(part) for part in colour)
+    if not all(0 <= part <= 1 for part in (red, green, blue)):
+        _fail(f"a colour is {colour!r}, not in 0 to 1")
+    return [str(name), [red, green, blue]]
+
+
+def _fail(reason: str) -> NoReturn:
+    raise ValueError(reason)

@@ -1,11 +1,12 @@
 """`read` and `write`: volumes from and to files, whatever their format.
 
-A format is a module of this room with `SUFFIXES`, `stem`, `read` and `write`, entered in `FORMATS`.
+A format is a module of this room with `SUFFIXES`, `stem`, `read`, `says_labels`, `check` and
+`write`, entered in `FORMATS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,6 +35,11 @@ def stem(path: str | Path) -> str:
     path = Path(path)
     module = _format(path)
     return path.name if module is None else str(module.stem(path))
+
+
+def says_labels(volume: Volume) -> bool:
+    """Whether the file that a volume was read from says that it holds labels."""
+    return any(module.says_labels(volume.metadata) for module in FORMATS)
 
 
 def read(path: str | Path, channels: int = 1) -> list[Volume]:
@@ -76,33 +82,55 @@ def read(path: str | Path, channels: int = 1) -> list[Volume]:
     return volumes
 
 
+def check(path: str | Path, shape: Sequence[int], dtype: npt.DTypeLike) -> None:
+    """Refuse an array that `write` would, before it is computed.
+
+    Raises
+    ------
+    FileError
+        If the ending is another, or the format has no place for the shape or type.
+    """
+    path = Path(path)
+    _to_write(path).check(path.name, shape, dtype)
+
+
+def _to_write(path: Path) -> ModuleType:
+    module = _format(path)
+    if module is None:
+        msg = f"Volumes are written as {' or '.join(SUFFIXES)}, but the name is {path.name!r}."
+        raise FileError(msg)
+    return module
+
+
 def write(
     path: str | Path,
     array: npt.NDArray[Any],
     geometry: Geometry,
     metadata: Mapping[str, Any] | None = None,
+    *,
+    labels: bool = False,
 ) -> None:
-    """Write a mask or map, by the ending of the name.
+    """Write a mask or map, by the ending of the name; every value as it is.
 
     Parameters
     ----------
     path
         Where to; ends in `.nii` or `.nii.gz`.
     array
-        (Z, Y, X), or (T, Z, Y, X) for a series or for channels.
+        (Z, Y, X), or (T, Z, Y, X) for a series or for channels: whole or real numbers. The file
+        has its type; bool is written as uint8 and float16 as float32, which NIfTI lacks.
     geometry
         Where the array lies.
     metadata
         Metadata of the volume it was made from, so that it lies on the file's own grid.
+    labels
+        Whether it is a map of labels; the file then says so (NIfTI's intent "label").
 
     Raises
     ------
     FileError
-        If the ending is another, or the file cannot be written.
+        If the ending is another, the format has no place for the array's type or axes, or the
+        file cannot be written.
     """
     path = Path(path)
-    module = _format(path)
-    if module is None:
-        msg = f"Volumes are written as {' or '.join(SUFFIXES)}, but the name is {path.name!r}."
-        raise FileError(msg)
-    module.write(path, array, geometry, metadata or {})
+    _to_write(path).write(path, array, geometry, metadata or {}, labels=labels)

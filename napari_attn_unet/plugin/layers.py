@@ -1,8 +1,11 @@
 """The one path between layers, volumes, predictions and their files: names, colours, metadata."""
+# Over 350 lines: there and back in one place, or what is saved would not open as what it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import zlib
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from napari_attn_unet.plugin.placement import (
     placed,
     placement_of,
 )
-from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction
+from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction, class_counts
 from napari_attn_unet.volume import Geometry, Volume
 
 if TYPE_CHECKING:
@@ -30,8 +33,14 @@ OUTPUT = "napari-attn-unet"
 """Key in a layer's metadata under which an output keeps its provenance."""
 CLASSES, CLASS, GATE = "classes", "class", "gate"
 """Keys of the classes of its prediction, of the one class a map is of, of a gate's level."""
+CHECKSUM = "checksum"
+"""Key of what a mask was when it was shown, by which a corrected one is told."""
 _SPATIAL = 3
 _GATE_COLORMAP = "inferno"
+
+_CHECKPOINT = "checkpoint_sha256"
+_NUMBER = re.compile(r" \[\d+\]$")
+"""What napari adds to a name that is taken."""
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -93,11 +102,18 @@ def to_volumes(layer: Image, channels: int = 1) -> tuple[list[Volume], Placement
 
 
 def from_prediction(
-    prediction: Prediction, placement: Placement, *, mask: bool = True, gates: bool = True
+    prediction: Prediction,
+    placement: Placement,
+    *,
+    mask: bool = True,
+    gates: bool = True,
+    counted: bool = True,
 ) -> list[LayerData]:
     """Return a prediction as layer data tuples, gates below the mask.
 
-    The finest gate and the mask are visible; the others wait hidden.
+    The finest gate and the mask are visible; the others wait hidden. The mask is counted, which
+    takes a moment for a large one: call it on the thread that made the prediction, or with
+    `counted` off.
     """
     about = about_prediction(prediction.provenance, prediction.classes, prediction.metadata)
     made: list[LayerData] = []
@@ -106,7 +122,9 @@ def from_prediction(
     if prediction.probabilities is not None:
         made += probability_layers(prediction.probabilities, prediction.geometry, placement, about)
     if mask:
-        made.append(mask_layer(prediction.mask, prediction.geometry, placement, about))
+        made.append(
+            mask_layer(prediction.mask, prediction.geometry, placement, about, counted=counted)
+        )
     return made
 
 
@@ -161,27 +179,44 @@ def probability_layers(
 
 
 def mask_layer(
-    mask: npt.NDArray[Any], geometry: Geometry, placement: Placement, about: Mapping[str, Any]
+    mask: npt.NDArray[Any],
+    geometry: Geometry,
+    placement: Placement,
+    about: Mapping[str, Any],
+    *,
+    counted: bool = True,
 ) -> LayerData:
-    """Return a mask as a layer whose features tell the classes and their sizes."""
+    """Return a mask as a layer whose features tell the classes and, if counted, their sizes."""
     classes: tuple[ClassInfo, ...] = about[CLASSES]
-    counts = np.bincount(mask.ravel(), minlength=len(classes))[: len(classes)]
     table: dict[str, list[Any]] = {
         "index": list(range(len(classes))),
         "class": [info.name for info in classes],
-        "voxels": counts.tolist(),
     }
-    if geometry.voxel_mm3 is not None:
-        table["mm3"] = [round(float(n) * geometry.voxel_mm3, 1) for n in counts]
+    known: dict[str, Any] = {}
+    if counted:
+        table["voxels"] = class_counts(mask, len(classes))
+        if geometry.voxel_mm3 is not None:
+            table["mm3"] = [round(n * geometry.voxel_mm3, 1) for n in table["voxels"]]
+        known[CHECKSUM] = _checksum(mask)
     options = {
         "name": f"{placement.name} · mask",
         "opacity": 0.5,
         "features": table,
         "colormap": colormap(classes),
-        "metadata": {**about, GEOMETRY: geometry},
+        "metadata": {**about, GEOMETRY: geometry, **known},
         **placed(placement, geometry, mask.ndim),
     }
     return mask, options, "labels"
+
+
+def _checksum(mask: npt.NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(mask).data)
+
+
+def is_corrected(layer: Layer) -> bool:
+    """Whether a mask of ours was changed since it was shown. It takes a moment for a large one."""
+    known = layer.metadata.get(CHECKSUM)
+    return known is not None and _checksum(np.asarray(layer.data)) != known
 
 
 def from_stored(stored: StoredMap) -> list[LayerData]:
@@ -199,8 +234,7 @@ def from_stored(stored: StoredMap) -> list[LayerData]:
         maps = stored.data.reshape(-1, each, *stored.data.shape[-_SPATIAL:])
         maps = maps if series else maps[0]
         return probability_layers(maps, stored.geometry, placement, about)
-    mask = stored.data.astype(np.uint8)
-    return [mask_layer(mask, stored.geometry, placement, about)]
+    return [mask_layer(stored.data, stored.geometry, placement, about)]
 
 
 def to_prediction(result: Result) -> Prediction:
@@ -246,19 +280,35 @@ def colormap(classes: Sequence[ClassInfo]) -> DirectLabelColormap:
     return DirectLabelColormap(color_dict=colours)
 
 
-def show(viewer: Any, layers: list[LayerData], *, keep_old: bool) -> list[Layer]:
-    """Add layers to a viewer; a layer of ours with the same name is updated in place.
+def show(
+    viewer: Any, layers: list[LayerData], *, keep_old: bool, corrected: Collection[Layer] = ()
+) -> list[Layer]:
+    """Add layers to a viewer; a layer of ours that shows the same is updated in place.
 
-    A layer that is updated keeps its visibility, opacity, blending and order. Where layers are
-    added, earlier results of the same image are hidden: two maps over each other mix.
+    The same is: by name, of the same checkpoint. A layer that is updated keeps its visibility,
+    opacity, blending and order. Where layers are added, earlier results of the same image are
+    hidden, as two maps over each other mix; so is what is left of a run that is updated.
+
+    Parameters
+    ----------
+    viewer
+        Where to.
+    layers
+        Of one run.
+    keep_old
+        Whether to add all of them.
+    corrected
+        Layers that are not ours to update; see `is_corrected`.
     """
     shown = []
-    before = list(viewer.layers)
+    before, runs = list(viewer.layers), set()
     for data, options, kind in layers:
-        old = None if keep_old else _ours(viewer, options["name"], kind, np.ndim(data))
+        old = None if keep_old else _ours(viewer, options, kind, np.ndim(data), corrected)
         if old is None:
-            shown.append(viewer.add_layer(Layer.create(data, dict(options), kind)))
+            named = options | {"name": _new_name(viewer, options)}
+            shown.append(viewer.add_layer(Layer.create(data, named, kind)))
             continue
+        runs.add(old.metadata[OUTPUT].get("date"))
         old.data = data
         for key in ("scale", "translate", "rotate", "shear", "affine", "metadata", "features"):
             if key in options:
@@ -266,9 +316,12 @@ def show(viewer: Any, layers: list[LayerData], *, keep_old: bool) -> list[Layer]
         if kind == "labels":
             old.colormap = options["colormap"]
         shown.append(old)
-    if not keep_old and not set(shown) <= set(before):
+    if not keep_old:
+        added = not set(shown) <= set(before)
         for layer in outputs_of(viewer, layers[0][1]["metadata"][OUTPUT].get("image")):
-            layer.visible = layer.visible and layer in shown
+            date = layer.metadata[OUTPUT].get("date")
+            if layer not in shown and (added or (date is not None and date in runs)):
+                layer.visible = False
     return shown
 
 
@@ -291,9 +344,37 @@ def outputs_of(viewer: Any, image: str | None) -> list[Layer]:
     ]
 
 
-def _ours(viewer: Any, name: str, kind: str, ndim: int) -> Layer | None:
+def _ours(
+    viewer: Any, options: Mapping[str, Any], kind: str, ndim: int, corrected: Collection[Layer]
+) -> Layer | None:
+    """Return the layer that shows the same of the same checkpoint, if it may be updated."""
     wanted = Labels if kind == "labels" else Image
-    for layer in viewer.layers:
-        if layer.name == name and isinstance(layer, wanted) and OUTPUT in layer.metadata:
-            return layer if layer.ndim == ndim else None
-    return None
+    about, name = options["metadata"][OUTPUT], options["name"]
+    names = {name, _of_checkpoint(name, about)}
+    found = [
+        layer
+        for layer in reversed(viewer.layers)
+        if isinstance(layer, wanted)
+        and layer.ndim == ndim
+        and layer not in corrected
+        and OUTPUT in layer.metadata
+        and layer.metadata[OUTPUT].get(_CHECKPOINT) == about.get(_CHECKPOINT)
+        and _NUMBER.sub("", layer.name) in names
+    ]
+    return next((layer for layer in found if layer.name == name), next(iter(found), None))
+
+
+def _new_name(viewer: Any, options: Mapping[str, Any]) -> str:
+    """Return a layer's name; with its checkpoint where another's has the name already."""
+    about, name = options["metadata"][OUTPUT], str(options["name"])
+    taken = [layer for layer in viewer.layers if layer.name == name]
+    others = [
+        layer
+        for layer in taken
+        if layer.metadata.get(OUTPUT, about).get(_CHECKPOINT) != about.get(_CHECKPOINT)
+    ]
+    return _of_checkpoint(name, about) if others else name
+
+
+def _of_checkpoint(name: str, about: Mapping[str, Any]) -> str:
+    return f"{name} ({about.get('checkpoint')})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Layer
 
+from napari_attn_unet import io
 from napari_attn_unet.plugin.kit.navigate import to_layer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.placement import shown_geometry
@@ -51,8 +53,13 @@ class Result:
 
 def results(viewer: Any) -> list[Result]:
     """Return the results among a viewer's layers, the latest last."""
+    return results_among(viewer.layers)
+
+
+def results_among(layers: Iterable[Layer]) -> list[Result]:
+    """Return the results among some layers, the latest last."""
     found: dict[tuple[Any, ...], Result] = {}
-    for layer in viewer.layers:
+    for layer in layers:
         about = layer.metadata.get(OUTPUT)
         if not about or not about.get("date") or about.get("effect"):
             continue
@@ -85,10 +92,19 @@ def gate_map(layer: Image, viewer: Any) -> GateMap:
     return GateMap(at_time(layer, viewer), shown_geometry(layer), layer.metadata["gate"])
 
 
+def labels_at(layer: Labels | Image, viewer: Any) -> npt.NDArray[np.integer[Any]]:
+    """Return a layer's labels (Z, Y, X), of a series those at the time on screen.
+
+    Raises
+    ------
+    ShapeError
+        If it has values that are no labels; see `io.whole_numbers`.
+    """
+    return io.whole_numbers(at_time(layer, viewer), repr(layer.name))
+
+
 def labels_on(layer: Labels | Image, image: Image, viewer: Any) -> npt.NDArray[Any]:
     """Return labels on the grid of an image, as they lie over each other in the viewer."""
-    labels = at_time(layer, viewer)
-    if labels.dtype.kind not in "bui":
-        labels = np.rint(labels).astype(np.int32)
+    labels = labels_at(layer, viewer)
     shape = at_time(image, viewer).shape
     return onto_grid(labels, shown_geometry(layer), shown_geometry(image), shape)

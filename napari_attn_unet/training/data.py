@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,10 +59,12 @@ def load_cases(
     ------
     DatasetError
         If an image and its label differ in size, or a label is not among the classes.
+    ShapeError
+        If a label holds more than one volume, or values that are no labels.
     """
     for case in paths:
         volume = _single(io.read(case.image, dataset.channels), case.image)
-        truth = np.asarray(_single(io.read(case.label), case.label).data[0])
+        truth: npt.NDArray[Any] = io.read_labels(case.label)[0]
         if truth.shape != volume.shape:
             msg = f"{case.name}: the image is {volume.shape}, but its label {truth.shape}."
             raise DatasetError(msg)

@@ -67,14 +67,6 @@ def test_a_fourth_axis_is_time_unless_the_network_takes_such_channels(tmp_path: 
     assert [v.channels for v in io.read(tmp_path / "x.nii", channels=2)] == [2]
 
 
-def test_labels_are_told_by_name_or_few_values() -> None:
-    many = np.arange(1000, dtype=np.int16)
-    assert io.looks_like_labels(many, "case_seg")
-    assert io.looks_like_labels(many % 3, "scan")
-    assert not io.looks_like_labels(many, "scan")
-    assert not io.looks_like_labels((many % 3).astype(np.float32), "mask")
-
-
 def test_a_folder_a_2d_image_and_a_wrong_ending_are_told(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="is a folder"):
         io.read(tmp_path)
@@ -172,15 +164,52 @@ def test_a_coarser_map_of_a_file_lies_where_it_does_whatever_its_codes(
     assert (int(header["sform_code"]), int(header["qform_code"])) == codes
 
 
-def test_numbers_that_nifti_readers_do_not_take_keep_their_values(tmp_path: Path) -> None:
-    values = np.arange(210).reshape(SHAPE) * 1000
-    for dtype, on_disk in ((np.int64, np.int32), (np.uint64, np.int32), (np.float16, np.float32)):
-        array = (values % 2048).astype(dtype) if dtype is np.float16 else values.astype(dtype)
+@pytest.mark.parametrize(
+    "kind", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", ">i2"]
+)
+def test_numbers_are_written_in_their_own_type(kind: str, tmp_path: Path) -> None:
+    limits = np.finfo(kind) if "f" in kind else np.iinfo(kind)
+    array = np.array([limits.min, limits.max, 0, 1, 100, 7], kind).reshape(1, 2, 3)
+    io.write(tmp_path / "a.nii", array, Geometry.from_spacing(unit="mm"))
+    assert nibabel.load(tmp_path / "a.nii").get_data_dtype().newbyteorder("=") == kind.strip(">")
+    np.testing.assert_array_equal(io.read(tmp_path / "a.nii")[0].data[0], array)
+
+
+def test_types_that_nifti_lacks_keep_their_values(tmp_path: Path) -> None:
+    values = np.arange(210).reshape(SHAPE)
+    for array, on_disk in ((values.astype(np.float16), np.float32), (values > 50, np.uint8)):
         io.write(tmp_path / "a.nii", array, Geometry.from_spacing(unit="mm"))
         assert nibabel.load(tmp_path / "a.nii").get_data_dtype() == on_disk
         np.testing.assert_array_equal(io.read(tmp_path / "a.nii")[0].data[0], array)
-    io.write(tmp_path / "a.nii", values > 50_000, Geometry.from_spacing(unit="mm"))
-    assert nibabel.load(tmp_path / "a.nii").get_data_dtype() == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros(SHAPE, np.complex64), "complex64.*magnitude and phase"),
+        (np.zeros((5, 6)), "this has 2: \\(5, 6\\)"),
+        (np.zeros((2, 2, *SHAPE)), "this has 5"),
+        (np.zeros((1, 1, 40_000), bool), "at most 32,767"),
+    ],
+)
+def test_what_nifti_has_no_place_for_is_refused(
+    array: np.ndarray, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FileError, match=said):
+        io.write(tmp_path / "a.nii", array, Geometry.from_spacing(unit="mm"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_labels_says_so_and_its_image_s_does_not(tmp_path: Path) -> None:
+    values = np.arange(210, dtype=np.int16).reshape(SHAPE)
+    io.write(tmp_path / "a.nii", values, Geometry.from_spacing(unit="mm"), labels=True)
+    (labels,) = io.read(tmp_path / "a.nii")
+    assert io.says_labels(labels)
+    assert nibabel.load(tmp_path / "a.nii").header.get_intent()[0] == "label"
+    io.write(tmp_path / "b.nii", values, labels.geometry, labels.metadata)
+    (image,) = io.read(tmp_path / "b.nii")
+    assert not io.says_labels(image)
+    assert not io.says_labels(Volume(values[np.newaxis]))
 
 
 def test_the_byte_order_of_a_file_is_none_of_the_arrays(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from helpers import tiny_checkpoint
 
 from napari_attn_unet import io
 from napari_attn_unet.engine.predictor import Predictor
+from napari_attn_unet.errors import FileError
 from napari_attn_unet.prediction import Prediction
 from napari_attn_unet.volume import Geometry, Volume
 
@@ -63,6 +64,67 @@ def test_a_series_of_probabilities_is_one_volume_per_class_and_time(
 
 def test_what_is_no_prediction_says_nothing(tmp_path: Path) -> None:
     assert io.read_about(tmp_path / "mask.nii.gz") is None
-    for text in ("{", "[]", '{"provenance": {}}', '{"classes": []}'):
+    for text in ("{", "[]", '{"provenance": {}}', '{"classes": []}', "[" * 100_000):
         (tmp_path / "prediction.json").write_text(text)
         assert io.read_about(tmp_path / "mask.nii.gz") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("classes", []),
+        ("classes", None),
+        ("classes", ["background", "one"]),
+        ("classes", [["background", [0, 0]]]),
+        ("classes", [["background", ["black", 0, 0]]]),
+        ("classes", [["background", [0, 0, 255]]]),
+        ("classes", 3),
+        ("affine", None),
+        ("affine", [[1, 2], [3]]),
+        ("affine", np.zeros((4, 4)).tolist()),
+        ("affine", "eye"),
+        ("provenance", None),
+        ("provenance", ["checkpoint"]),
+        ("provenance", {"config": 4}),
+        ("provenance", {"config": {"channels": None}}),
+        ("unit", ["mm"]),
+    ],
+)
+def test_a_prediction_json_that_cannot_be_used_is_said_in_words(
+    prediction: Prediction, tmp_path: Path, key: str, value: object
+) -> None:
+    *_, path = io.write_prediction(prediction, tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(FileError, match=r"prediction\.json cannot be used: .*move prediction"):
+        io.read_map(tmp_path / "mask.nii.gz")
+    assert io.read_map(tmp_path / "another.nii.gz") is None  # is none of its maps
+
+
+def test_maps_that_are_not_one_for_each_class_are_refused(
+    prediction: Prediction, tmp_path: Path
+) -> None:
+    assert prediction.probabilities is not None
+    two = replace(prediction, probabilities=prediction.probabilities[:2])
+    io.write_prediction(two, tmp_path)
+    with pytest.raises(FileError, match=r"holds 2 maps, but .* 3 classes"):
+        io.read_map(tmp_path / "probabilities.nii.gz")
+
+
+def test_a_prediction_whose_image_has_no_name_is_called_by_its_folder(
+    prediction: Prediction, tmp_path: Path
+) -> None:
+    io.write_prediction(replace(prediction, provenance={}), tmp_path / "case7")
+    stored = io.read_map(tmp_path / "case7" / "mask.nii.gz")
+    assert stored is not None
+    assert stored.provenance == {"image": "case7"}
+
+
+def test_a_mask_with_labels_beyond_a_byte_comes_back_exactly(
+    prediction: Prediction, tmp_path: Path
+) -> None:
+    corrected = prediction.mask.astype(np.int64)
+    corrected[0] = 300
+    io.write_prediction(replace(prediction, mask=corrected), tmp_path)
+    stored = io.read_map(tmp_path / "mask.nii.gz")
+    assert stored is not None
+    np.testing.assert_array_equal(stored.data, corrected)

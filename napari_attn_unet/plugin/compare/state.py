@@ -18,7 +18,7 @@ from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.placement import shown_geometry
-from napari_attn_unet.plugin.results import at_time
+from napari_attn_unet.plugin.results import at_time, labels_at
 from napari_attn_unet.scores.comparison import Comparison, ScoreRow
 from napari_attn_unet.scores.components import box_of
 from napari_attn_unet.scores.errors import ErrorComponent
@@ -118,7 +118,7 @@ class State:
 
         def steps() -> workers.Steps:
             yield None
-            arrays = whole_numbers(mask, self.viewer), whole_numbers(truth, self.viewer)
+            arrays = labels_at(mask, self.viewer), labels_at(truth, self.viewer)
             moved = onto_grid(arrays[1], there, place, arrays[0].shape)
             values = values_of(mask, arrays[0]), values_of(truth, moved)
             matching = wanted or match(*values)
@@ -244,7 +244,7 @@ class State:
 
     def _is_other(self, layer: Any, array: npt.NDArray[Any]) -> bool:
         """Whether a layer has other data than was counted, or a series another time point."""
-        return not np.may_share_memory(whole_numbers(layer, self.viewer), array)
+        return not np.may_share_memory(at_time(layer, self.viewer), array)
 
     def _where(self, layer: Any, event: Any) -> Box | None:
         """Return the box that an event speaks of; None if it may be anywhere."""
@@ -335,14 +335,6 @@ class State:
         """Whether numbers are on their way."""
         runs = self._counting, self._looking, self._measuring
         return self._rest.isActive() or any(run.busy for run in runs)
-
-
-def whole_numbers(layer: Labels | Image, viewer: Any) -> npt.NDArray[Any]:
-    """Return a layer's labels (Z, Y, X), at the time on screen."""
-    array = at_time(layer, viewer)
-    if array.dtype.kind not in "bui":
-        array = np.rint(array).astype(np.int32)
-    return array
 
 
 def values_of(layer: Labels | Image, array: npt.NDArray[Any]) -> dict[int, str | None]:

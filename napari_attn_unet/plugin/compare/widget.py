@@ -30,6 +30,7 @@ from napari_attn_unet.plugin.compare.numbers import NumbersTab
 from napari_attn_unet.plugin.compare.slices import SlicesTab
 from napari_attn_unet.plugin.compare.state import State, values_of
 from napari_attn_unet.plugin.compare.threshold import ThresholdTab
+from napari_attn_unet.plugin.contributions import open_labels
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.choices import combo, offer, pick
 from napari_attn_unet.plugin.kit.dock import Dock
@@ -43,6 +44,8 @@ from napari_attn_unet.plugin.results import results
 from napari_attn_unet.scores.matching import IGNORE, Matching
 
 NONE = "none"
+_SAMPLES = 32
+"""Voxels along each axis that are looked at before an image is offered as a mask."""
 WIDTH = 530
 HINT = "Choose a prediction and a truth: two Labels layers, or images of whole numbers."
 TRUTH_WORDS = ("truth", "label", "gt", "reference", "manual")
@@ -255,14 +258,20 @@ class CompareWidget(QWidget):
         if not path:
             return
         try:
-            added = self.viewer.open(path, plugin="napari-attn-unet")
+            layer = open_labels(self.viewer, path)
         except Exception as error:
             self.message.setText(f"{Path(path).name} cannot be opened: {error}")
             return
-        if not _has_labels(added[0]):
-            self.message.setText(f"{Path(path).name} holds no labels: whole numbers are needed.")
+        mask = self.state.mask
+        if mask is not None and layer.ndim > mask.ndim:
+            self.viewer.layers.remove(layer)
+            self.message.setText(
+                f"{Path(path).name} holds {layer.data.shape[0]} volumes along its fourth axis, but "
+                "the prediction is one volume. Of one for each class (one-hot), save the most "
+                "probable class of each voxel; of a series, one time point."
+            )
             return
-        pick(self.truth_box, lambda la: la is added[0])
+        pick(self.truth_box, lambda la: la is layer)
 
     # --- keys -----------------------------------------------------------------------------------
     def do(self, action: str) -> None:
@@ -283,13 +292,26 @@ class CompareWidget(QWidget):
 
 
 def _has_labels(layer: Any) -> bool:
-    """Whether a layer can be a mask: labels, or an image of whole numbers that is ours not."""
+    """Whether a layer can be a mask: labels, or an image that seems to be of whole numbers.
+
+    Whether it is, the count says.
+    """
     if OUTPUT in layer.metadata and layer.metadata[OUTPUT].get("effect"):
         return False
+    if not isinstance(layer, Labels | Image) or layer.ndim < 3:  # noqa: PLR2004
+        return False
     if isinstance(layer, Labels):
-        return bool(layer.ndim > 2)  # noqa: PLR2004
-    whole = isinstance(layer, Image) and not layer.rgb and np.dtype(layer.dtype).kind in "bui"
-    return bool(whole and layer.ndim > 2)  # noqa: PLR2004
+        return True
+    return not layer.rgb and (np.dtype(layer.dtype).kind in "bui" or _seems_whole(layer))
+
+
+def _seems_whole(image: Image) -> bool:
+    """Whether some voxels from all over an array in memory are whole numbers, not all 0."""
+    data = image.data
+    if OUTPUT in image.metadata or not isinstance(data, np.ndarray) or data.dtype.kind != "f":
+        return False
+    some = data[tuple(slice(None, None, max(1, n // _SAMPLES)) for n in data.shape)]
+    return bool(some.any() and np.array_equal(some, np.rint(some)))
 
 
 def _is_truth(layer: Any) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from napari_attn_unet import io
 from napari_attn_unet.errors import ConfigError, RunError
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.io import ome_zarr
+from napari_attn_unet.output import file_name, folder_for, not_there_yet
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
@@ -32,6 +35,8 @@ from napari_attn_unet.plugin.results import Result, labels_on
 from napari_attn_unet.prediction import Progress
 from napari_attn_unet.report import figure
 from napari_attn_unet.table import write_csv
+
+TABLES = "gates.csv", "profile.csv"
 
 
 class ExportTab(QWidget):
@@ -110,14 +115,28 @@ class ExportTab(QWidget):
             network=lambda: False,
         )
 
-    def _ask(self, title: str, name: str, kinds: str) -> str:
-        """Return the path of a file to write, "" where none was chosen."""
-        path, _ = QFileDialog.getSaveFileName(self, title, name, kinds)
-        return path
+    def _case(self) -> str:
+        """Return what the files of what is inspected are called by: the image's name."""
+        image = self._state.image
+        return "" if image is None else file_name(image.name)
 
-    def _ask_folder(self, title: str) -> Path | None:
+    def _ask(self, title: str, name: str, kinds: str) -> str:
+        """Return the path of a file to write, "" where none was chosen.
+
+        A name without an ending gets that of the kind that was chosen, and a number where such a
+        file is there: about that one nobody was asked.
+        """
+        path, kind = QFileDialog.getSaveFileName(self, title, f"{self._case()}_{name}", kinds)
+        endings = re.findall(r"\*(\.\w+)", kinds)
+        if not path or path.lower().endswith(tuple(endings)):
+            return path
+        wanted = re.findall(r"\*(\.\w+)", kind) or endings
+        return str(not_there_yet(path + wanted[0]))
+
+    def _ask_folder(self, title: str, names: Sequence[str]) -> Path | None:
+        """Return where to write files of those names: not over those of another case."""
         folder = QFileDialog.getExistingDirectory(self, title)
-        return Path(folder) if folder else None
+        return folder_for(folder, self._case(), names) if folder else None
 
     def _inspection(self) -> Inspection:
         if self._state.inspection is None:
@@ -202,7 +221,7 @@ class ExportTab(QWidget):
         return result
 
     def _prepare_maps(self) -> Any:
-        result, folder = self._result(), self._ask_folder("Save maps into")
+        result, folder = self._result(), self._ask_folder("Save maps into", io.FILES)
         if folder is None:
             return None
 
@@ -229,15 +248,16 @@ class ExportTab(QWidget):
 
     def _prepare_tables(self) -> Any:
         inspection, label = self._inspection(), self._state.label
-        folder = self._ask_folder("Save tables into")
+        folder = self._ask_folder("Save tables into", TABLES)
         if folder is None:
             return None
 
         def steps() -> workers.Steps:
             yield Progress("writing", 0.0)
-            write_csv(folder / "gates.csv", inspection.statistics_rows())
+            gates, profile = (folder / name for name in TABLES)
+            write_csv(gates, inspection.statistics_rows())
             rows = [row for axis in range(3) for row in inspection.profile_rows(axis, label)]
-            write_csv(folder / "profile.csv", rows)
+            write_csv(profile, rows)
             return folder
 
         return steps
@@ -248,7 +268,7 @@ class ExportTab(QWidget):
         assert state.image is not None  # noqa: S101  (for the type checker: a run needs it)
         truth = None if state.truth is None else labels_on(state.truth, state.image, state.viewer)
         name = state.image.name
-        out = self._ask_folder("Save everything into")
+        out = self._ask_folder("Save everything into", (*io.FILES, "*.csv", "figure.png"))
         if out is None:
             return None
 

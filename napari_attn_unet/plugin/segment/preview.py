@@ -86,7 +86,7 @@ class Preview:
     def _add(self, prediction: Prediction, *, mask: bool = True) -> list[Any]:
         for layer in self._earlier:
             self._looks.change(layer, visible=False)
-        data = layers.from_prediction(prediction, self._placement, mask=mask)
+        data = layers.from_prediction(prediction, self._placement, mask=mask, counted=False)
         selected = set(self._viewer.layers.selection)
         added = layers.show(self._viewer, data, keep_old=True)
         self._viewer.layers.selection = selected  # the user goes on with what they had chosen

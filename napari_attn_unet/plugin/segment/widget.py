@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import napari
 from napari.layers import Shapes
@@ -31,14 +31,13 @@ from napari_attn_unet.plugin.segment.wish import (
     SLICES,
     WHOLE,
     Live,
+    Outcome,
     Selection,
     Selector,
     Wish,
     find_devices,
+    outcome,
 )
-
-if TYPE_CHECKING:
-    from napari_attn_unet.prediction import Prediction
 
 REST_MS = 250
 """How long the slider must rest before a live run starts."""
@@ -298,6 +297,7 @@ class SegmentWidget(SegmentForm):
             self.device.value,
             self.precision.value,
             self._limit,
+            self.gates.value,
             self.probabilities.value,
             threshold,
             self.live.value,
@@ -305,7 +305,8 @@ class SegmentWidget(SegmentForm):
         self._wish, self._source, self._data = wish, image, image.data
         if not (wish.live and self._live.has_kept):
             self._preview = Preview(self._viewer, chosen, card.classes, gates=self.gates.value)
-        return self._live.steps(wish)
+        earlier = layers.outputs_of(self._viewer, chosen.volumes[0].name)
+        return outcome(self._live.steps(wish), wish, earlier)
 
     def _looked(self, _: Any = None) -> None:
         """Follow the slider: the run under way goes on from there, a live one starts anew."""
@@ -334,21 +335,27 @@ class SegmentWidget(SegmentForm):
         if self._preview is not None and self._source in self._viewer.layers:
             self._preview.show(progress)
 
-    def _on_result(self, prediction: Prediction) -> None:
+    def _on_result(self, found: Outcome) -> None:
         if self._wish is None or self._source not in self._viewer.layers:
             return
         self._end_preview()
-        placement = self._wish.selection.placement
-        data = layers.from_prediction(prediction, placement, gates=self.gates.value)
-        layers.show(self._viewer, data, keep_old=self.keep_old.value)
+        layers.show(
+            self._viewer, found.layers, keep_old=self.keep_old.value, corrected=found.corrected
+        )
         self._link_gates()
-        device = prediction.provenance["device"]
-        told = f"{prediction.sizes_in_words()} · {self._task.seconds:.1f} s on {device}"
+        device = found.prediction.provenance["device"]
+        told = f"{found.sizes} · {self._task.seconds:.1f} s on {device}"
+        name = f"{self._wish.selection.placement.name} · mask"
+        kept = [layer.name for layer in found.corrected if layer.name.startswith(name)]
+        if kept and not self.keep_old.value:
+            told += (
+                f" · {kept[-1]!r} was changed by hand and is kept; the new mask is another layer."
+            )
         if self._source.data is not self._data:
             told += " · The image was changed during the run: these results are the earlier one's."
         self._data = None
         self._say(told)
-        self.segmented.emit(prediction)
+        self.segmented.emit(found.prediction)
 
     def _end_preview(self) -> None:
         preview, self._preview = self._preview, None

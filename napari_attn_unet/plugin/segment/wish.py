@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Shapes
+from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_attn_unet.engine import devices
 from napari_attn_unet.engine.request import Wanted
@@ -22,6 +22,7 @@ from napari_attn_unet.volume import Box, Geometry, Volume
 
 if TYPE_CHECKING:
     from napari_attn_unet.engine.session import Session
+    from napari_attn_unet.prediction import Prediction
 
 WHOLE = "whole image"
 SLICES = "slices on screen"
@@ -135,6 +136,7 @@ class Wish:
     device: str
     precision: str
     memory_limit: int | None
+    gates: bool
     probabilities: bool
     threshold: tuple[int, float] | None
     live: bool
@@ -145,6 +147,51 @@ class _Kept:
     """What live runs hand on to the next."""
 
     session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a run returns, counted on its thread.
+
+    Attributes
+    ----------
+    prediction
+        Of the network.
+    layers
+        What it is shown as.
+    sizes
+        Of its classes, in words.
+    corrected
+        Masks of earlier runs that were changed by hand, which nothing may overwrite.
+    """
+
+    prediction: Prediction
+    layers: list[layers.LayerData]
+    sizes: str
+    corrected: list[Labels]
+
+
+def outcome(run: Callable[[], Steps], wish: Wish, earlier: Sequence[Layer]) -> Callable[[], Steps]:
+    """Return a run that returns its `Outcome`.
+
+    Parameters
+    ----------
+    run, wish
+        The run of a wish, and the wish.
+    earlier
+        Layers of the image's earlier results.
+    """
+
+    def steps() -> Steps:
+        prediction = yield from run()
+        return Outcome(
+            prediction,
+            layers.from_prediction(prediction, wish.selection.placement, gates=wish.gates),
+            prediction.sizes_in_words(),
+            [la for la in earlier if isinstance(la, Labels) and layers.is_corrected(la)],
+        )
+
+    return steps
 
 
 class Live:
