@@ -53,6 +53,10 @@ class DatasetError(AttnUNetError, ValueError):
     """A training dataset is incomplete or contradicts itself."""
 
 
+class DivergenceError(AttnUNetError, ArithmeticError):
+    """A training run came to numbers that are none; the message says what was kept of it."""
+
+
 class RunError(AttnUNetError):
     """A run failed with an error of another library; the cause is chained.
 

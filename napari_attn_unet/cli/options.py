@@ -65,6 +65,13 @@ def add_evaluation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-pictures", action="store_true", help="a smaller report, sooner")
 
 
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add that what is there already may be replaced."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="write over what an earlier run left there"
+    )
+
+
 def parse_bytes(text: str) -> int:
     """Return a size in bytes: "2GB" -> 2_000_000_000."""
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([kmgt]?)b?", text.strip().lower())

@@ -122,9 +122,22 @@ class Card:
         return "\n".join(lines)
 
     def to_json(self) -> str:
-        """Return the card as JSON."""
-        classes = [info._asdict() for info in self.classes]
-        return json.dumps(asdict(self) | {"classes": classes}, ensure_ascii=False)
+        """Return the card as JSON.
+
+        Raises
+        ------
+        CheckpointError
+            If a number is NaN or infinite, for which JSON has no word.
+        """
+        values = asdict(self) | {"classes": [info._asdict() for info in self.classes]}
+        try:
+            return json.dumps(values, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            msg = (
+                "A card holds finite numbers, but some of this one are NaN or infinite: "
+                f"{dict(self.scores)}. Leave out what has no score."
+            )
+            raise CheckpointError(msg) from error
 
     def larger_than_seen(
         self, shape: Sequence[int], spacing_mm: Sequence[float] | None
@@ -173,6 +186,8 @@ class Card:
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in raw.items() if key in known}
         try:
+            if "scores" in raw:  # NaN stood for a class that no held-out case has
+                values["scores"] = {k: v for k, v in raw["scores"].items() if math.isfinite(v)}
             values["classes"] = tuple(
                 ClassInfo(str(c["name"]), _triple(c["colour"])) for c in raw["classes"]
             )
@@ -184,7 +199,7 @@ class Card:
             if raw.get("field_of_view_mm") is not None:
                 values["field_of_view_mm"] = _triple(raw["field_of_view_mm"])
             return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"The checkpoint's card cannot be understood: {error}. The file is damaged."
             raise CheckpointError(msg) from error
 

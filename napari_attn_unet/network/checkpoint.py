@@ -10,6 +10,7 @@ import hashlib
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -25,6 +26,8 @@ from napari_attn_unet.network.model import AttentionUNet
 from napari_attn_unet.output import replacing
 
 _LISTED = 5  # keys named in a message; the rest are counted
+_WRAPPERS = ("module.", "_orig_mod.")
+_AVERAGED = "n_averaged"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +95,7 @@ def load(source: str | Path) -> Checkpoint:
     """
     path = resolve(source)
     if path.suffix in (".pt", ".pth"):
-        card, state = _read_torch(path)
+        card, state = _card_and_state(path)
     else:
         card = read_card(path)
         try:
@@ -103,13 +106,21 @@ def load(source: str | Path) -> Checkpoint:
                 "Copy or download it again and compare its size with the original."
             )
             raise CheckpointError(msg) from error
+    state = _unwrapped(state)
     _check(path, card, state)
     return Checkpoint(card, state, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def _read_torch(path: Path) -> tuple[Card, dict[str, Tensor]]:
+def read_torch(path: Path) -> Any:
+    """Read a file of torch's that holds tensors and plain values; nothing is unpickled.
+
+    Raises
+    ------
+    CheckpointError
+        If it holds anything else, is damaged, or no file of torch's.
+    """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's own words advise to open such files all the same
         msg = (
@@ -123,6 +134,10 @@ def _read_torch(path: Path) -> tuple[Card, dict[str, Tensor]]:
             "again and compare its size with the original."
         )
         raise CheckpointError(msg) from error
+
+
+def _card_and_state(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    content = read_torch(path)
     if not isinstance(content, dict) or not {"card", "state_dict"} <= set(content):
         found = ", ".join(map(str, list(content)[:_LISTED])) if isinstance(content, dict) else ""
         msg = (
@@ -131,7 +146,27 @@ def _read_torch(path: Path) -> tuple[Card, dict[str, Tensor]]:
             "programs are not read yet."
         )
         raise CheckpointError(msg)
-    return Card.from_json(str(content["card"])), dict(content["state_dict"])
+    state = content["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        msg = (
+            f"{path.name}: its 'state_dict' needs a tensor for each name, as `state_dict()` of a "
+            "network gives. Save the weights again."
+        )
+        raise CheckpointError(msg)
+    return Card.from_json(str(content["card"])), dict(state)
+
+
+def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dictionary by the network's own names.
+
+    What wraps a network while it is trained puts a word before each of them, one after the other
+    where there are several: `DataParallel` and `AveragedModel`, which counts, too, or `compile`.
+    """
+    state = {key: value for key, value in state.items() if key != _AVERAGED}
+    for prefix in _WRAPPERS:
+        if state and all(key.startswith(prefix) for key in state):
+            return _unwrapped({key.removeprefix(prefix): v for key, v in state.items()})
+    return state
 
 
 def _check(path: Path, card: Card, state: dict[str, Tensor]) -> None:

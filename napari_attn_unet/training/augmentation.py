@@ -1,12 +1,15 @@
-"""Random patches: cropped, rotated, scaled, mirrored left to right, intensities changed."""
+"""Random patches: cropped, rotated, scaled, mirrored, intensities changed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the field's name for it)
 from torch import Tensor
+
+from napari_attn_unet.training.sides import BY_DEFAULT
 
 if TYPE_CHECKING:
     from napari_attn_unet.training.data import Case
@@ -55,13 +58,19 @@ def random_patch(
     return image, label
 
 
-def augment(image: Tensor, label: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def augment(
+    image: Tensor,
+    label: Tensor,
+    generator: torch.Generator,
+    mirror: Sequence[str] = BY_DEFAULT,
+) -> tuple[Tensor, Tensor]:
     """Deform a batch in space and change its intensities.
 
-    image (N, C, Z, Y, X) float32, label (N, Z, Y, X) uint8 -> the same shapes.
+    image (N, C, Z, Y, X) float32, label (N, Z, Y, X) uint8 -> the same shapes. Each patch is
+    mirrored, or not, along each of the axes `mirror` ("z", "y", "x").
     """
     grid = F.affine_grid(
-        _random_affine(len(image), image.shape[2:], generator),
+        _random_affine(len(image), image.shape[2:], generator, mirror),
         list(image.shape),
         align_corners=False,
     )
@@ -87,7 +96,9 @@ def augment(image: Tensor, label: Tensor, generator: torch.Generator) -> tuple[T
     return image, label.argmax(dim=1).to(torch.uint8)
 
 
-def _random_affine(n: int, size: torch.Size, generator: torch.Generator) -> Tensor:
+def _random_affine(
+    n: int, size: torch.Size, generator: torch.Generator, mirror: Sequence[str]
+) -> Tensor:
     """Return (N, 3, 4) sampling matrices in affine_grid's own (x, y, z) in [-1, 1]."""
     angles = torch.deg2rad(uniform(-MAX_ANGLE, MAX_ANGLE, 3 * n, generator)).view(n, 3)
     matrix = torch.eye(3).expand(n, 3, 3)
@@ -101,9 +112,11 @@ def _random_affine(n: int, size: torch.Size, generator: torch.Generator) -> Tens
     matrix = matrix * uniform(*SCALE, 3 * n, generator).view(n, 1, 3)
     unturned = torch.rand(n, generator=generator) < UNTURNED
     matrix = torch.where(unturned.view(n, 1, 1), torch.eye(3), matrix)
-    mirror = torch.ones(n, 3)
-    mirror[:, 0] = 1.0 - 2.0 * (torch.rand(n, generator=generator) < 0.5)  # noqa: PLR2004
-    matrix = matrix * mirror.view(n, 1, 3)
+    sign = torch.ones(n, 3)
+    for name in mirror:
+        drawn = torch.rand(n, generator=generator) < 0.5  # noqa: PLR2004
+        sign[:, "xyz".index(name)] = 1.0 - 2.0 * drawn
+    matrix = matrix * sign.view(n, 1, 3)
     # Normalised coordinates have another length per axis; turn voxels, not the unit cube.
     half = torch.tensor([float(s) for s in reversed(size)])
     matrix = matrix * half.view(1, 1, 3) / half.view(1, 3, 1)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from napari_attn_unet.errors import ConfigError
 from napari_attn_unet.network.config import MIN_LEVELS
+from napari_attn_unet.training.sides import AXES
 
+PRECISIONS = ("f32", "bf16")
 _SPATIAL_AXES = 3
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,9 @@ class TrainingConfig:
         Epochs between two validations; the last epoch always has one.
     precision
         "f32" or "bf16" (autocast).
+    mirror
+        Axes "z", "y", "x" of the canonical image along which patches are mirrored; () for none.
+        None: x, left to right, unless the name of a class tells a side (`sides.mirroring`).
     """
 
     epochs: int = 60
@@ -51,6 +58,7 @@ class TrainingConfig:
     ema: float = 0.99
     validate_every: int = 10
     precision: str = "f32"
+    mirror: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -70,6 +78,18 @@ class TrainingConfig:
         if not 0 <= self.ema < 1:
             msg = f"ema must be at least 0 and below 1, but got {self.ema}."
             raise ConfigError(msg)
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            msg = f"seed must be from 0 to {_LARGEST_SEED}, but got {self.seed}."
+            raise ConfigError(msg)
+        if self.mirror is not None and not set(self.mirror) <= set(AXES):
+            msg = f"mirror takes the axes {', '.join(AXES)}, but got {' '.join(self.mirror)}."
+            raise ConfigError(msg)
+        if self.precision not in PRECISIONS:
+            msg = f"precision must be 'f32' or 'bf16', but got {self.precision!r}."
+            raise ConfigError(msg)
+        self._check_patch()
+
+    def _check_patch(self) -> None:
         multiple = 2 ** (self.levels - 1)
         if len(self.patch) != _SPATIAL_AXES or any(p < 1 or p % multiple for p in self.patch):
             msg = (
@@ -77,6 +97,10 @@ class TrainingConfig:
                 f"but got {self.patch}."
             )
             raise ConfigError(msg)
-        if self.precision not in ("f32", "bf16"):
-            msg = f"precision must be 'f32' or 'bf16', but got {self.precision!r}."
+        if self.batch_size * math.prod(p // multiple for p in self.patch) == 1:
+            msg = (
+                f"At the coarsest of {self.levels} levels a batch of one patch {self.patch} is a "
+                "single voxel, of which batch normalisation can learn nothing. Take more patches "
+                "per batch, larger ones, or fewer levels."
+            )
             raise ConfigError(msg)

@@ -17,6 +17,8 @@ from napari_attn_unet.io.datasets import CasePaths, Dataset
 from napari_attn_unet.network.card import PreprocessingSpec
 from napari_attn_unet.volume import Volume, onto_grid
 
+_LISTED = 10
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
@@ -70,8 +72,9 @@ def load_cases(
             raise DatasetError(msg)
         found = np.unique(truth)
         if not np.isin(found, np.arange(len(dataset.classes))).all():
+            told = f"{found[:_LISTED].tolist()}" + " and more" * (found.size > _LISTED)
             msg = (
-                f"{case.name}: its labels are {found.tolist()}, but dataset.json names "
+                f"{case.name}: its labels are {told}, but dataset.json names "
                 f"{len(dataset.classes)}: {', '.join(dataset.classes)}."
             )
             raise DatasetError(msg)

@@ -6,34 +6,35 @@ loses at most the epoch under way. State is written after every epoch, beside th
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_attn_unet import __version__
 from napari_attn_unet.engine.predictor import Predictor
-from napari_attn_unet.errors import DatasetError
+from napari_attn_unet.errors import DivergenceError
 from napari_attn_unet.io.datasets import Dataset
 from napari_attn_unet.network.card import Card, PreprocessingSpec
 from napari_attn_unet.network.checkpoint import Checkpoint
-from napari_attn_unet.network.config import ModelConfig
-from napari_attn_unet.network.model import AttentionUNet
-from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.scores.metrics import dice
-from napari_attn_unet.training.augmentation import augment, random_patch
+from napari_attn_unet.training.checks import (
+    MEAN,
+    apart,
+    check_classes,
+    check_names,
+    check_output,
+    fit_patch,
+    shown_in_truth,
+)
 from napari_attn_unet.training.config import TrainingConfig
 from napari_attn_unet.training.data import Case, load_cases
-from napari_attn_unet.training.losses import dice_cross_entropy
-
-WEIGHT_DECAY = 0.05
-"""Of AdamW; torch's 0.01 does not keep a small dataset from being learned by heart."""
+from napari_attn_unet.training.resume import ResumeFile, contents, settings
+from napari_attn_unet.training.run import Run, class_infos
+from napari_attn_unet.training.sides import Mirroring, mirroring
 
 Scores = dict[str, float]
 
@@ -53,7 +54,10 @@ class TrainingProgress:
     loss
         Mean loss of the epoch so far, or None.
     scores
-        Dice by class and "mean" of the held-out cases; only when a validation has just ended.
+        Dice by class and "mean" of the held-out cases; only when a validation has just ended. A
+        class that no held-out case shows has none.
+    note
+        A sentence that somebody should read before the training goes on, or None.
     """
 
     phase: str
@@ -63,15 +67,16 @@ class TrainingProgress:
     epochs: int
     loss: float | None = None
     scores: Scores | None = None
+    note: str | None = None
 
 
 def train(
-    dataset: Dataset, config: TrainingConfig, out: str | Path
+    dataset: Dataset, config: TrainingConfig, out: str | Path, *, overwrite: bool = False
 ) -> Generator[TrainingProgress, None, Checkpoint]:
     """Train on a dataset and write the checkpoint to `out`.
 
     A run that was stopped goes on where its last epoch ended, from the file `out` + ".resume",
-    if its dataset and settings are the same.
+    if its cases, classes and settings are the same.
 
     Parameters
     ----------
@@ -81,216 +86,210 @@ def train(
         The settings.
     out
         The checkpoint to write, `.safetensors`.
+    overwrite
+        Whether a checkpoint that is there already may be replaced.
 
     Raises
     ------
+    ConfigError
+        If `out` has another ending, or the settings do not fit the cases.
+    FileError
+        If `out` is there already or cannot be written, or its resume file is damaged.
     DatasetError
-        If the dataset is not complete, a case is damaged, or `out` has a resume file of another
-        run.
+        If the dataset is not complete, a case is damaged, nothing would be learned or scored, or
+        `out` has a resume file of another run.
+    DivergenceError
+        If the loss is no longer finite. The weights after the last good epoch are written.
     """
     out = Path(out)
+    check_output(out, overwrite=overwrite)
     dataset = dataset.complete()
-    spec = PreprocessingSpec()
+    check_names(dataset.classes)
+    identity, file = settings(dataset, config), ResumeFile(out)
+    file.check(identity)
+
     training_paths, held_out_paths = dataset.split(config.holdout, config.seed)
     cases: list[Case] = []
-    total = len(dataset.cases)
-    for case in load_cases(training_paths + held_out_paths, dataset, spec):
+    yield TrainingProgress("loading", 0, len(dataset.cases), 0, config.epochs)
+    for case in load_cases(training_paths + held_out_paths, dataset, PreprocessingSpec()):
         cases.append(case)
-        yield TrainingProgress("loading", len(cases), total, 0, config.epochs)
-    training, held_out = cases[: len(training_paths)], cases[len(training_paths) :]
+        yield TrainingProgress("loading", len(cases), len(dataset.cases), 0, config.epochs)
+    identity |= contents(cases)
+    file.check(identity)
 
-    run = _Run(dataset, config, out, len(training))
-    scores: Scores = {}
-    for epoch in range(run.epoch + 1, config.epochs + 1):
-        generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
-        losses: list[float] = []
-        order = torch.randperm(len(training), generator=generator).tolist()
-        for step in range(run.steps):
-            batch = [
-                training[order[i % len(order)]]
-                for i in range(step * config.batch_size, (step + 1) * config.batch_size)
-            ]
-            losses.append(run.step(batch, generator))
-            yield TrainingProgress(
-                "training", step + 1, run.steps, epoch, config.epochs, float(np.mean(losses))
-            )
-        run.save(epoch)
-        if epoch % config.validate_every == 0 or epoch == config.epochs:
-            scores = yield from _validate(
-                run.checkpoint(), held_out, dataset.classes, epoch, config.epochs
-            )
-            yield TrainingProgress(
-                "validating", len(held_out), len(held_out), epoch, config.epochs, None, scores
-            )
-    if not scores:  # stopped between the last epoch and its validation
-        scores = yield from _validate(
-            run.checkpoint(), held_out, dataset.classes, config.epochs, config.epochs
-        )
-    card = _card(dataset, config, run.model_config, cases, scores, (len(training), len(held_out)))
-    checkpoint = replace(run.checkpoint(), card=card, path=out)
+    training, held_out = cases[: len(training_paths)], cases[len(training_paths) :]
+    training, held_out, notes = apart(training, held_out)
+    notes += check_classes(training, held_out, dataset.classes, config.seed)
+    config, fitted = fit_patch(config, training)
+    facts = _Facts(
+        dataset,
+        cases,
+        (len(training), len(held_out)),
+        mirroring(config.mirror, dataset.classes),
+        (*notes, *fitted),
+    )
+    run = Run(config, dataset.classes, dataset.channels, len(training))
+    goes_on = file.restore(run)
+    news = facts.news()
+    if goes_on:
+        news.append(f"This run goes on after epoch {run.epoch} of {config.epochs}.")
+    for note in news:
+        yield TrainingProgress("loading", len(cases), len(cases), 0, config.epochs, note=note)
+
+    scores: Scores | None = None
+    while run.epoch < config.epochs:
+        if not (yield from _epoch(run, training)):
+            raise DivergenceError(_keep_last_good(run, file, facts, out))
+        file.save(run, identity)
+        if run.epoch % config.validate_every == 0 or run.epoch == config.epochs:
+            scores = yield from _validate(run, held_out)
+    if scores is None:  # stopped between the last epoch and its validation
+        scores = yield from _validate(run, held_out)
+    checkpoint = replace(run.checkpoint(), card=facts.card(run, scores), path=out)
     checkpoint.save(out)
-    run.resume_path.unlink(missing_ok=True)
+    file.remove()
     return checkpoint
 
 
-class _Run:
-    """Network, averaged network, optimiser and schedule of one run, and their file."""
-
-    def __init__(self, dataset: Dataset, config: TrainingConfig, out: Path, cases: int) -> None:
-        self.config, self.classes = config, dataset.classes
-        self.model_config = ModelConfig(
-            in_channels=dataset.channels,
-            classes=len(dataset.classes),
-            channels=tuple(config.base * 2**k for k in range(config.levels)),
+def _epoch(run: Run, cases: list[Case]) -> Generator[TrainingProgress, None, bool]:
+    """Pass over the cases once; return whether all numbers stayed finite."""
+    config, epoch = run.config, run.epoch + 1
+    generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
+    losses: list[float] = []
+    order = torch.randperm(len(cases), generator=generator).tolist()
+    yield TrainingProgress("training", 0, run.steps, epoch, config.epochs)
+    for step in range(run.steps):
+        batch = [
+            cases[order[i % len(order)]]
+            for i in range(step * config.batch_size, (step + 1) * config.batch_size)
+        ]
+        losses.append(run.step(batch, generator))
+        if not math.isfinite(losses[-1]):
+            return False
+        yield TrainingProgress(
+            "training", step + 1, run.steps, epoch, config.epochs, float(np.mean(losses))
         )
-        torch.manual_seed(config.seed)
-        self.network = AttentionUNet(self.model_config).to(
-            memory_format=torch.channels_last_3d  # type: ignore[call-overload]
-        )
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True
-        )
-        self.steps = max(1, round(cases / config.batch_size))
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=WEIGHT_DECAY
-        )
-        # A tenth of the run to warm up: with the usual 30 % a short run is over before the
-        # smallest class is found.
-        self.schedule = OneCycleLR(
-            self.optimiser,
-            config.learning_rate,
-            total_steps=self.steps * config.epochs,
-            pct_start=0.1,
-        )
-        self.epoch = 0
-        self.resume_path = out.with_name(f"{out.name}.resume")
-        # JSON-like values only: the file is read back with weights_only=True.
-        self.identity = {
-            "cases": sorted(case.name for case in dataset.cases),
-            "config": {k: str(v) for k, v in asdict(config).items()},
-        }
-        if self.resume_path.is_file():
-            self._resume()
-
-    def checkpoint(self) -> Checkpoint:
-        """Return the averaged weights as a checkpoint, with a card that names no scores."""
-        card = Card("training", self.model_config.to_dict(), class_infos(self.classes))
-        state = {k: v.clone().contiguous() for k, v in self.average.module.state_dict().items()}
-        return Checkpoint(card, state)
-
-    def step(self, batch: list[Case], generator: torch.Generator) -> float:
-        """Take one optimiser step on random patches of a batch of cases; return the loss."""
-        patches = [random_patch(case, self.config.patch, generator) for case in batch]
-        image, label = augment(
-            torch.stack([p[0] for p in patches]), torch.stack([p[1] for p in patches]), generator
-        )
-        self.network.train()
-        image = image.contiguous(memory_format=torch.channels_last_3d)
-        enabled = self.config.precision == "bf16"
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            logits = self.network(image).logits
-        loss = dice_cross_entropy(logits, label)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimiser.step()
-        self.schedule.step()
-        self.average.update_parameters(self.network)
-        return float(loss.detach())
-
-    def save(self, epoch: int) -> None:
-        """Write everything needed to go on after `epoch`."""
-        self.epoch = epoch
-        temporary = self.resume_path.with_name(f".{self.resume_path.name}.part")
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        state = {
-            "identity": self.identity,
-            "epoch": epoch,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": self._schedule_state(),
-        }
-        torch.save(state, temporary)
-        os.replace(temporary, self.resume_path)
-
-    def _schedule_state(self) -> dict[str, Any]:
-        return {
-            key: value
-            for key, value in self.schedule.state_dict().items()
-            if isinstance(value, int | float | str)
-        }
-
-    def _resume(self) -> None:
-        state = torch.load(self.resume_path, weights_only=True)
-        if state["identity"] != self.identity:
-            msg = (
-                f"{self.resume_path} belongs to a run with other cases or settings. "
-                "Repeat that run's command to finish it, or delete the file to start anew."
-            )
-            raise DatasetError(msg)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.epoch = state["epoch"]
+    if not run.is_finite:
+        return False
+    run.epoch = epoch
+    return True
 
 
-def _validate(
-    checkpoint: Checkpoint, cases: list[Case], classes: Sequence[str], epoch: int, epochs: int
-) -> Generator[TrainingProgress, None, Scores]:
-    """Score held-out cases on their own grid, by the path that ships; return Dice by class."""
-    predictor = Predictor(checkpoint, "cpu")
+def _keep_last_good(run: Run, file: ResumeFile, facts: _Facts, out: Path) -> str:
+    """Write the weights after the last good epoch, if there was one; return what to say."""
+    config = run.config
+    happened = (
+        f"the loss or the weights were no longer finite in epoch {run.epoch + 1} of {config.epochs}"
+    )
+    again = f"Train again with a lower learning rate than {config.learning_rate:g}"
+    if not file.restore(run):
+        return f"Training diverged: {happened}. Nothing was written. {again}."
+    stopped = f"{happened}; these are the weights after epoch {run.epoch}"
+    replace(run.checkpoint(), card=facts.card(run, {}, stopped), path=out).save(out)
+    file.remove()  # it would only come to the same end
+    return (
+        f"Training diverged: {happened}. The weights after epoch {run.epoch}, the last good ones, "
+        f"are in {out}, without a score. {again}, to another file or with --overwrite."
+    )
+
+
+def _validate(run: Run, cases: list[Case]) -> Generator[TrainingProgress, None, Scores]:
+    """Score held-out cases on their own grid, by the path that ships; return Dice by class.
+
+    Of the classes that any of them shows: of another, Dice is not defined.
+    """
+    predictor = Predictor(run.checkpoint(), "cpu")
+    here = run.epoch, run.config.epochs
+    scored = sorted(shown_in_truth(cases) - {0})
     rows: list[list[float]] = []
     for case in cases:
         mask = predictor.predict(case.volume).mask
-        rows.append([dice(mask, case.truth, k) for k in range(1, len(classes))])
-        yield TrainingProgress("validating", len(rows), len(cases), epoch, epochs)
-    means = np.nanmean(np.asarray(rows), axis=0)
-    scores = {name: float(m) for name, m in zip(classes[1:], means, strict=True)}
-    return {"mean": float(np.nanmean(means)), **scores}
+        rows.append([dice(mask, case.truth, k) for k in scored])
+        yield TrainingProgress("validating", len(rows), len(cases), *here)
+    scores: Scores = {}
+    if scored:
+        means = np.nanmean(np.asarray(rows), axis=0)
+        scores[MEAN] = float(means.mean())
+        scores |= {run.classes[k]: float(m) for k, m in zip(scored, means, strict=True)}
+    yield TrainingProgress("validating", len(cases), len(cases), *here, scores=scores)
+    return scores
 
 
-def class_infos(names: Sequence[str]) -> tuple[ClassInfo, ...]:
-    """Return the classes of a card, in the palette's colours."""
-    return tuple(ClassInfo.numbered(label, name) for label, name in enumerate(names))
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a card tells of the data, and of what was done with them.
 
+    Attributes
+    ----------
+    counts
+        Cases trained on, and held out.
+    notes
+        What was found in them.
+    """
 
-def _card(  # noqa: PLR0913  (everything a card tells)
-    dataset: Dataset,
-    config: TrainingConfig,
-    model_config: ModelConfig,
-    cases: list[Case],
-    scores: Scores,
-    counts: tuple[int, int],
-) -> Card:
-    about = dataset.about
-    name = about.get("name", dataset.folder.name)
-    extents = [case.extent_mm for case in cases if case.extent_mm is not None]
-    field_of_view = None
-    if extents:
-        z, y, x = np.median(extents, axis=0).tolist()
-        field_of_view = (z, y, x)
-    settings = " ".join(
-        f"--{key.replace('_', '-')} {' '.join(map(str, v)) if isinstance(v, tuple) else v}"
-        for key, v in asdict(config).items()
-    )
-    return Card(
-        name=name.lower(),
-        description=about.get("description", name),
-        config=model_config.to_dict(),
-        classes=class_infos(dataset.classes),
-        preprocessing=PreprocessingSpec(),
-        field_of_view_mm=field_of_view,
-        training={
+    dataset: Dataset
+    cases: Sequence[Case]
+    counts: tuple[int, int]
+    mirroring: Mirroring
+    notes: tuple[str, ...]
+
+    def news(self) -> list[str]:
+        """Return the sentences that somebody should read before the training."""
+        told = self.mirroring.told
+        mirrored = [f"{told[0].upper()}{told[1:]}."] if self.mirroring.is_news else []
+        return [*mirrored, *self.notes]
+
+    def card(self, run: Run, scores: Scores, stopped: str | None = None) -> Card:
+        """Return the card of a run's checkpoint.
+
+        Parameters
+        ----------
+        run
+            The run.
+        scores
+            Those of its weights.
+        stopped
+            Why it ended before its last epoch, if it did.
+        """
+        about, config = self.dataset.about, run.config
+        name = about.get("name", self.dataset.folder.name)
+        extents = [case.extent_mm for case in self.cases if case.extent_mm is not None]
+        field_of_view = None
+        if extents:
+            z, y, x = np.median(extents, axis=0).tolist()
+            field_of_view = (z, y, x)
+        training = {
             "data": f"{name}; {about.get('reference', 'no reference given')}",
             "licence": about.get("licence", "not stated by the dataset"),
-            "cases": f"{counts[0]} trained on, {counts[1]} held out (split seed {config.seed})",
-            "command": f"attn-unet train {dataset.folder.name} {settings}",
-        },
-        scores={
-            f"Dice, {key}, {counts[1]} held-out cases": round(value, 4)
-            for key, value in scores.items()
-        },
-        versions={"napari-attn-unet": __version__, "torch": torch.__version__},
+            "cases": f"{self.counts[0]} trained on, {self.counts[1]} held out "
+            f"(split seed {config.seed})",
+            "mirroring": self.mirroring.told,
+            "command": f"attn-unet train {self.dataset.folder.name} {_options(run)}",
+        }
+        if self.notes:
+            training["notes"] = " ".join(self.notes)
+        if stopped is not None:
+            training["stopped"] = stopped
+        return Card(
+            name=name.lower(),
+            description=about.get("description", name),
+            config=run.model_config.to_dict(),
+            classes=class_infos(self.dataset.classes),
+            preprocessing=PreprocessingSpec(),
+            field_of_view_mm=field_of_view,
+            training=training,
+            scores={
+                f"Dice, {key}, {self.counts[1]} held-out cases": round(value, 4)
+                for key, value in scores.items()
+            },
+            versions={"napari-attn-unet": __version__, "torch": torch.__version__},
+        )
+
+
+def _options(run: Run) -> str:
+    """Return the settings as the command line takes them."""
+    values = asdict(run.config) | {"mirror": run.mirror or ("none",)}
+    return " ".join(
+        f"--{key.replace('_', '-')} {' '.join(map(str, v)) if isinstance(v, tuple) else v}"
+        for key, v in values.items()
     )

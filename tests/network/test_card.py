@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,12 +70,22 @@ def test_a_card_of_a_newer_format_or_without_its_parts_is_refused() -> None:
         (raw | {"format_version": None}, "format None"),
         ({k: v for k, v in raw.items() if k != "classes"}, "lacks classes"),
         (raw | {"classes": [{"name": "x"}]}, "cannot be understood"),
+        (raw | {"scores": [0.5]}, "cannot be understood"),
         ([], "a list"),
     ):
         with pytest.raises(CheckpointError, match=word):
             Card.from_json(json.dumps(broken))
     with pytest.raises(CheckpointError, match="not valid JSON"):
         Card.from_json("{")
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_card_holds_no_number_that_is_none(score: float) -> None:
+    with pytest.raises(CheckpointError, match="finite numbers"):
+        replace(card(), scores={"Dice": score}).to_json()
+    raw = json.loads(card().to_json())
+    raw["scores"]["Dice, absent"] = score  # as an earlier version wrote it
+    assert Card.from_json(json.dumps(raw)) == card()
 
 
 def test_bytes_too_few_or_too_many_are_damage(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn import DataParallel
+from torch.optim.swa_utils import AveragedModel
 
 from napari_attn_unet.errors import CheckpointError
 from napari_attn_unet.network import checkpoint, library
@@ -117,3 +120,51 @@ def test_those_that_ship_load_and_are_small() -> None:
         card = checkpoint.load(name).card
         assert card.scores
         assert card.training["licence"]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        DataParallel,
+        AveragedModel,
+        lambda network: AveragedModel(DataParallel(network)),
+        torch.compile,
+        lambda network: DataParallel(torch.compile(network)),
+    ],
+    ids=["DataParallel", "AveragedModel", "both", "compile", "DataParallel of compile"],
+)
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_weights_saved_from_a_wrapped_network_are_the_network_s(
+    wrap: Callable[[torch.nn.Module], torch.nn.Module],
+    ending: str,
+    tiny: Checkpoint,
+    tmp_path: Path,
+) -> None:
+    wrapped = wrap(tiny.network()).state_dict()
+    assert not set(wrapped) & set(tiny.state)
+    path = tmp_path / f"a.{ending}"
+    if ending == "pt":
+        torch.save({"card": tiny.card.to_json(), "state_dict": wrapped}, path)
+    else:
+        Checkpoint(tiny.card, wrapped).save(path)
+    loaded = checkpoint.load(path).state
+    assert set(loaded) == set(tiny.state)
+    assert all(torch.equal(loaded[key], value) for key, value in tiny.state.items())
+
+
+def test_a_prefix_that_only_some_weights_have_is_named(tiny: Checkpoint, tmp_path: Path) -> None:
+    state = {f"module.{key}": value for key, value in tiny.state.items() if key != "head.bias"}
+    Checkpoint(tiny.card, state | {"head.bias": tiny.state["head.bias"]}).save(
+        tmp_path / "a.safetensors"
+    )
+    with pytest.raises(CheckpointError, match=r"unknown module\."):
+        checkpoint.load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("state", [5, ["head.bias"], {"head.bias": 1.0}])
+def test_weights_that_are_no_tensors_by_name_are_refused(
+    state: object, tiny: Checkpoint, tmp_path: Path
+) -> None:
+    torch.save({"card": tiny.card.to_json(), "state_dict": state}, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match="a tensor for each name"):
+        checkpoint.load(tmp_path / "a.pt")

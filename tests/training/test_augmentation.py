@@ -16,9 +16,9 @@ from napari_attn_unet.volume import Volume
 SIZE = torch.Size((8, 24, 40))  # (Z, Y, X), far from a cube
 
 
-def in_voxels(n: int = 400) -> torch.Tensor:
+def in_voxels(n: int = 400, mirror: tuple[str, ...] = ("x",)) -> torch.Tensor:
     """(N, 3, 3): what is sampled, in voxels from the centre, ordered (x, y, z)."""
-    theta = augmentation._random_affine(n, SIZE, torch.Generator().manual_seed(0))
+    theta = augmentation._random_affine(n, SIZE, torch.Generator().manual_seed(0), mirror)
     assert (theta[:, :, 3] == 0).all()
     half = torch.tensor([float(s) / 2 for s in reversed(SIZE)])
     return theta[:, :, :3] * half.view(1, 3, 1) / half.view(1, 1, 3)
@@ -34,13 +34,20 @@ def test_voxels_are_turned_and_scaled_not_sheared_whatever_the_patch_is_like() -
     assert low - 1e-4 <= float(scales.min()) < float(scales.max()) <= high + 1e-4
 
 
-def test_patches_are_mirrored_left_to_right_only() -> None:
-    a = in_voxels()
-    mirrored = torch.linalg.det(a) < 0
-    assert 0.4 < float(mirrored.float().mean()) < 0.6
-    diagonal = a.diagonal(dim1=1, dim2=2)
-    assert ((diagonal[:, 0] < 0) == mirrored).all()  # x
-    assert (diagonal[:, 1:] > 0).all()  # y and z
+@pytest.mark.parametrize("mirror", [(), ("x",), ("y",), ("z",), ("z", "y", "x")])
+def test_patches_are_mirrored_along_the_axes_asked_for(mirror: tuple[str, ...]) -> None:
+    negative = in_voxels(mirror=mirror).diagonal(dim1=1, dim2=2) < 0
+    for axis, share in zip("xyz", negative.float().mean(dim=0), strict=True):
+        assert float(share) == pytest.approx(0.5 if axis in mirror else 0, abs=0.1)
+
+
+def test_patches_are_mirrored_left_to_right_where_nothing_is_asked() -> None:
+    image, label = torch.randn(4, 1, 8, 8, 8), torch.zeros(4, 8, 8, 8, dtype=torch.uint8)
+    alone, asked = (
+        augment(image, label, torch.Generator().manual_seed(0), *mirror)[0]
+        for mirror in ((), (("x",),))
+    )
+    assert torch.equal(alone, asked)
 
 
 def test_half_of_the_patches_keep_their_sharpness() -> None:
