@@ -1,11 +1,13 @@
 """What gate maps say: statistics, curves over slices, agreement with a structure.
 
 Everything is computed on a map's own grid, exactly: a coefficient stands for every image voxel
-whose centre lies in its voxel, and is counted that often. Nothing is resampled.
+whose centre lies in its voxel, and is counted that often. Nothing is resampled. An image voxel that
+the map does not cover is not counted: there, the gate says nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +84,9 @@ def statistics(coefficients: npt.NDArray[Any]) -> GateStatistics:
 
 
 class Cover:
-    """Which image voxels each voxel of a gate map stands for.
+    """Which image voxels each voxel of a gate map stands for: those whose centre lies in it.
+
+    The map may be of a part of the image (a box, some slices), and may reach beyond it.
 
     Parameters
     ----------
@@ -94,13 +98,42 @@ class Cover:
 
     def __init__(self, gate: GateMap, geometry: Geometry, shape: tuple[int, ...]) -> None:
         self.values = np.asarray(gate.coefficients, dtype=np.float64)
-        local = np.linalg.inv(gate.geometry.affine) @ geometry.affine
+        local = geometry.indices_in(gate.geometry)
         step, start = np.diag(local)[:3], local[:3, 3]
         self.index = [
-            np.clip(np.rint(start[a] + step[a] * np.arange(n)), 0, m - 1).astype(np.intp)
+            _nearest(start[a] + step[a] * np.arange(n), m)
             for a, (n, m) in enumerate(zip(shape, self.values.shape, strict=True))
         ]
-        """Per axis: the map's plane that each of the image's planes belongs to."""
+        """Per axis: the map's plane that each of the image's planes belongs to; -1 for none."""
+
+    @property
+    def voxels(self) -> int:
+        """How many image voxels the map covers."""
+        return math.prod(int(np.count_nonzero(index >= 0)) for index in self.index)
+
+    def spread(
+        self,
+        values: npt.NDArray[Any],
+        outside: float,
+        axis: int | None = None,
+        plane: int = 0,
+    ) -> npt.NDArray[Any]:
+        """Return values on the map's grid (Z', Y', X') by voxel of the image (Z, Y, X).
+
+        Parameters
+        ----------
+        values
+            Of the map's voxels.
+        outside
+            What a voxel gets that the map does not cover.
+        axis, plane
+            Of the image, to get that plane alone: of the other two axes.
+        """
+        index = [ix if a != axis else ix[plane : plane + 1] for a, ix in enumerate(self.index)]
+        result: npt.NDArray[Any] = values[np.ix_(*index)]  # -1 is the last plane: overwritten
+        for a, ix in enumerate(index):
+            np.moveaxis(result, a, 0)[ix < 0] = outside
+        return result if axis is None else result.squeeze(axis)
 
     def count(self, inside: BoolArray) -> FloatArray:
         """Return how many voxels of a structure (Z, Y, X) each voxel of the map stands for."""
@@ -123,6 +156,7 @@ class Cover:
         )
         planes = np.moveaxis(self.values, axis, 0).reshape(self.values.shape[axis], -1)
         alpha = planes[self.index[axis]]
+        weight[self.index[axis] < 0] = 0
         return (weight * alpha).sum(axis=1), weight.sum(axis=1)
 
     def mean(self, weights: npt.NDArray[Any]) -> float:
@@ -296,7 +330,9 @@ def agreement_per_slice(cover: Cover, truth: BoolArray, axis: int) -> list[Agree
     inside = np.moveaxis(cover._gathered(truth, others), axis, 0)  # noqa: SLF001
     everything = np.moveaxis(cover._gathered(np.ones_like(truth), others), axis, 0)  # noqa: SLF001
     for z, plane in enumerate(cover.index[axis]):
-        result.append(agreement(planes[plane], inside[z], everything[z] - inside[z]))
+        covered = plane >= 0
+        weights = inside[z] * covered, (everything[z] - inside[z]) * covered
+        result.append(agreement(planes[plane], *weights))
     return result
 
 
@@ -317,6 +353,12 @@ def rank_correlation(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     return float(stats.spearmanr(np.ravel(a), np.ravel(b)).statistic)
+
+
+def _nearest(places: FloatArray, size: int) -> npt.NDArray[np.intp]:
+    """Return the index of the voxel that each place lies in, of `size` in a row; -1 for none."""
+    index = np.floor(np.round(places, 4) + 0.5).astype(np.intp)
+    return np.where((index >= 0) & (index < size), index, -1)
 
 
 def _ratio(a: float, b: float) -> float:
