@@ -59,8 +59,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def not_there_yet(path: str | Path) -> Path:
     """Return a path where nothing is: `path` itself, or else "name (2).ending", "(3)" …."""
     path = Path(path)
-    ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
-    begin = path.name[: len(path.name) - len(ending)]
+    length = len(".nii.gz") if path.name.lower().endswith(".nii.gz") else len(path.suffix)
+    begin, ending = path.name[: len(path.name) - length], path.name[len(path.name) - length :]
     free, number = path, 2
     while free.exists() or free.is_symlink():
         free, number = path.with_name(f"{begin} ({number}){ending}"), number + 1

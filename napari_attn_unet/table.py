@@ -117,7 +117,11 @@ def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
     FileError
         If the file cannot be written.
     """
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(path) as temporary,
+        # A name that is no text in UTF-8 does not lose the table.
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         writer = csv.DictWriter(file, columns(rows), restval="")
         writer.writeheader()
         for row in rows:

@@ -65,3 +65,40 @@ def test_words_that_were_found_already_stay(tmp_path: Path) -> None:
 def test_an_output_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
     assert output.make_folder(tmp_path / "a" / "b").is_dir()
     assert output.make_folder(tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "second", "third"),
+    [
+        ("a.nii.gz", "a (2).nii.gz", "a (3).nii.gz"),
+        ("case.1.csv", "case.1 (2).csv", "case.1 (3).csv"),
+        ("folder", "folder (2)", "folder (3)"),
+        ("A.NII.GZ", "A (2).NII.GZ", "A (3).NII.GZ"),
+    ],
+)
+def test_a_name_that_is_taken_gets_a_number(
+    name: str, second: str, third: str, tmp_path: Path
+) -> None:
+    for expected in (name, second, third):
+        path = output.not_there_yet(tmp_path / name)
+        assert path == tmp_path / expected
+        path.touch()
+
+
+def test_a_case_has_a_folder_of_its_own_where_another_s_files_are(tmp_path: Path) -> None:
+    names = ("about.json", "gate[1-9]*.nii*")
+    assert output.folder_for(tmp_path / "new", "brain", names) == tmp_path / "new"
+    (tmp_path / "notes.txt").touch()
+    assert output.folder_for(tmp_path, "brain", names) == tmp_path
+    (tmp_path / "gate2.nii.gz").touch()
+    assert output.folder_for(tmp_path, "a/b", names) == tmp_path / "a_b"
+    (tmp_path / "a_b").mkdir()
+    assert output.folder_for(tmp_path, "a/b", names) == tmp_path / "a_b (2)"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("a/b: c", "a_b_ c"), ("brain · mask", "brain · mask"), ("end. ", "end"), ("..", "unnamed")],
+)
+def test_any_text_can_name_a_file(text: str, name: str) -> None:
+    assert output.file_name(text) == name

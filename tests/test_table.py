@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from napari_attn_unet.errors import FileError
-from napari_attn_unet.table import Row, column, columns, markdown, text, write_csv
+from napari_attn_unet.table import Row, column, columns, counted, markdown, text, write_csv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +81,18 @@ def test_a_file_keeps_six_digits_and_leaves_cells_empty(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="cannot be written"):
         write_csv(tmp_path / "file" / "fruit.csv", [APPLE])
+
+
+def test_a_number_comes_with_its_noun() -> None:
+    assert [counted(n, "case") for n in (0, 1, 2, 1234)] == [
+        "0 cases",
+        "1 case",
+        "2 cases",
+        "1,234 cases",
+    ]
+
+
+def test_a_name_that_is_no_text_in_utf8_does_not_lose_the_table(tmp_path: Path) -> None:
+    apple = dataclasses.replace(APPLE, name="M\udcfcller")  # a file name of Latin-1 bytes
+    write_csv(tmp_path / "fruit.csv", [apple])
+    assert r"M\udcfcller" in (tmp_path / "fruit.csv").read_text(encoding="utf-8")

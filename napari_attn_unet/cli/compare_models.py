@@ -82,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     from napari_attn_unet.io import open_dataset  # noqa: PLC0415
     from napari_attn_unet.report.cases import paired  # noqa: PLC0415
     from napari_attn_unet.report.html import write_report  # noqa: PLC0415
+    from napari_attn_unet.report.pairs import note_on_names  # noqa: PLC0415
 
     if options.out.is_dir() and any(options.out.iterdir()):
         msg = f"{options.out} is not empty; name a new folder, so that no older result mixes in."
@@ -102,6 +103,9 @@ def run(options: argparse.Namespace) -> int:
     for name in ("first", "second"):
         source = getattr(options, name)
         pairs, others = found.get(name) or _predicted(source, cases, options.out / name, options)
+        if name not in found:
+            for note in note_on_names(pairs, dataset.labels):
+                print(note, file=sys.stderr)
         report = evaluated(
             pairs,
             dataset.labels,

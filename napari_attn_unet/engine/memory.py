@@ -151,13 +151,14 @@ def result_bytes(config: ModelConfig, frame: Frame, request: Request) -> int:
 def preparation_bytes(config: ModelConfig, frame: Frame) -> int:
     """Return the bytes of main memory that resampling a volume takes, before the network runs.
 
-    The channels on the network's grid, and of the one that is resampled: its copy as floats, and
-    either that copy smoothed or the result a second time (measured of scikit-image's `resize`).
+    The channels on the network's grid, and of the one that is resampled: its copy as floats, the
+    result, and the larger of both once more: the copy smoothed where the grid becomes coarser, the
+    result clipped where it becomes finer (measured of scikit-image's `resize`).
     """
     if not frame.is_resampled:
         return 0
     there, here = math.prod(frame.shape), math.prod(frame.source_shape)
-    return FLOAT * ((config.in_channels + 1) * there + 2 * here)
+    return FLOAT * (config.in_channels * there + there + here + max(there, here))
 
 
 def evaluated_size(config: ModelConfig, frame: Frame, request: Request) -> Size:

@@ -3,6 +3,7 @@
 The widget and the command line ask the same object; it reads what it is given and keeps what it
 has counted.
 """
+# Over 350 lines: what is counted of one prediction, with the rows of its tables beside it.
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ import numpy.typing as npt
 
 from napari_attn_unet.errors import ShapeError
 from napari_attn_unet.gates import statistics
-from napari_attn_unet.gates.statistics import BoolArray, Cover, Errors, GateStatistics, Profile
+from napari_attn_unet.gates.cover import BoolArray, Cover
+from napari_attn_unet.gates.statistics import Errors, GateStatistics, Profile
 from napari_attn_unet.grids import percent
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.table import Row, column

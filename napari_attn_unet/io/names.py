@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from napari_attn_unet.errors import DatasetError
-from napari_attn_unet.io.volumes import stem
+from napari_attn_unet.errors import DatasetError, FileError
+from napari_attn_unet.io.volumes import is_volume_file, stem
 
 FIRST_CHANNEL = "_0000"
 """What nnU-Net adds to the name of a case's image."""
@@ -178,6 +178,31 @@ def _without_common_end(keys: Collection[Key]) -> dict[Key, Key]:
 
 def _without_channel(keys: Collection[Key]) -> dict[Key, Key]:
     return {(*key[:-1], key[-1].removesuffix(FIRST_CHANNEL)): key for key in keys}
+
+
+def volumes_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield the volume files of a folder at any depth, links followed, hidden files left out.
+
+    Raises
+    ------
+    FileError
+        If a folder cannot be read.
+    """
+    real = folder.resolve()
+    if real in above:  # a link to where it lies
+        return
+    try:
+        there = sorted(folder.iterdir())
+    except OSError as error:
+        msg = f"{folder} cannot be read: {error.strerror}."
+        raise FileError(msg) from error
+    for path in there:
+        if path.name.startswith(".") or path.suffix.lower() == ".zarr":
+            continue
+        if path.is_dir():
+            yield from volumes_below(path, above | {real})
+        elif is_volume_file(path):
+            yield path
 
 
 class Disk:

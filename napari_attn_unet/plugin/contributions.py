@@ -155,9 +155,7 @@ def write_layers(path: str, layers: list[LayerData]) -> list[str]:
         If a layer cannot be written; then none is.
     """
     folder = Path(path).with_name(io.stem(path))
-    created = [_layer(*layer) for layer in layers]
-    for layer in created:
-        _check(layer)
+    created = [_layer(*layer) for layer in layers]  # or refused, before anything is written
     found = [result for result in results_among(created) if result.mask is not None]
     written: list[str] = []
     for result in found:
@@ -196,51 +194,40 @@ def _with_ending(path: str) -> Path:
 
 
 def _layer(data: Any, attributes: Mapping[str, Any], kind: str) -> Layer:
-    """Return what a writer is given as the layer that it was."""
-    from napari.layers import Layer  # noqa: PLC0415  (known once something is to be written)
-
-    plain = {"rgb": False} if kind == "image" else {}
-    return Layer.create(data, plain | dict(attributes), kind)
-
-
-def _check(layer: Layer) -> None:
-    """Refuse what NIfTI has no place for.
+    """Return what a writer is given as the layer that it was.
 
     Raises
     ------
     FileError
-        In words.
+        If NIfTI has no place for it.
     """
-    from napari.layers import Image, Labels  # noqa: PLC0415
+    from napari.layers import Layer  # noqa: PLC0415  (known once something is to be written)
 
-    if not isinstance(layer, Image | Labels):
+    name = str(attributes.get("name"))
+    if kind not in ("image", "labels"):
         msg = (
-            f"{layer.name!r} is a {type(layer).__name__} layer, but NIfTI holds volumes: select "
-            "the images and labels, and use File → Save Selected Layers."
+            f"{name!r} is a {kind.capitalize()} layer, but NIfTI holds volumes: select the images "
+            "and labels, and use File → Save Selected Layers."
         )
         raise FileError(msg)
-    if getattr(layer, "rgb", False):
+    if attributes.get("rgb"):
         msg = (
-            f"{layer.name!r} is a colour image (RGB), but NIfTI files are written from one number "
-            "per voxel: right-click the layer, 'Split RGB', and save its channels."
+            f"{name!r} is a colour image (RGB), but NIfTI files are written from one number per "
+            "voxel: right-click the layer, 'Split RGB', and save its channels."
         )
         raise FileError(msg)
-    full = _full(layer)
-    io.check(f"{layer.name}.nii.gz", full.shape, full.dtype)
-
-
-def _full(layer: Layer) -> Any:
-    """Return a layer's data at full resolution."""
-    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    full = data[0] if attributes.get("multiscale") else data
+    io.check(f"{name}.nii.gz", np.shape(full), full.dtype)
+    plain = {"rgb": False} if kind == "image" else {}
+    return Layer.create(full, {**plain, **attributes, "multiscale": False}, kind)
 
 
 def _write(path: Path, layer: Layer) -> str:
     from napari.layers import Labels  # noqa: PLC0415
 
-    _check(layer)
     is_labels = isinstance(layer, Labels)
     try:
-        array = np.asarray(_full(layer))
+        array = np.asarray(layer.data)
         io.write(path, array, geometry_of(layer), layer.metadata, labels=is_labels)
     except FileError:
         raise

@@ -64,7 +64,8 @@ def write_report(report: Report, out: str | Path, compared: Sequence[PairedRow] 
     write_csv(out / "cases.csv", report.table())
     write_csv(out / "summary.csv", report.summary())
     with replacing(out / "report.html") as temporary:
-        temporary.write_text(to_html(report, compared), encoding="utf-8")
+        page = to_html(report, compared)
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:

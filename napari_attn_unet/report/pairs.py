@@ -9,16 +9,25 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from napari_attn_unet import io
-from napari_attn_unet.errors import AttnUNetError, ConfigError, FileError
+from napari_attn_unet.errors import AttnUNetError, ConfigError
 from napari_attn_unet.io.datasets import INDEX, open_dataset
-from napari_attn_unet.io.names import Key, Matches, composed, key_of, match_keys, shortest_names
+from napari_attn_unet.io.names import (
+    Key,
+    Matches,
+    composed,
+    key_of,
+    match_keys,
+    shortest_names,
+    volumes_below,
+)
 from napari_attn_unet.io.results import ABOUT
+from napari_attn_unet.scores.matching import match
 
 MASK = "mask"
 """Name of the mask in a folder that `predict` wrote."""
@@ -104,36 +113,17 @@ def find_pairs(masks: str | Path, truths: str | Path, images: str | Path | None 
 
 
 # --- what lies in a folder -----------------------------------------------------------------------
-def _volumes(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Yield the volume files of a folder at any depth, links followed, hidden files left out."""
-    real = folder.resolve()
-    if real in above:  # a link to where it lies
-        return
-    try:
-        there = sorted(folder.iterdir())
-    except OSError as error:
-        msg = f"{folder} cannot be read: {error.strerror}."
-        raise FileError(msg) from error
-    for path in there:
-        if path.name.startswith(".") or path.suffix.lower() == ".zarr":
-            continue
-        if path.is_dir():
-            yield from _volumes(path, above | {real})
-        elif io.is_volume_file(path):
-            yield path
-
-
 def _collected(files: Sequence[tuple[Key, Path]]) -> dict[Key, Path]:
     """Return {key: file}; refuse two files of one key."""
     found: dict[Key, Path] = {}
     for key, path in files:
         if found.setdefault(key, path) is not path:
-            msg = (
-                f"{found[key]} and {path} are both of the case {'/'.join(key)}. "
-                "Leave out or rename one of them."
-            )
-            raise ConfigError(msg)
+            raise _both(found[key], path, "/".join(key))
     return found
+
+
+def _both(one: Path, other: Path, case: str) -> ConfigError:
+    return ConfigError(f"{one} and {other} are both of the case {case}. Leave out one of them.")
 
 
 def _cases_in(source: Path, what: str) -> tuple[dict[Key, Path], list[str]]:
@@ -150,7 +140,7 @@ def _cases_in(source: Path, what: str) -> tuple[dict[Key, Path], list[str]]:
         msg = f"{source} is no folder and no volume file that is there."
         raise ConfigError(msg)
     folders: dict[Path, list[Path]] = defaultdict(list)
-    for path in _volumes(source):
+    for path in volumes_below(source):
         folders[path.parent].append(path)
     files: list[tuple[Key, Path]] = []
     own: Path | None = None
@@ -160,7 +150,11 @@ def _cases_in(source: Path, what: str) -> tuple[dict[Key, Path], list[str]]:
             files += [(key_of(folder.relative_to(source)), path) for path in masks]
             continue
         predicted = (folder / ABOUT).is_file()
-        plain = [p for p in paths if not _is_mask(p) and not ((masks or predicted) and _is_map(p))]
+        plain = [
+            p
+            for p in paths
+            if not _is_mask(p) and not ((masks or predicted) and _MAPS.fullmatch(io.stem(p)))
+        ]
         if masks and (predicted or not plain):
             own = masks[0]
         named = plain if own in masks else plain + masks
@@ -189,6 +183,21 @@ def names_of(mask: Path, *, strict: bool = True) -> dict[int, str]:
         return {}  # the case says so when it is evaluated
 
 
+def note_on_names(pairs: Sequence[Pair], classes: Mapping[int, str]) -> list[str]:
+    """Say so where no class of a mask has a name of the truths': each would count as wrong."""
+    for pair in pairs:
+        names = names_of(pair.mask, strict=False)
+        matching = match(dict(names), dict(classes))
+        shared = set(matching.mask.values()) & set(matching.truth.values()) - {0}
+        if names and classes and not shared:
+            told = (_some([*side.values()][1:]) for side in (names, classes))
+            return [
+                f"The classes of {pair.mask} ({next(told)}) have none of the truths' names "
+                f"({next(told)}), so that none agrees. Call them the same in dataset.json."
+            ]
+    return []
+
+
 def _image_of(mask: Path) -> str | None:
     """Return the image that the prediction.json beside a mask names, if it does."""
     try:
@@ -199,10 +208,6 @@ def _image_of(mask: Path) -> str | None:
 
 def _is_mask(path: Path) -> bool:
     return io.stem(path).lower() == MASK
-
-
-def _is_map(path: Path) -> bool:
-    return _MAPS.fullmatch(io.stem(path)) is not None
 
 
 # --- what belongs together -----------------------------------------------------------------------
@@ -256,15 +261,12 @@ def _by_dataset(masks: Mapping[Key, Path], index: Path) -> Pairs:
         if case is None:
             continue
         if case.name in pairs:
-            msg = (
-                f"{pairs[case.name].mask} and {path} are both of the case {case.name}. "
-                "Leave out or rename one of them."
-            )
-            raise ConfigError(msg)
+            raise _both(pairs[case.name].mask, path, case.name)
         pairs[case.name] = Pair(case.name, path, case.label, case.image)
     rest = {case.name: case.label for case in dataset.cases if case.name not in pairs}
     result = _accounted([*pairs.values()], masks, rest, index)
-    return result._replace(classes=dataset.labels)
+    notes = note_on_names(result.pairs, dataset.labels)
+    return result._replace(classes=dataset.labels, notes=notes)
 
 
 def _key_below(folder: Path, path: Path) -> Key:
@@ -324,7 +326,7 @@ def _pictured(found: Pairs, images: Path) -> Pairs:
             msg = f"{images} is one image, but there are {len(found.pairs)} masks. Give a folder."
             raise ConfigError(msg)
     elif images.is_dir():
-        files = _collected([(key_of(p.relative_to(images)), p) for p in _volumes(images)])
+        files = _collected([(key_of(p.relative_to(images)), p) for p in volumes_below(images)])
     else:
         msg = f"{images} is no folder of images and no volume file that is there."
         raise ConfigError(msg)

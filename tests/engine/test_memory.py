@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from napari_attn_unet.engine.memory import (
     features_bytes,
     in_words,
     maps_bytes,
+    preparation_bytes,
     result_bytes,
 )
 from napari_attn_unet.engine.plan import Plan, grids
 from napari_attn_unet.engine.predictor import Predictor
+from napari_attn_unet.engine.preprocessing import prepare
 from napari_attn_unet.engine.request import Request
 from napari_attn_unet.engine.streaming import Features, evaluate
 from napari_attn_unet.network.card import PreprocessingSpec
@@ -83,7 +86,7 @@ print(json.dumps({"peak": peak, "estimate": estimate}))
 
 LEAK = """
 predictor = Predictor(checkpoint, "cpu")
-volume = Volume(np.random.default_rng(0).normal(size=(1, 48, 56, 40)))
+volume = Volume(np.random.default_rng(0).normal(size=(1, 32, 40, 32)))
 after = []
 for _ in range(50):
     predictor.predict(volume, probabilities=True)
@@ -203,6 +206,20 @@ def test_a_resampled_volume_is_held_on_both_grids() -> None:
     image, maps, gates = 4 * 3 * there, 4 * 4 * (there + here), 4 * (there // 8 + there // 64)
     told = result_bytes(config, frame, Request())
     assert image + maps + here + gates <= told < 1.1 * (image + maps + here + gates)
+
+
+@pytest.mark.parametrize("spacing", [4.0, 1.5, 0.75])
+def test_resampling_takes_what_is_told(spacing: float) -> None:
+    data = np.random.default_rng(0).normal(size=(1, 160, 168, 176)).astype(np.float32)
+    volume = Volume(data, Geometry.from_spacing((1, 1, 1), unit="mm"))
+    spec = PreprocessingSpec(spacing=(spacing, spacing, spacing))
+    prepare(volume.cropped((0, 0, 0), (8, 8, 8)), spec)  # imports what resampling needs
+    tracemalloc.start()
+    prepare(volume, spec)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    told = preparation_bytes(TINY, Frame.of(volume, spec))
+    assert 0.7 * told < peak <= 1.05 * told
 
 
 def test_a_changed_gate_needs_its_whole_map_whatever_the_region() -> None:

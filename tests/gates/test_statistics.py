@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from napari_attn_unet.gates import statistics
+from napari_attn_unet.gates.cover import Cover
 from napari_attn_unet.gates.inspection import Inspection
-from napari_attn_unet.gates.statistics import Cover
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.volume import Geometry, Orientation
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -196,3 +198,80 @@ def test_what_is_gone_of_a_result_is_left_out(data: np.ndarray, tiny_checkpoint_
     left = shown(viewer)
     assert [gate.level for gate in left.gates] == [1]
     assert left.probabilities is None
+
+
+def again(
+    viewer: ViewerModel, prediction: Prediction, *, corrected: Collection[Layer] = (), **about: str
+) -> None:
+    """Show a prediction as a run of another date, or of another checkpoint."""
+    provenance = {**prediction.provenance, "date": "2031", **about}
+    image = viewer.layers["brain"]
+    _, placement = layers.to_volumes(image)
+    data = layers.from_prediction(replace(prediction, provenance=provenance), placement)
+    layers.show(viewer, data, keep_old=False, corrected=corrected)
+
+
+def test_another_checkpoint_s_result_has_layers_of_its_own(
+    data: np.ndarray, tiny_checkpoint_path: Path
+) -> None:
+    viewer, prediction = made("scaled", data, tiny_checkpoint_path)
+    first, copies = list(viewer.layers), [np.array(la.data) for la in viewer.layers]
+    other = replace(prediction, mask=1 - prediction.mask.clip(0, 1), probabilities=None)
+    again(viewer, other, checkpoint="second", checkpoint_sha256="2")
+    assert [layer.name for layer in viewer.layers[len(first) :]] == [
+        "brain · gate 2 (coarsest) (second)",
+        "brain · gate 1 (finest) (second)",
+        "brain · mask (second)",
+    ]
+    for layer, copy in zip(first, copies, strict=True):
+        np.testing.assert_array_equal(layer.data, copy)
+    assert not any(layer.visible for layer in first[1:])  # of the former result
+    old, new = results(viewer)
+    assert set(old.probabilities) == {"one", "two"}
+    assert not new.probabilities
+    # A second run of it is updated in place, and so is one of the first.
+    before = list(viewer.layers)
+    again(viewer, prediction, checkpoint="second", checkpoint_sha256="2")
+    np.testing.assert_array_equal(viewer.layers["brain · mask (second)"].data, prediction.mask)
+    again(viewer, replace(other, probabilities=prediction.probabilities))
+    np.testing.assert_array_equal(viewer.layers["brain · mask"].data, other.mask)
+    assert [layer for layer in viewer.layers if layer in before] == before
+
+
+def test_what_is_left_of_an_updated_run_is_hidden(
+    data: np.ndarray, tiny_checkpoint_path: Path
+) -> None:
+    viewer, prediction = made("scaled", data, tiny_checkpoint_path)
+    left = viewer.layers["brain · probability of one"]
+    left.visible = True
+    again(viewer, replace(prediction, probabilities=None))
+    assert not left.visible
+    assert viewer.layers["brain · mask"].visible
+
+
+def test_a_corrected_mask_is_told_and_kept(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
+    viewer, prediction = made("scaled", data, tiny_checkpoint_path)
+    predicted = prediction.mask.copy()  # the layer shares the prediction's array
+    mask = viewer.layers["brain · mask"]
+    assert not layers.is_corrected(mask)
+    mask.data_setitem((np.array([1]),) * 3, (int(mask.data[1, 1, 1]) + 1) % 3)
+    mine = np.array(mask.data)
+    assert layers.is_corrected(mask)
+    again(viewer, replace(prediction, mask=predicted), corrected=[mask])
+    np.testing.assert_array_equal(mask.data, mine)
+    new = viewer.layers["brain · mask [1]"]
+    np.testing.assert_array_equal(new.data, predicted)
+    again(viewer, replace(prediction, mask=predicted), corrected=[mask])
+    assert "brain · mask [2]" not in viewer.layers  # the new one is updated
+
+
+def test_a_preview_is_not_counted(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
+    image = Image(data, name="b", units=("mm",) * 3)
+    volumes, placement = layers.to_volumes(image)
+    prediction = Predictor(tiny_checkpoint_path).predict(volumes)
+    *_, (_, options, _) = layers.from_prediction(prediction, placement, counted=False)
+    assert set(options["features"]) == {"index", "class"}
+    *_, (_, options, _) = layers.from_prediction(prediction, placement)
+    assert (
+        options["features"]["voxels"] == np.bincount(prediction.mask.ravel(), minlength=3).tolist()
+    )

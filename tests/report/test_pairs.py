@@ -28,7 +28,7 @@ def lay(folder: Path, *names: str) -> Path:
     return folder
 
 
-def told(folder: Path, image: str = "brain", classes: Sequence[str] = ()) -> None:
+def told(folder: Path, image: str = "brain", classes: Sequence[str] = ("background",)) -> None:
     """Write the prediction.json that stands beside what was predicted."""
     about = {
         "provenance": {"image": image},
@@ -243,6 +243,16 @@ def test_names_that_predictions_agree_on_are_all_cases_names(tmp_path: Path) -> 
     assert find_pairs(masks, truths).classes == {}
     (masks / "b" / "prediction.json").write_text("{")
     assert find_pairs(masks, truths).classes == {0: "background", 1: "lobe"}
+
+
+def test_classes_that_share_no_name_with_the_truths_are_told(tmp_path: Path) -> None:
+    data = listed(tmp_path / "data", ("i/c1.nii", "l/c1.nii"))
+    masks = lay(tmp_path / "m", "c1/mask.nii")
+    told(masks / "c1", classes=("background", "front lobe", "back lobe"))
+    (note,) = find_pairs(masks, data).notes
+    assert "(front lobe, back lobe) have none of the truths' names (blob)" in note
+    told(masks / "c1", classes=("nothing", "Blob"))
+    assert list(find_pairs(masks, data).notes) == []
 
 
 # --- datasets ------------------------------------------------------------------------------------

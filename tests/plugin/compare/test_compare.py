@@ -188,6 +188,60 @@ class TestChoosing:
         click(qtbot, compare.open)
         assert "my_labels.nii.gz" in compare.message.text()
 
+    def open_file(self, qtbot: QtBot, compare: CompareWidget, monkeypatch: Any, path: Path) -> None:
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(path), ""))
+        click(qtbot, compare.open)
+        settle(qtbot, compare)
+
+    @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64, np.uint16])
+    def test_a_file_opened_as_truth_is_labels_of_whatever_type(
+        self, qtbot: QtBot, compare: CompareWidget, tmp_path: Path, monkeypatch: Any, kind: type
+    ) -> None:
+        path = tmp_path / "scan.nii.gz"
+        io.write(path, lobes().astype(kind), Geometry.from_spacing((2, 1, 1), unit="mm"))
+        self.open_file(qtbot, compare, monkeypatch, path)
+        assert compare.truth_box.currentText() == "scan"
+        assert isinstance(compare.state.truth, Labels)
+        np.testing.assert_array_equal(compare.state.comparison.truth, lobes())
+
+    @pytest.mark.parametrize(
+        ("values", "said"),
+        [
+            (lobes() / 3, "such as 0.333333"),
+            (lobes().astype(np.int16) - 1, "such as -1"),
+            (np.stack([lobes() == i for i in range(3)]), "3 volumes along its fourth axis"),
+        ],
+    )
+    def test_a_file_opened_as_truth_that_holds_no_labels_is_refused(
+        self,
+        qtbot: QtBot,
+        compare: CompareWidget,
+        tmp_path: Path,
+        monkeypatch: Any,
+        values: np.ndarray,
+        said: str,
+    ) -> None:
+        path, before = tmp_path / "odd.nii.gz", list(compare.viewer.layers)
+        io.write(path, values, Geometry.from_spacing((2, 1, 1), unit="mm"))
+        self.open_file(qtbot, compare, monkeypatch, path)
+        assert said in compare.message.text()
+        assert list(compare.viewer.layers) == before
+        assert compare.truth_box.currentText() == "truth"
+
+    def test_an_image_of_numbers_that_are_none_is_refused_by_its_values(
+        self, qtbot: QtBot, compare: CompareWidget
+    ) -> None:
+        place: dict[str, Any] = {"scale": (2, 1, 1), "units": ("mm",) * 3}
+        compare.viewer.add_image(lobes().astype(np.float32), name="whole", **place)
+        compare.viewer.add_image(lobes().astype(np.int16) - 1, name="below", **place)
+        compare.truth_box.setCurrentText("whole")
+        settle(qtbot, compare)
+        np.testing.assert_array_equal(compare.state.comparison.truth, lobes())
+        compare.truth_box.setCurrentText("below")
+        settle(qtbot, compare)
+        assert "'below' holds no labels" in compare.message.text()
+        assert compare.state.comparison is None
+
     def test_classes_are_merged_and_ignored(self, qtbot: QtBot, compare: CompareWidget) -> None:
         def row_of(layer: str, value: str) -> QComboBox:
             table = compare.classes

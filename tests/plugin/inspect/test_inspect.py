@@ -472,6 +472,34 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     assert "tiny.safetensors" in command
 
 
+def test_exports_take_no_other_case_s_place(
+    qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
+) -> None:
+    export = inspect.export
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: str(tmp_path))
+    for task in (export.maps, export.tables):
+        save(qtbot, task)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.*") if path.is_file()}
+    for task in (export.maps, export.tables):
+        save(qtbot, task)
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert (tmp_path / "brain" / "prediction.json").is_file()
+    assert (tmp_path / "brain (2)" / "gates.csv").is_file()
+    layer = inspect.viewer.open(tmp_path / "brain" / "mask.nii.gz", plugin="napari-attn-unet")[0]
+    assert layer.name == "brain · mask [1]"
+    asked: list[str] = []
+
+    def answer(*arguments: Any) -> tuple[str, str]:
+        asked.append(arguments[2])
+        return str(tmp_path / "picture"), "SVG (*.svg)"
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    for _ in range(2):
+        save(qtbot, export.figure)
+    assert asked == ["brain_figure.png"] * 2
+    assert {p.name for p in tmp_path.glob("picture*")} == {"picture.svg", "picture (2).svg"}
+
+
 def test_rerun_writes_everything(
     qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
 ) -> None:

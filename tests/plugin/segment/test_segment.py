@@ -61,14 +61,36 @@ def test_segment_shows_mask_and_gates(qtbot: QtBot, widget: SegmentWidget) -> No
 
 def test_a_rerun_updates_its_layers_and_keep_adds(qtbot: QtBot, widget: SegmentWidget) -> None:
     run(qtbot, widget)
-    widget._viewer.layers["brain · mask"].data = np.zeros((21, 18, 17), np.uint8)
     before = list(widget._viewer.layers)
+    arrays = [layer.data for layer in before]
     run(qtbot, widget)
     assert list(widget._viewer.layers) == before
-    assert widget._viewer.layers["brain · mask"].data.any()
+    assert all(la.data is not was for la, was in zip(before[1:], arrays[1:], strict=True))
     widget.keep_old.value = True
     run(qtbot, widget)
     assert len(widget._viewer.layers) == len(before) + 3
+
+
+@pytest.mark.parametrize("how", ["brush", "array", "other"])
+def test_a_mask_changed_by_hand_is_kept(qtbot: QtBot, widget: SegmentWidget, how: str) -> None:
+    run(qtbot, widget)
+    mask = widget._viewer.layers["brain · mask"]
+    if how == "brush":
+        mask.brush_size = 5
+        mask.paint((10, 9, 8), 1 + int(mask.data[10, 9, 8] == 1))
+    elif how == "array":
+        mask.data[3] = 1 + (mask.data[3] == 1)
+        mask.refresh()
+    else:
+        mask.data = np.zeros_like(mask.data)
+    mine = mask.data.copy()
+    run(qtbot, widget)
+    np.testing.assert_array_equal(mask.data, mine)
+    new = widget._viewer.layers["brain · mask [1]"]
+    assert (new.data != mine).any()
+    assert new.visible
+    assert not mask.visible
+    assert "'brain · mask' was changed by hand and is kept" in widget.result.text()
 
 
 def test_only_the_outputs_asked_for_are_shown(qtbot: QtBot, widget: SegmentWidget) -> None:
