@@ -78,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
             knockouts=not options.no_knockout,
         )
         inspection = driven(steps, io.stem(options.image))
+    if inspection.covered_words():
+        print(inspection.covered_words())
     for row in inspection.statistics_rows():
         print(f"{row.gate}: mean {row.mean:.2f}, sd {row.deviation:.2f}  {row.verdict}")
     print(f"{options.out}: the mask, the maps, the tables and figure.png")

@@ -166,19 +166,20 @@ def read_one(path: Path, predictor: Predictor) -> Volume:
 def read_truth(path: Path | None, volume: Volume) -> npt.NDArray[np.integer[Any]] | None:
     """Read labels and bring them onto the grid (Z, Y, X) of a volume; None stays None."""
     from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.volume import onto_grid  # noqa: PLC0415
+    from napari_attn_unet.grids import onto_grid  # noqa: PLC0415
 
     if path is None:
         return None
-    labels, geometry = io.read_labels(path)
-    there = onto_grid(labels, geometry, volume.geometry, volume.shape)
-    if there is not labels:
-        print(
-            f"{path.name} lies on another grid {labels.shape} than {volume.name} {volume.shape}: "
-            "each voxel takes the nearest label.",
-            file=sys.stderr,
-        )
-    return there
+    there = onto_grid(
+        *io.read_labels(path),
+        volume.geometry,
+        volume.shape,
+        what=f"truth {path.name}",
+        on=f"image {volume.name}",
+    )
+    if there.note:
+        print(there.note, file=sys.stderr)
+    return there.labels
 
 
 # --- runs ---------------------------------------------------------------------------------------
@@ -279,7 +280,7 @@ def evaluated(  # noqa: PLR0913  (each is named by its caller)
 
 
 def tell_failures(report: Report, prefix: str = "") -> None:
-    """Print what could not be evaluated or drawn, and what has no mask, on stderr."""
+    """Print on stderr what could not be evaluated or drawn, has no mask, or lies elsewhere."""
     for case in report.failed:
         print(f"{prefix}{case.name}: {case.error}", file=sys.stderr)
     if report.missing:
@@ -291,5 +292,7 @@ def tell_failures(report: Report, prefix: str = "") -> None:
             file=sys.stderr,
         )
     for case in report.good:
+        if case.note:
+            print(f"{prefix}{case.name}: {case.note}", file=sys.stderr)
         if case.picture_error:
             print(f"{prefix}{case.name}: no picture: {case.picture_error}", file=sys.stderr)

@@ -145,10 +145,8 @@ def _panel(  # noqa: PLR0913  (one panel's worth)
     elif name != "image":
         level = next(k for k, gate in inspection.gates.items() if gate.name == name)
         cover = inspection.cover(level)
-        plane = cover.values.take(cover.index[axis][index], axis)
-        plane = plane[np.ix_(*(cover.index[a] for a in across))]
         result = ax.imshow(
-            plane,
+            cover.spread(cover.values, math.nan, axis, index),  # NaN is transparent
             cmap=style.colormap,
             vmin=style.gate_limits[0],
             vmax=style.gate_limits[1],

@@ -39,10 +39,11 @@ def table(path: Path) -> list[dict[str, str]]:
 
 AGREEMENT = "AUROC,average precision,mean inside,mean outside,inside / outside"
 HEADERS = {
-    "gates": "gate,grid,coarser,mean,sd,share below 0.05,share above 0.95,entropy,verdict",
+    "gates": "gate,grid,coarser,image voxels,mean,sd,"
+    "share below 0.05,share above 0.95,entropy,verdict",
     "profile": "axis,slice,class,gate 1 inside,gate 1 outside,gate 2 inside,gate 2 outside,"
     "gate 3 inside,gate 3 outside,mask area (voxels)",
-    "agreement": f'detector,class,of,{AGREEMENT},"inside, of the top 5 %"',
+    "agreement": f'detector,class,of,voxels,{AGREEMENT},"inside, of the top 5 %"',
     "agreement_slices": f"gate,class,axis,slice,{AGREEMENT}",
     "knockout": "gate,intervention,class,change of volume (%),Dice with the mask before,"
     "mean |Δ probability| in the mask,voxels before,voxels after,mm³ before,mm³ after",

@@ -80,7 +80,7 @@ class Contours:
             data = (vertices - 1, faces)
         else:  # on the image's grid, where a line of one voxel is thin
             inside = (values >= threshold).astype(np.uint8) * np.uint8(level)
-            data = inside[np.ix_(*inspection.cover(level).index)]
+            data = inspection.cover(level).spread(inside, 0)
         old = self._layers.get(level)
         if old is not None:
             old.data = data
