@@ -12,11 +12,11 @@ import numpy.typing as npt
 from napari.layers import Image, Labels, Layer
 
 from napari_attn_unet import io
-from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.plugin.kit.navigate import to_layer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.prediction import GateMap
+from napari_attn_unet.scores.grids import OnGrid, onto_grid
 
 
 @dataclass(frozen=True, slots=True, eq=False)

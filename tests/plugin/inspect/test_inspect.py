@@ -24,13 +24,13 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
-from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.plugin import results
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
+from napari_attn_unet.scores.grids import OnGrid, onto_grid
 
 WAIT = 60_000
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_attn_unet.errors import VolumeError
-from napari_attn_unet.grids import onto_grid
 from napari_attn_unet.scores import metrics
+from napari_attn_unet.scores.grids import onto_grid
 from napari_attn_unet.volume import Geometry, Orientation, Volume
 
 RNG = np.random.default_rng(0)
