@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_attn_unet import io
-from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.errors import reason
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.grids import onto_grid
 from napari_attn_unet.prediction import ClassInfo
@@ -153,11 +153,6 @@ def evaluate_case(
         except Exception as error:  # the numbers stand without it
             failure = reason(error)
     return CaseResult(pair.name, rows, worst, drawn, picture_error=failure, note=there.note)
-
-
-def reason(error: Exception) -> str:
-    """Return an error in words; one that nobody raised on purpose with its kind."""
-    return str(error) if isinstance(error, AttnUNetError) else f"{type(error).__name__}: {error}"
 
 
 def _named(labels: npt.NDArray[Any], names: Mapping[int, str] | None) -> dict[int, str | None]:

@@ -64,8 +64,7 @@ def write_report(report: Report, out: str | Path, compared: Sequence[PairedRow] 
     write_csv(out / "cases.csv", report.table())
     write_csv(out / "summary.csv", report.summary())
     with replacing(out / "report.html") as temporary:
-        page = to_html(report, compared)
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+        temporary.write_bytes(to_html(report, compared).encode("utf-8", "backslashreplace"))
 
 
 def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
