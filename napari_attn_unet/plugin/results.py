@@ -63,7 +63,9 @@ def results_among(layers: Iterable[Layer]) -> list[Result]:
         about = layer.metadata.get(OUTPUT)
         if not about or not about.get("date") or about.get("effect"):
             continue
-        key = (about["date"], about.get("image"), about.get("checkpoint_sha256"), layer.ndim)
+        # Two runs may fall into one second: a copy of a checkpoint is told by its name.
+        network = about.get("checkpoint_sha256"), about.get("checkpoint_file")
+        key = (about["date"], about.get("image"), *network, layer.ndim)
         result = found.setdefault(key, Result(key, about))
         if "gate" in layer.metadata and isinstance(layer, Image):
             result.gates[layer.metadata["gate"]] = layer
