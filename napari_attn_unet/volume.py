@@ -4,12 +4,11 @@ Arrays are indexed (Z, Y, X). World coordinates are ordered the same way. For im
 knows the patient, world z, y and x run towards superior, anterior and right (the RAS+ axes of
 NIfTI-1, read backwards).
 """
-# Over 350 lines: a grid, its place, its unit and its axes are one subject.
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import permutations, product
 from types import MappingProxyType
 from typing import Any
@@ -35,10 +34,6 @@ def corners(shape: Sequence[int]) -> FloatArray:
     return np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
 
 
-_FLAT = 1e-6
-"""Volume of a cell whose edges have length 1 below which it counts as flat."""
-_SHEARED = 1e-4
-"""Cosine of the angle between two axes above which a grid counts as sheared."""
 SAME_VOXEL = 0.02
 """Share of a voxel by which two places of one voxel may differ; see `Geometry.is_grid_of`."""
 
@@ -49,8 +44,6 @@ MILLIMETRES = {
     "mm": 1.0,
     "um": 1e-3,
     "nm": 1e-6,
-    "angstrom": 1e-7,
-    "pm": 1e-9,
 }
 """Length of each unit in mm. A unit that is not listed ("pixel") says nothing about size."""
 
@@ -70,11 +63,6 @@ _UNIT_NAMES = {
     "μm": "um",
     "nanometer": "nm",
     "nanometre": "nm",
-    "ångström": "angstrom",
-    "\u00c5": "angstrom",
-    "\u212b": "angstrom",
-    "picometer": "pm",
-    "picometre": "pm",
 }
 
 
@@ -82,17 +70,6 @@ def unit_symbol(name: str) -> str:
     """Return the short name of a length unit: "millimeter" -> "mm"; unknown -> "pixel"."""
     symbol = _UNIT_NAMES.get(name, name)
     return symbol if symbol in MILLIMETRES else "pixel"
-
-
-def is_invertible(affine: npt.NDArray[Any]) -> bool:
-    """Whether the axes of a (4, 4) affine are finite and span a volume, whatever their lengths."""
-    linear = np.asarray(affine, np.float64)[:3, :3]
-    if not np.isfinite(affine).all():
-        return False
-    lengths = np.linalg.norm(linear, axis=0)
-    if not (lengths > 0).all():
-        return False
-    return bool(abs(np.linalg.det(linear / lengths)) > _FLAT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,9 +83,6 @@ class Geometry:
         coordinates (z, y, x, 1).
     unit
         Unit of the world coordinates: a key of `MILLIMETRES`, or "pixel" where it is unknown.
-    unit_is_said
-        Whether whoever gave the grid said the unit. False where it is only what readers of a
-        format take for granted: beside a grid that says its own, that one is believed.
 
     Raises
     ------
@@ -118,7 +92,6 @@ class Geometry:
 
     affine: FloatArray
     unit: str = "pixel"
-    unit_is_said: bool = True
 
     def __post_init__(self) -> None:
         """Check the affine and make it read-only."""
@@ -126,7 +99,7 @@ class Geometry:
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             msg = f"An affine needs 4 x 4 finite numbers, but got {affine.tolist()}."
             raise VolumeError(msg)
-        if not is_invertible(affine):
+        if abs(np.linalg.det(affine[:3, :3])) < 1e-30:  # noqa: PLR2004  (singular for any unit)
             msg = (
                 f"An affine must be invertible, but this one has no volume: {affine.tolist()}. "
                 "Check the spacing of the image: every axis needs a size above 0."
@@ -152,16 +125,6 @@ class Geometry:
         """Distance between neighbouring voxel centres along each array axis, in `unit`."""
         z, y, x = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
         return z, y, x
-
-    @property
-    def steps(self) -> FloatArray:
-        """What lengths are made of: the spacing (3,), or, where axes are not at right angles,
-        (3, 3), whose columns are the steps along each axis in the world.
-        """  # noqa: D205
-        direction = self.direction
-        if (np.abs(direction.T @ direction - np.eye(3)) < _SHEARED).all():
-            return np.asarray(self.spacing)
-        return np.asarray(self.affine[:3, :3])
 
     @property
     def length_unit(self) -> str:
@@ -209,7 +172,7 @@ class Geometry:
         step = np.asarray(voxel_size, dtype=np.float64)
         local = np.diag([*step, 1.0])
         local[:3, 3] = np.asarray(start, dtype=np.float64) + (step - 1.0) / 2.0
-        return replace(self, affine=self.affine @ local)
+        return Geometry(self.affine @ local, self.unit)
 
     def coarsened(self, factor: int) -> Geometry:
         """Return the geometry of a map with voxels `factor` times larger along each axis."""
@@ -220,25 +183,10 @@ class Geometry:
 
         Lengths in two known units are converted; an unknown unit is taken for the other one.
         """
-        scale = np.diag([*(self.length_in(other),) * 3, 1.0])
+        scale = np.eye(4)
+        if self.unit in MILLIMETRES and other.unit in MILLIMETRES:
+            scale[:3] *= MILLIMETRES[self.unit] / MILLIMETRES[other.unit]
         return np.asarray(np.linalg.inv(other.affine) @ scale @ self.affine)
-
-    @property
-    def knows_unit(self) -> bool:
-        """Whether the unit is a length that was said, not one taken for granted."""
-        return self.unit_is_said and self.unit in MILLIMETRES
-
-    def length_in(self, other: Geometry) -> float:
-        """Length of this grid's unit in another's; 1 unless both are known."""
-        if self.knows_unit and other.knows_unit:
-            return MILLIMETRES[self.unit] / MILLIMETRES[other.unit]
-        return 1.0
-
-    def beside(self, other: Geometry) -> Geometry:
-        """Return this grid with the unit of another where only the other's is known."""
-        if other.knows_unit and not self.knows_unit:
-            return replace(self, unit=other.unit, unit_is_said=True)
-        return self
 
     def is_grid_of(self, other: Geometry, shape: Sequence[int]) -> bool:
         """Whether this is another's grid, for arrays of `shape`.
@@ -253,7 +201,7 @@ class Geometry:
 
     def oriented(self, orientation: Orientation, shape: Sequence[int]) -> Geometry:
         """Return the geometry of an array of this geometry, of `shape`, once reoriented."""
-        return replace(self, affine=self.affine @ orientation.index_affine(shape))
+        return Geometry(self.affine @ orientation.index_affine(shape), self.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from napari_attn_unet.volume import (
     Geometry,
     Orientation,
     Volume,
-    is_invertible,
     unit_symbol,
 )
 
@@ -34,16 +33,6 @@ _SERIES_AXES = 4
 _LONGEST = 32767
 """Voxels along an axis: the header counts them with 16 bits."""
 _LABEL_INTENT = 1002
-_FORMS = ("sform", "qform")
-"""The two ways in which a header says where voxels lie; the first is asked first."""
-_UNITS = {"pixel": 0, "m": 1, "mm": 2, "um": 3}
-"""NIfTI's codes of units of space, in the lower three bits of `xyzt_units`."""
-_SECONDS = 8
-"""NIfTI's code of seconds, in the bits above."""
-_ROUNDING = 1e-6
-"""Of a voxel: what is moved by less lies where it was."""
-TIME_STEP = "time_step_s"
-"""Key of the seconds between two volumes of a series, in the metadata of one from no file."""
 _REVERSED = np.eye(4)[[2, 1, 0, 3]]  # (x, y, z, 1) <-> (z, y, x, 1)
 
 
@@ -97,9 +86,8 @@ def read(path: Path, channels: int) -> list[Volume]:
     array = array.astype(array.dtype.newbyteorder("="), copy=False).T
     if array.ndim == _SPATIAL_AXES:
         array = array[np.newaxis]
-    affine = _affine(image.header, path)
-    unit = _unit(image.header)
-    on_file = Geometry(_REVERSED @ affine @ _REVERSED, unit or "mm", unit_is_said=bool(unit))
+    affine = np.asarray(image.affine, dtype=np.float64)
+    on_file = Geometry(_REVERSED @ affine @ _REVERSED, _unit(image.header))
     orientation = Orientation.to_canonical(on_file.affine)
     geometry = on_file.oriented(orientation, array.shape[1:])
     array = orientation.apply(array)
@@ -131,65 +119,12 @@ def _squeezed(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
 
 
 def _unit(header: Any) -> str:
-    """Return the unit that a header says; "" where it says none, or none of length.
-
-    The standard leaves "unknown" open; every program reads it as mm.
-    """
     try:
         name = header.get_xyzt_units()[0]
-    except KeyError:
+    except (KeyError, AttributeError):
         name = "unknown"
-    return "" if name == "unknown" else unit_symbol(name)
-
-
-def _forms(header: Any) -> dict[str, FloatArray | None]:
-    """Return the forms of a header's affine that have a code; None for one of no use."""
-    import nibabel  # noqa: PLC0415  (0.2 s to import)
-
-    forms: dict[str, FloatArray | None] = {}
-    for name in _FORMS:
-        if int(header[f"{name}_code"]) == 0:
-            continue
-        try:
-            affine = np.asarray(getattr(header, f"get_{name}")(), np.float64)
-        except (nibabel.spatialimages.HeaderDataError, ValueError):
-            affine = np.full((4, 4), np.nan)  # a quaternion that is none
-        forms[name] = affine if is_invertible(affine) else None
-    return forms
-
-
-def _affine(header: Any, path: Path) -> FloatArray:
-    """Return where a file's voxels lie, (x, y, z, 1) to RAS+: by its sform, or else its qform.
-
-    Raises
-    ------
-    FileError
-        If it has forms and none is of use, or none and no size of voxels.
-    """
-    forms = _forms(header)
-    for affine in forms.values():
-        if affine is not None:
-            return affine
-    if forms:
-        named = " and its ".join(f"{name} (code {int(header[f'{name}_code'])})" for name in forms)
-        others = " and ".join(f"no {name} (code 0)" for name in _FORMS if name not in forms)
-        msg = (
-            f"{path.name} does not say where its voxels lie: its {named} "
-            f"{'have' if len(forms) > 1 else 'has'} an axis without length or direction"
-            f"{f', and it has {others}' if others else ''}. Export it again, or set a usable "
-            "sform or qform first."
-        )
-        raise FileError(msg)
-    affine = np.asarray(header.get_base_affine(), np.float64)
-    if not is_invertible(affine):
-        sizes = " × ".join(f"{size:g}" for size in header["pixdim"][1:4])
-        msg = (
-            f"{path.name} does not say how large its voxels are: it has no sform and no qform "
-            f"(both codes 0), and its pixdim is {sizes}. Export it again, or set the voxel size "
-            "first."
-        )
-        raise FileError(msg)
-    return affine
+    # The standard leaves "unknown" open; every program reads it as mm.
+    return "mm" if name == "unknown" else unit_symbol(name)
 
 
 def says_labels(metadata: Mapping[str, Any]) -> bool:
@@ -219,84 +154,43 @@ def write(
 
     array = _writable(array, path)
     source = metadata.get("nifti")
-    if not isinstance(source, NiftiSource):
-        source = None
-    on_file = geometry
-    if source is not None:
+    header = None
+    affine: FloatArray
+    same_grid = False
+    if isinstance(source, NiftiSource):
+        header = nibabel.Nifti1Header(source.header, check=False)
         back = source.orientation.inverse
-        on_file = geometry.oriented(back, array.shape[-_SPATIAL_AXES:])
+        on_file = geometry.oriented(back, array.shape[-3:])
         array = back.apply(array)
-    affine = _REVERSED @ on_file.affine @ _REVERSED
-    unit = geometry.unit
-    if unit not in _UNITS:  # NIfTI has no other
-        near = "um" if MILLIMETRES[unit] < MILLIMETRES["um"] else "mm"
-        affine = np.diag([*[MILLIMETRES[unit] / MILLIMETRES[near]] * 3, 1.0]) @ affine
-        unit = near
-    header = None if source is None else nibabel.Nifti1Header(source.header, check=False)
+        affine = _REVERSED @ on_file.affine @ _REVERSED
+        same_grid = np.allclose(affine, source.affine, rtol=0, atol=1e-6 * max(geometry.spacing))
+        if same_grid:
+            affine = source.affine
+    else:
+        affine = _REVERSED @ geometry.affine @ _REVERSED
+    unit = {"mm": "mm", "um": "micron", "m": "meter", "pixel": "unknown"}.get(geometry.unit)
+    if unit is None:  # NIfTI knows no other units
+        affine = np.diag([*[MILLIMETRES[geometry.unit]] * 3, 1.0]) @ affine
+        unit = "mm"
     image = nibabel.Nifti1Image(array.T, affine, header, dtype=array.dtype)
-    made = image.header
-    made.set_slope_inter(1, 0)
-    made["cal_min"] = made["cal_max"] = 0
+    image.header.set_slope_inter(1, 0)
+    image.header["cal_min"] = image.header["cal_max"] = 0
     if labels:
-        made.set_intent(_LABEL_INTENT)
-    elif int(made["intent_code"]) == _LABEL_INTENT:
-        made.set_intent("none")
-    if source is None or unit != source.geometry.unit:
-        made["xyzt_units"] = int(made["xyzt_units"]) & ~7 | _UNITS[unit]
-    seconds = metadata.get(TIME_STEP)
-    if source is None and seconds and array.ndim == _SERIES_AXES:
-        made["pixdim"][4] = seconds
-        made["xyzt_units"] = int(made["xyzt_units"]) & 7 | _SECONDS
-    _place(image, affine, source)
+        image.header.set_intent(_LABEL_INTENT)
+    elif int(image.header["intent_code"]) == _LABEL_INTENT:
+        image.header.set_intent("none")
+    if not same_grid:
+        image.header.set_xyzt_units(unit)
+    codes = [int(image.header[key]) for key in ("sform_code", "qform_code")]
+    if not same_grid and not any(codes):
+        codes = [1, 1]  # no code would make readers ignore the affine
+    image.set_sform(affine, codes[0] or None)
+    # A quaternion cannot hold shear; without this, ITK refuses slightly sheared files.
+    image.set_qform(affine, codes[1], strip_shears=True)
+    if not codes[0]:
+        image.header["sform_code"] = 0
     with replacing(path) as temporary:
         nibabel.save(image, temporary)
-
-
-def _place(image: Any, affine: FloatArray, source: NiftiSource | None) -> None:
-    """Say where an image lies, as its source's header does: in the same forms, with their codes.
-
-    Both forms of a header may differ, and readers choose differently between them: each is moved
-    by the same change of the grid, so that every reader sees the output on its source.
-    """
-    import nibabel  # noqa: PLC0415  (0.2 s to import)
-
-    header, change = None, np.eye(4)
-    if source is not None:
-        header = nibabel.Nifti1Header(source.header, check=False)
-        change = np.linalg.inv(source.affine) @ affine
-        if np.allclose(change, np.eye(4), rtol=0, atol=_ROUNDING):
-            change, affine = np.eye(4), source.affine
-    moved = bool((change != np.eye(4)).any())
-    forms = {} if header is None else _forms(header)
-    codes = dict.fromkeys(_FORMS, 1)
-    if header is not None and (forms or not moved):  # uncoded, a form that is written is not asked
-        codes = {name: int(header[f"{name}_code"]) for name in _FORMS}
-    places = {
-        name: affine if (form := forms.get(name)) is None else form @ change for name in _FORMS
-    }
-    image.set_sform(places["sform"], codes["sform"])
-    # A quaternion cannot hold shear; ITK refuses slightly sheared files where it is missing.
-    image.set_qform(places["qform"], codes["qform"], strip_shears=True)
-    if header is not None and moved:
-        for key in ("slice_start", "slice_end", "slice_code", "slice_duration"):
-            image.header[key] = 0  # they count slices of another grid
-    elif header is not None:
-        for name in _FORMS:
-            if codes[name] == 0 or forms[name] is not None:
-                _copy_form(header, image.header, name)
-
-
-def _copy_form(source: Any, target: Any, name: str) -> None:
-    """Copy a form from header to header, to the bit; the qform comes with the voxels' sizes."""
-    if name == "sform":
-        fields = ["srow_x", "srow_y", "srow_z"]
-    else:
-        fields = [*(f"quatern_{c}" for c in "bcd"), *(f"qoffset_{c}" for c in "xyz")]
-        sizes = source["pixdim"][:4]
-        if np.isfinite(sizes).all() and (sizes[1:] > 0).all():
-            target["pixdim"][:4] = sizes
-    for field in fields:
-        target[field] = source[field]
 
 
 def check(name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> None:

@@ -20,8 +20,6 @@ _NAMES = {
     "mm": "millimeter",
     "um": "micrometer",
     "nm": "nanometer",
-    "angstrom": "angstrom",
-    "pm": "picometer",
 }
 """How OME-Zarr writes a unit (the names of UDUNITS-2)."""
 

@@ -24,7 +24,7 @@ from napari_attn_unet.plugin.layers import (
     from_stored,
     to_prediction,
 )
-from napari_attn_unet.plugin.placement import geometry_of, time_step
+from napari_attn_unet.plugin.placement import geometry_of
 from napari_attn_unet.plugin.results import results_among
 from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.volume import Volume
@@ -228,8 +228,7 @@ def _write(path: Path, layer: Layer) -> str:
     is_labels = isinstance(layer, Labels)
     try:
         array = np.asarray(layer.data)
-        metadata = {**layer.metadata, io.TIME_STEP: time_step(layer)}
-        io.write(path, array, geometry_of(layer), metadata, labels=is_labels)
+        io.write(path, array, geometry_of(layer), layer.metadata, labels=is_labels)
     except FileError:
         raise
     except AttnUNetError as error:  # napari takes a ValueError for "no writer"

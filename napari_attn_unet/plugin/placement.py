@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from napari.layers import Layer
 
-from napari_attn_unet.volume import MILLIMETRES, FloatArray, Geometry, unit_symbol
+from napari_attn_unet.volume import FloatArray, Geometry, unit_symbol
 
 GEOMETRY = "geometry"
 """Key of an output's exact geometry in its layer's metadata."""
 _SPATIAL = 3
-_ROUNDING = 1e-6
-"""Of a voxel: what is moved by less lies where it was."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,16 +70,13 @@ def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
     physical = np.linalg.inv(affine) @ full
     keep = [*kept, n]
     units = [str(layer.units[i]) for i in kept]
-    geometry = _in_space(full[np.ix_([*kept, n], [*kept, n])], units)
+    names = {unit_symbol(u) for u in units[-_SPATIAL:]}
+    spatial = full[np.ix_([*kept[-_SPATIAL:], n], [*kept[-_SPATIAL:], n])]
+    geometry = Geometry(spatial, names.pop() if len(names) == 1 else "pixel")
     metadata: dict[str, Any] = {}
-    source, output = layer.metadata.get("nifti"), layer.metadata.get(GEOMETRY)
-    if source is not None:
-        metadata = {"nifti": source}
-    if isinstance(output, Geometry) and np.allclose(output.spacing, geometry.spacing):
-        geometry = output
-    elif source is not None:
-        geometry = _moved(source.geometry, geometry)
-    keep = [*kept, n]
+    source = layer.metadata.get("nifti")
+    if source is not None and np.allclose(source.geometry.spacing, geometry.spacing, rtol=1e-5):
+        geometry, metadata = source.geometry, {"nifti": source}
     whole = len(kept) == n
     return Placement(
         name=layer.name,
@@ -98,50 +93,18 @@ def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
 
 def geometry_of(layer: Layer) -> Geometry:
     """Return where a layer's last three axes lie: exact if it is an output or from a file."""
-    return placement_of(layer).geometry
+    kept = layer.metadata.get(GEOMETRY)
+    placement = placement_of(layer)
+    if isinstance(kept, Geometry) and np.allclose(kept.spacing, placement.geometry.spacing):
+        return kept
+    return placement.geometry
 
 
 def shown_geometry(layer: Layer) -> Geometry:
     """Return where a layer's last three axes lie in the viewer, whatever a file says."""
     placement = placement_of(layer)
-    return _in_space(placement.full, placement.labels["units"])
-
-
-def _in_space(full: FloatArray, units: Sequence[str]) -> Geometry:
-    """Return the last three axes of a layer's place, in one unit.
-
-    Of axes in several units, all are converted to the last one's; where any is unknown, so is
-    the whole.
-    """
-    n = len(full) - 1
-    keep = [*range(n - _SPATIAL, n), n]
-    affine = full[np.ix_(keep, keep)]
-    names = [unit_symbol(unit) for unit in units[-_SPATIAL:]]
-    if not set(names) <= set(MILLIMETRES):
-        return Geometry(affine, "pixel")
-    lengths = [MILLIMETRES[name] / MILLIMETRES[names[-1]] for name in names]
-    return Geometry(np.diag([*lengths, 1.0]) @ affine, names[-1])
-
-
-def _moved(file: Geometry, shown: Geometry) -> Geometry:
-    """Return where a file's grid lies once its layer was moved, scaled or cropped in the viewer.
-
-    The reader shows a file scaled and moved, but not turned. What differs from that is a change of
-    the grid's indices, which is made to the file's exact place.
-    """
-    as_it_was = replace(as_read("", file).geometry, affine=as_read("", file).full)
-    change = shown.indices_in(replace(as_it_was, unit_is_said=True))
-    if np.allclose(change, np.eye(4), rtol=0, atol=_ROUNDING):
-        return file
-    said = file.unit_is_said or shown.unit != file.unit
-    return Geometry(file.affine @ change, file.unit, said)
-
-
-def time_step(layer: Layer) -> float | None:
-    """Return the seconds between two volumes of a series; None if its unit is none of time."""
-    if layer.ndim != _SPATIAL + 1 or not layer.units[0].is_compatible_with("second"):
-        return None
-    return float((float(layer.scale[0]) * layer.units[0]).to("second").magnitude)
+    keep = [*range(layer.ndim - _SPATIAL, layer.ndim), layer.ndim]
+    return Geometry(placement.full[np.ix_(keep, keep)], placement.geometry.unit)
 
 
 def placed(placement: Placement, geometry: Geometry, ndim: int) -> dict[str, Any]:

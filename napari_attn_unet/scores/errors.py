@@ -69,7 +69,7 @@ class ErrorRow(Row):
 def errors_of(  # noqa: PLR0913  (what they are, beside what they are called)
     wrong: BoolArray,
     other: BoolArray,
-    spacing: Sequence[float] | metrics.FloatArray,
+    spacing: Sequence[float],
     crop: Sequence[slice],
     *,
     kind: str,
@@ -82,7 +82,7 @@ def errors_of(  # noqa: PLR0913  (what they are, beside what they are called)
     wrong, other
         (Z, Y, X): those voxels, and the other side's structure, to which their distance is.
     spacing
-        Size of a voxel along each axis; of a sheared grid, its steps: see `Geometry.steps`.
+        Size of a voxel along each axis.
     crop
         Where both arrays lie in the whole grid; the result's places are in that.
     kind, classes
@@ -95,13 +95,7 @@ def errors_of(  # noqa: PLR0913  (what they are, beside what they are called)
     away = metrics.nearest(wrong[around], metrics.surface(other[around]), spacing)
     inside = parts.labels > 0
     padded = np.pad(inside, 1)  # beyond the border is outside
-    if np.ndim(spacing) == 1:
-        inner = ndimage.distance_transform_edt(padded, sampling=spacing)
-    else:  # which knows no sheared grid
-        around_it = ndimage.binary_dilation(padded, np.ones((3, 3, 3))) & ~padded
-        inner = np.zeros(padded.shape)
-        inner[padded] = metrics.nearest(padded, around_it, spacing)
-    inner = inner[1:-1, 1:-1, 1:-1]
+    inner = ndimage.distance_transform_edt(padded, sampling=spacing)[1:-1, 1:-1, 1:-1]
     numbers = np.arange(1, len(parts) + 1)
     middles = ndimage.maximum_position(inner, parts.labels, numbers)
     farthest = ndimage.maximum(away, parts.labels[inside], numbers)

@@ -161,7 +161,8 @@ def _share_outside(
 
 def _refuse_other_unit(source: Geometry, target: Geometry, what: str, on: str) -> None:
     """Refuse two grids of the same numbers in two known units: one of the units is wrong."""
-    known = source.knows_unit and target.knows_unit and source.unit != target.unit
+    units = {source.unit, target.unit}
+    known = len(units) > 1 and units <= set(MILLIMETRES)
     if known and np.allclose(source.spacing, target.spacing, rtol=1e-4):
         numbers = " × ".join(f"{s:.4g}" for s in source.spacing)
         msg = (
@@ -183,8 +184,8 @@ def _words(  # noqa: PLR0913  (two grids, and what they are called)
 ) -> str:
     """Return what kind of change it is, and how far apart the grids are."""
     what, on = names
-    unit = target.beside(source).length_unit
-    furthest = float(np.linalg.norm(away * source.spacing)) * source.length_in(target)
+    unit = target.unit if target.unit in MILLIMETRES else source.length_unit
+    furthest = float(np.linalg.norm(away * source.spacing)) * _scale(source, target)
     how = "the label at its place"
     if (away > SAME_VOXEL).any():
         how = f"the nearest label, up to {furthest:.3g} {unit} away"
@@ -201,9 +202,16 @@ def _words(  # noqa: PLR0913  (two grids, and what they are called)
             " If they belong voxel to voxel, one of them has lost its place: give it the other's "
             "affine."
         )
-    if source.knows_unit != target.knows_unit:
+    if "pixel" in (source.unit, target.unit) and source.unit != target.unit:
         note += f" One of them has no unit; {unit} is taken for it."
     return note
+
+
+def _scale(source: Geometry, target: Geometry) -> float:
+    """Return the length of one grid's unit in the other's; 1 where one is unknown."""
+    if source.unit in MILLIMETRES and target.unit in MILLIMETRES:
+        return MILLIMETRES[source.unit] / MILLIMETRES[target.unit]
+    return 1.0
 
 
 def _apart(source: Geometry, target: Geometry, shape: Sequence[int]) -> tuple[float, float]:
@@ -213,7 +221,7 @@ def _apart(source: Geometry, target: Geometry, shape: Sequence[int]) -> tuple[fl
     """
     index, ends = target.indices_in(source), corners(shape)
     voxels = ends @ index[:3, :3].T + index[:3, 3] - ends
-    lengths = np.linalg.norm(voxels @ source.affine[:3, :3].T, axis=1) * source.length_in(target)
+    lengths = np.linalg.norm(voxels @ source.affine[:3, :3].T, axis=1) * _scale(source, target)
     return float(np.abs(voxels).max()), float(lengths.max())
 
 

@@ -146,9 +146,7 @@ def dice(mask: npt.NDArray[Any], truth: npt.NDArray[Any], label: int) -> float:
     return overlap(mask == label, truth == label).dice
 
 
-def distances(
-    mask: BoolArray, truth: BoolArray, spacing: Sequence[float] | FloatArray
-) -> Distances:
+def distances(mask: BoolArray, truth: BoolArray, spacing: Sequence[float]) -> Distances:
     """Return the distances between the surfaces of two structures.
 
     Parameters
@@ -156,7 +154,7 @@ def distances(
     mask, truth
         (Z, Y, X).
     spacing
-        Size of a voxel along each axis; of a sheared grid, its steps: see `Geometry.steps`.
+        Size of a voxel along each axis.
     """
     same_shape(mask, truth)
     box = box_of(mask | truth)
@@ -173,31 +171,16 @@ def surface(structure: BoolArray) -> BoolArray:
     return result
 
 
-def nearest(here: BoolArray, there: BoolArray, spacing: Sequence[float] | FloatArray) -> FloatArray:
+def nearest(here: BoolArray, there: BoolArray, spacing: Sequence[float]) -> FloatArray:
     """Return how far each voxel of `here` is from the nearest of `there`, in C order."""
     # A tree asks only the voxels that count; a distance transform would fill the whole volume.
     from scipy.spatial import cKDTree  # noqa: PLC0415  (slow to import)
 
     if not there.any() or not here.any():
         return np.full(int(here.sum()), np.inf)
-    tree = cKDTree(in_space(np.argwhere(there), spacing))
-    found, _ = tree.query(in_space(np.argwhere(here), spacing))
+    tree = cKDTree(np.argwhere(there) * np.asarray(spacing))
+    found, _ = tree.query(np.argwhere(here) * np.asarray(spacing))
     return np.asarray(found, dtype=np.float64)
-
-
-def in_space(indices: npt.NDArray[Any], spacing: Sequence[float] | FloatArray) -> npt.NDArray[Any]:
-    """Return indices (N, 3) as places between which distances are those of the world.
-
-    Parameters
-    ----------
-    indices
-        Of voxels, or between them.
-    spacing
-        Of their grid: (3,), or its steps (3, 3); see `Geometry.steps`.
-    """
-    steps = np.asarray(spacing)
-    result: npt.NDArray[Any] = indices * steps if steps.ndim == 1 else indices @ steps.T
-    return result
 
 
 def objects(mask: BoolArray, truth: BoolArray) -> Objects:
