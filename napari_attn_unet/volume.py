@@ -4,6 +4,7 @@ Arrays are indexed (Z, Y, X). World coordinates are ordered the same way. For im
 knows the patient, world z, y and x run towards superior, anterior and right (the RAS+ axes of
 NIfTI-1, read backwards).
 """
+# Over 350 lines: a volume, its place, units and orientation, which make no sense apart.
 
 from __future__ import annotations
 

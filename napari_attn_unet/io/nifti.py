@@ -65,6 +65,7 @@ def read(path: Path, channels: int) -> list[Volume]:
         image: Any = nibabel.load(path)
         array = np.asanyarray(image.dataobj)
     except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+        _refuse_place(path)
         msg = (
             f"{path.name} cannot be read as NIfTI: {error}. The file is damaged, incomplete or "
             "something else by a wrong name (a compressed file must end in .nii.gz, another in "
@@ -90,6 +91,19 @@ def read(path: Path, channels: int) -> list[Volume]:
     source = NiftiSource(header.binaryblock, affine, orientation, geometry)
     points = [array] if 1 < channels == len(array) else list(array[:, np.newaxis])
     return [Volume(point, geometry, stem(path), {"nifti": source}) for point in points]
+
+
+def _refuse_place(path: Path) -> None:
+    """Refuse a file that nibabel does not open because of the place in its header, by that."""
+    import nibabel  # noqa: PLC0415  (0.2 s to import)
+
+    try:
+        with nibabel.openers.ImageOpener(str(path)) as file:
+            header = nibabel.Nifti1Header.from_fileobj(file, check=False)
+    except Exception:
+        return
+    if header["magic"] in (nibabel.Nifti1Header.single_magic, nibabel.Nifti1Header.pair_magic):
+        nifti_header.affine_of(header, path.name)
 
 
 def _squeezed(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
@@ -149,6 +163,7 @@ def write(
     on_file = replace(geometry, affine=_REVERSED @ geometry.affine @ _REVERSED)
     # Without an affine of its own, nibabel leaves the header's place as it is.
     image = nibabel.Nifti1Image(array.T, None, known, dtype=array.dtype)
+    image.header.set_data_shape(array.T.shape)
     nifti_header.place(image.header, known, before, on_file)
     image.header.set_slope_inter(1, 0)
     image.header["cal_min"] = image.header["cal_max"] = 0

@@ -219,7 +219,8 @@ def _layer(data: Any, attributes: Mapping[str, Any], kind: str) -> Layer:
     full = data[0] if attributes.get("multiscale") else data
     io.check(f"{name}.nii.gz", np.shape(full), full.dtype)
     plain = {"rgb": False} if kind == "image" else {}
-    return Layer.create(full, {**plain, **attributes, "multiscale": False}, kind)
+    about = {key: value for key, value in attributes.items() if key != "data"}
+    return Layer.create(full, {**plain, **about, "multiscale": False}, kind)
 
 
 def _write(path: Path, layer: Layer) -> str:

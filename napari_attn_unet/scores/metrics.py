@@ -192,7 +192,7 @@ def thickness(structure: BoolArray, spacing: Spacing) -> FloatArray:
     """Return how far each voxel (Z, Y, X) of a structure is from the nearest one outside it."""
     from scipy import ndimage  # noqa: PLC0415  (slow to import)
 
-    padded = np.pad(structure, 1)  # beyond the border is outside
+    padded = np.pad(structure, 1)
     steps = _steps(spacing)
     if steps.ndim == 1:
         inner = ndimage.distance_transform_edt(padded, sampling=steps)
