@@ -97,7 +97,8 @@ def test_what_is_laid_over_one_time_point_lies_there_in_any_units() -> None:
     np.testing.assert_allclose(over.data_to_world((1, 2, 3)), layer.data_to_world((0, 1, 2, 3))[1:])
 
 
-def test_a_layer_that_is_updated_takes_its_image_s_units(viewer: ViewerModel) -> None:
+def test_a_layer_that_is_updated_takes_its_image_s_units() -> None:
+    viewer = ViewerModel()
     image = Image(DATA, scale=(2, 1, 1), units=("mm",) * 3)
     metadata = {"metadata": {"napari-attn-unet": {"image": "a", "date": "1"}}}
 
