@@ -84,7 +84,7 @@ def read(path: Path, channels: int) -> list[Volume]:
     if array.ndim == _SPATIAL_AXES:
         array = array[np.newaxis]
     header = nifti_header.as_nifti1(image.header)
-    affine = nifti_header.affine_of(image.header, path.name)
+    affine = nifti_header.affine_of(_with_sizes_of(path, image.header), path.name)
     unit, assumed = nifti_header.unit_of(header)
     on_file = Geometry(_REVERSED @ affine @ _REVERSED, unit, assumed)
     orientation = Orientation.to_canonical(on_file.affine)
@@ -95,13 +95,28 @@ def read(path: Path, channels: int) -> list[Volume]:
     return [Volume(point, geometry, stem(path), {"nifti": source}) for point in points]
 
 
+def _with_sizes_of(path: Path, header: Any) -> Any:
+    """Return a header with the sizes of 0 that its file says: nibabel makes them 1 on loading."""
+    unchecked = _unchecked(path, type(header))
+    result = header.copy()
+    result["pixdim"][1:4][unchecked["pixdim"][1:4] == 0] = 0
+    return result
+
+
+def _unchecked(path: Path, kind: Any) -> Any:
+    """Return a file's header as it is."""
+    import nibabel  # noqa: PLC0415  (0.2 s to import)
+
+    with nibabel.openers.ImageOpener(str(path)) as file:
+        return kind.from_fileobj(file, check=False)
+
+
 def _refuse_place(path: Path) -> None:
     """Refuse a file that nibabel does not open because of the place in its header, by that."""
     import nibabel  # noqa: PLC0415  (0.2 s to import)
 
     try:
-        with nibabel.openers.ImageOpener(str(path)) as file:
-            header = nibabel.Nifti1Header.from_fileobj(file, check=False)
+        header = _unchecked(path, nibabel.Nifti1Header)
     except Exception:
         return
     if header["magic"] in (nibabel.Nifti1Header.single_magic, nibabel.Nifti1Header.pair_magic):

@@ -206,3 +206,28 @@ def test_what_is_no_number_a_voxel_is_refused_in_words(kind: str, tmp_path: Path
     nibabel.save(nibabel.Nifti1Image(array, PLACE), tmp_path / "a.nii")
     with pytest.raises(FileError, match="one real number per voxel"):
         io.read(tmp_path / "a.nii")
+
+
+@pytest.mark.parametrize("codes", [(0, 1), (0, 0)])
+def test_voxels_without_a_size_are_not_taken_for_those_of_size_1(
+    codes: tuple[int, int], tmp_path: Path
+) -> None:
+    path = save(tmp_path / "a.nii", codes)
+    raw = bytearray(path.read_bytes())
+    raw[80:84] = bytes(4)  # pixdim[1]
+    path.write_bytes(raw)
+    with pytest.raises(FileError, match="does not say where its voxels lie"):
+        io.read(path)
+
+
+@pytest.mark.parametrize("unit", ["second", "ms", "pixel"])
+def test_a_series_from_no_file_keeps_the_time_between_its_volumes(
+    unit: str, tmp_path: Path
+) -> None:
+    place = Geometry.from_spacing(unit="mm")
+    seconds = {"second": 2.5, "ms": 0.0025, "pixel": None}[unit]
+    series = np.zeros((3, 4, 5, 6), np.uint8)
+    io.write(tmp_path / "a.nii", series, place, {io.TIME_STEP: seconds})
+    header = nibabel.load(tmp_path / "a.nii").header
+    assert header["pixdim"][4] == pytest.approx(seconds or 1)
+    assert header.get_xyzt_units() == ("mm", "sec" if seconds else "unknown")

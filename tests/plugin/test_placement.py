@@ -13,7 +13,13 @@ from napari.layers import Image, Labels
 from napari_attn_unet import io
 from napari_attn_unet.plugin.contributions import get_reader, write_image
 from napari_attn_unet.plugin.layers import show
-from napari_attn_unet.plugin.placement import geometry_of, placement_of, shown_geometry, transforms
+from napari_attn_unet.plugin.placement import (
+    geometry_of,
+    placement_of,
+    shown_geometry,
+    time_step,
+    transforms,
+)
 
 DATA = np.zeros((4, 5, 6), np.float32)
 
@@ -111,3 +117,30 @@ def test_a_layer_that_is_updated_takes_its_image_s_units() -> None:
     assert shown() is first
     assert [str(unit) for unit in first.units] == ["micrometer"] * 3
     assert placement_of(first).geometry.unit == "um"
+
+
+@pytest.mark.parametrize("unit", ["mm", "um"])
+def test_a_layer_that_was_moved_and_cropped_is_saved_where_it_lies(
+    unit: str, tmp_path: Path
+) -> None:
+    turned = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, 7], [0, 0, 3.0, 11], [0, 0, 0, 1]])
+    image = nibabel.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), turned)
+    nibabel.save(image, tmp_path / "a.nii")
+    layer, cropped = opened(tmp_path / "a.nii"), opened(tmp_path / "a.nii")
+    cropped.data = cropped.data[1:, 1:]
+    cropped.translate = layer.data_to_world((1, 1, 0))
+    cropped.units = (unit,) * 3
+    whole = layer.metadata["nifti"].geometry.affine
+    np.testing.assert_array_equal(geometry_of(layer).affine, whole)
+    place = geometry_of(cropped)
+    assert place.unit == unit
+    np.testing.assert_allclose(place.affine @ (0, 0, 0, 1), whole @ (1, 1, 0, 1), atol=1e-9)
+    np.testing.assert_allclose(place.affine[:3, :3], whole[:3, :3], atol=1e-9)
+
+
+def test_time_between_volumes_is_the_layer_s_scale_in_seconds() -> None:
+    series = np.zeros((3, 4, 5, 6))
+    layer = Image(series, scale=(500, 1, 1, 1), units=("ms", "mm", "mm", "mm"))
+    assert time_step(layer) == pytest.approx(0.5)
+    assert time_step(Image(series)) is None
+    assert time_step(Image(series[0])) is None
