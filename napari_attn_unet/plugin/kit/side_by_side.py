@@ -9,15 +9,20 @@ from napari.layers import Image, Layer
 
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import grid
-from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
+
+NAME_ENDS = " · "
+"""Between an image's name and what a layer shows of it."""
+MARGIN = 0.15
+"""Share of a cell around the image, for the title and the colour bar."""
 
 
 class SideBySide:
     """Turns napari's grid on with one cell per map, and back to what was.
 
     Every cell shows the image under its map; the images are copies that share the data, and go
-    away again.
+    away again. A cell's title is the map's name without the image's, which no cell has room for.
 
     Parameters
     ----------
@@ -50,18 +55,24 @@ class SideBySide:
         selected = set(viewer.layers.selection)
         shown: list[Layer] = []
         for i, layer in enumerate(cells):
-            under = image if i == 0 or image is None else _copy(image, layer.name)
+            *of_image, name = layer.name.rsplit(NAME_ENDS, 1)
+            titled, under = layer, image
+            if image is not None and of_image:
+                titled = under = _copy(image, name)
+            elif image is not None and i > 0:
+                under = _copy(image, f"{image.name}{NAME_ENDS}under {name}")
             if under is not None and under is not image:
-                viewer.add_layer(under)
-                self._copies.append(under)
-            shown += [layer] if under is None else [under, layer]
-            for part in shown[-2:]:
+                self._copies.append(viewer.add_layer(under))
+            for part in (layer,) if under is None else (under, layer):
+                shown.append(part)
                 self._looks.change(part, visible=True)
-            self._looks.change(layer, name_overlay__visible=True)
+            self._looks.change(titled, name_overlay__visible=True)
         last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
         if last is not None:
-            # the name stands above
-            self._looks.change(last, colorbar__position="bottom_right", colorbar__visible=True)
+            # The name stands above; small, so that it covers little of the map.
+            small: dict[str, Any] = {"colorbar__size": (8, 60), "colorbar__font_size": 8}
+            place = {"colorbar__position": "bottom_right", "colorbar__visible": True}
+            self._looks.change(last, **small, **place)
         for layer in there:
             if layer not in shown:
                 self._looks.change(layer, visible=False)
@@ -72,7 +83,7 @@ class SideBySide:
         cells_of.shape = (rows, -1)
         cells_of.enabled = True
         viewer.layers.selection = selected & set(viewer.layers)
-        viewer.reset_view()
+        viewer.reset_view(margin=MARGIN)
 
     def turn_off(self) -> None:
         """Go back to what was."""
@@ -82,9 +93,7 @@ class SideBySide:
         cells_of = grid(viewer)
         # First: napari 0.9.2 keeps for ever the cells of a grid that changes while it is on.
         cells_of.enabled = False
-        for copy in self._copies:
-            if copy in viewer.layers:
-                viewer.layers.remove(copy)
+        remove(viewer, self._copies)
         self._looks.restore()
         self._arrange([layer for layer in self._order if layer in viewer.layers])
         enabled, cells_of.stride, cells_of.shape = self._grid
@@ -104,7 +113,7 @@ class SideBySide:
 def _copy(image: Image, name: str) -> Layer:
     return Image(
         image.data,
-        name=f"{image.name} · under {name}",
+        name=name,
         rgb=image.rgb,
         multiscale=image.multiscale,
         colormap=image.colormap,

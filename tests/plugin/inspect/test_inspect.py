@@ -176,20 +176,28 @@ def test_share_of_the_total_is_in_units_of_the_mean(inspect: InspectWidget) -> N
     assert tab.gates[2].contrast_limits == [0, 1]
 
 
-def test_contours_follow_threshold_visibility_and_3d(inspect: InspectWidget) -> None:
+def drawn(qtbot: QtBot, inspect: InspectWidget) -> None:
+    qtbot.waitUntil(lambda: not inspect.gates.contours.busy, timeout=WAIT)
+
+
+def test_contours_follow_threshold_visibility_and_3d(qtbot: QtBot, inspect: InspectWidget) -> None:
     tab, viewer = inspect.gates, inspect.viewer
     values = np.asarray(tab.gates[1].data)
     t = round(float(np.median(values)), 3)
     tab.threshold.setValue(t)
     tab.contour.setChecked(True)
+    drawn(qtbot, inspect)
     contour = viewer.layers[f"gate 1 ≥ {t:g}"]
     assert isinstance(contour, Labels)
     fine = values.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:21, :18, :17]
     np.testing.assert_array_equal(contour.data > 0, fine >= t)
     np.testing.assert_allclose(contour.extent.world, viewer.layers["brain"].extent.world)
     tab.threshold.setValue(t + 0.001)
+    drawn(qtbot, inspect)
     np.testing.assert_array_equal(contour.data > 0, fine >= tab.threshold.value())
     viewer.dims.ndisplay = 3
+    assert contour not in viewer.layers  # at once
+    drawn(qtbot, inspect)
     assert sum(isinstance(la, Surface) for la in viewer.layers) == 1
     tab.gates[1].visible = False
     assert not any(isinstance(la, Surface) for la in viewer.layers)
@@ -324,17 +332,18 @@ def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
     click(qtbot, inspect.grid)
     assert grid(viewer).enabled
     assert grid(viewer).stride == 2
-    cells = list(viewer.layers)[-6:]
-    assert [la.name for la in cells[1::2]] == [
-        "brain · mask",
-        "brain · gate 1 (finest)",
-        "brain · gate 2 (coarsest)",
-    ]
+    cells, others = list(viewer.layers)[:6], list(viewer.layers)[6:]
+    titles = ["mask", "gate 1 (finest)", "gate 2 (coarsest)"]
+    assert [la.name for la in cells[1::2]] == [f"brain · {title}" for title in titles]
+    # Of the whole name a cell has no room for more than the image's.
+    assert [la.name for la in viewer.layers if la.name_overlay.visible] == titles
     assert all(la.visible for la in cells)
+    assert not any(la.visible for la in others)
     assert all(np.shares_memory(la.data, viewer.layers["brain"].data) for la in cells[::2])
     click(qtbot, inspect.grid)
     assert not grid(viewer).enabled
     assert [(la.name, la.visible) for la in viewer.layers] == before
+    assert not any(la.name_overlay.visible for la in viewer.layers)
 
 
 def test_agreement_fills_the_table_and_saves(
@@ -466,7 +475,7 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     save(qtbot, export.tables)
     assert (tmp_path / "gates.csv").is_file()
     assert len((tmp_path / "profile.csv").read_text().splitlines()) == 1 + 21 + 18 + 17
-    export.copy.click()
+    save(qtbot, export.copy)
     command = QApplication.clipboard().text()
     assert command.startswith("attn-unet inspect IMAGE.nii.gz")
     assert "tiny.safetensors" in command
@@ -617,6 +626,7 @@ def test_closing_and_opening_again(qtbot: QtBot, inspect: InspectWidget) -> None
     before = [layer.visible for layer in viewer.layers]
     inspect.gates.solo(2)
     inspect.gates.contour.setChecked(True)
+    drawn(qtbot, inspect)
     inspect.grid.setChecked(True)
     (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
     close_by_its_x(dock)

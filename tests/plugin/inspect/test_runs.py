@@ -72,7 +72,8 @@ def bench(
 
 
 def test_the_copied_command_runs_and_writes_the_same_mask(bench: Bench, tmp_path: Path) -> None:
-    program, *arguments = shlex.split(ExportTab(bench.state, bench.runs).command())
+    checkpoint = bench.runs.known(bench.result.provenance).find()
+    program, *arguments = shlex.split(ExportTab(bench.state, bench.runs).command(checkpoint))
     assert program == "attn-unet"
     out = tmp_path / "out"
     arguments[arguments.index("OUT")] = str(out)
