@@ -262,12 +262,12 @@ class ByEye(QWidget):
             return
         self._measuring.now()
 
-    def _prepare_surface(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_surface(self) -> Callable[[], workers.Work] | None:
         counted, label = self._state.comparison, self._state.label
         if counted is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             return counted, label, counted.copy().surface(label)
 

@@ -87,7 +87,7 @@ class AgreementTab(QWidget):
         run = self._runs.prepare() if self.random.isChecked() else None
         top = self.top.value()
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             gates: Any = ()

@@ -85,14 +85,14 @@ class Contours:
         remove(self._state.viewer, [self._layers.pop(level, None)])
         self._drawn.pop(level, None)
 
-    def _prepare(self) -> Callable[[], workers.Steps] | None:
+    def _prepare(self) -> Callable[[], workers.Work] | None:
         wish = self._wish()
         levels = [level for level in self._wanted() if self._drawn.get(level) != wish]
         if wish is None or not levels:
             return None
         contour = _surface if wish.in_3d else _outline
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             made = {}
             for level in levels:
                 yield None

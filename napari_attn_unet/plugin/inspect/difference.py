@@ -166,7 +166,7 @@ class DifferenceTab(QWidget):
             msg = "No other checkpoint is known here. Open one in the Segment widget with Browse…."
             raise RunError(msg)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates.difference import compare  # noqa: PLC0415  (torch)
 
             yield Progress("loading the networks", 0.0)
@@ -203,13 +203,13 @@ class DifferenceTab(QWidget):
             self._show_layer(*self.what.currentData())
         self._listing.now()
 
-    def _prepare_list(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_list(self) -> Callable[[], workers.Work] | None:
         found, what = self._found, self.what.currentData()
         if found is None or what is None:
             return None
         (values, _), name, threshold = what, self.what.currentText(), self.threshold.value()
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             components = map_components(values, threshold)[:MOST]
             return found, name, components, float(abs(values).max())

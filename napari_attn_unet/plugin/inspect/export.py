@@ -201,7 +201,7 @@ class ExportTab(QWidget):
         if not path:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("drawing", 0.0)
             figure.save(figure.draw(inspection, axis, slices, style, name), path)
             return path
@@ -214,7 +214,7 @@ class ExportTab(QWidget):
         if not path:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             for done in figure.film(inspection, axis, path, style):
                 yield Progress("drawing", done)
             return path
@@ -232,7 +232,7 @@ class ExportTab(QWidget):
         if folder is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("writing", 0.0)
             io.write_prediction(layers.to_prediction(result), folder)
             return folder
@@ -245,7 +245,7 @@ class ExportTab(QWidget):
         if not path:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("writing", 0.0)
             prediction = layers.to_prediction(result)
             ome_zarr.write_prediction(prediction, Path(path))
@@ -259,7 +259,7 @@ class ExportTab(QWidget):
         if folder is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("writing", 0.0)
             gates, profile = (folder / name for name in TABLES)
             write_csv(gates, inspection.statistics_rows())
@@ -279,7 +279,7 @@ class ExportTab(QWidget):
         if out is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.report.inspect import write_inspection  # noqa: PLC0415  (torch)
 
             predictor = self._runs.predictor(run)
@@ -317,7 +317,7 @@ class ExportTab(QWidget):
         result = self._state.result
         known = self._runs.known({} if result is None else result.provenance)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("looking for the checkpoint", 0.0)
             try:
                 return known.find()

@@ -196,7 +196,7 @@ class KnockoutTab(QWidget):
         looking = plane_on_screen(self._state.viewer, self._state.image)
         axis, plane = looking or (None, None)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
@@ -220,7 +220,7 @@ class KnockoutTab(QWidget):
         run = self._runs.prepare()
         truth = self._truth()
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
@@ -239,7 +239,7 @@ class KnockoutTab(QWidget):
         inspection = self._state.inspection
         gate = None if inspection is None else inspection.gates.get(level - 1)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates.gradcam import seg_grad_cam  # noqa: PLC0415  (torch)
             from napari_attn_unet.gates.statistics import rank_correlation  # noqa: PLC0415
 

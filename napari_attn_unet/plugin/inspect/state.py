@@ -130,7 +130,7 @@ class State:
         """Count again, on a thread, what the chosen layers have changed."""
         self._counting.now()
 
-    def _prepare(self) -> Callable[[], workers.Steps] | None:
+    def _prepare(self) -> Callable[[], workers.Work] | None:
         if self.image is None or self.result is None:
             self.inspection = None
             return None
@@ -145,7 +145,7 @@ class State:
         )
         last = self.inspection if version == self._version else None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             inspection = last or self._inspection(image, result, mask, truth, names)
             for level in inspection.gates:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QThreadPool
 
-from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.prediction import Progress
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _last: list[Predictor] = []
 """The one that was asked for last, so that the next run need not load it again."""
 
 
-def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
+def in_turn(steps: Callable[[], Work]) -> Callable[[], Work]:
     """Return the steps of a run that waits, cancellable, until those before it have ended.
 
     It takes its place in the line when the returned function is called, and gives it back when
@@ -41,7 +41,7 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
     run at its first step.
     """
 
-    def waiting() -> Steps:
+    def waiting() -> Work:
         ticket = object()
         with _moved:
             _line.append(ticket)
@@ -64,7 +64,7 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
                 _moved.notify_all()
             pool.reserveThread()
 
-    def begin() -> Steps:
+    def begin() -> Work:
         run = waiting()
         next(run)  # into the line, before there is a thread
         return run
@@ -72,7 +72,7 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
     return begin
 
 
-def _told(run: Steps, wish: Any) -> Steps:
+def _told(run: Work, wish: Any) -> Work:
     """Pass on a run, a wish sent into its first step unless there is a newer one."""
     with closing(run):
         try:

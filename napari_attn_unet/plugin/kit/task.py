@@ -55,7 +55,7 @@ class Task(QWidget):
         dock: Dock,
         text: str,
         tooltip: str,
-        prepare: Callable[[], Callable[[], workers.Steps] | None],
+        prepare: Callable[[], Callable[[], workers.Work] | None],
         returned: Callable[[Any], None],
         say: Callable[[str], None],
         *,
@@ -137,7 +137,7 @@ class Task(QWidget):
         """Send something into the run under way."""
         self._latest.send(value)
 
-    def _begin(self) -> Callable[[], workers.Steps] | None:
+    def _begin(self) -> Callable[[], workers.Work] | None:
         steps = self._prepare()
         if steps is None:
             return None

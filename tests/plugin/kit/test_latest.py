@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QWidget
 from napari_attn_unet.errors import RunError, VolumeError
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
-from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.kit.workers import Work
 
 
 class Runs:
@@ -36,11 +36,11 @@ class Runs:
             **options,
         )
 
-    def _prepare(self) -> Callable[[], Steps]:
+    def _prepare(self) -> Callable[[], Work]:
         self.prepared += 1
         number = self.prepared
 
-        def steps() -> Steps:
+        def steps() -> Work:
             try:
                 while not self.go.wait(0.002):
                     sent = yield None
@@ -161,7 +161,7 @@ def test_a_refusal_in_prepare_is_told(dock: Dock) -> None:
 def test_an_error_of_any_type_is_told_and_ends_the_run(
     qtbot: QtBot, dock: Dock, error: BaseException, at_once: bool
 ) -> None:
-    def steps() -> Steps:
+    def steps() -> Work:
         if not at_once:
             yield None
         raise error

@@ -15,7 +15,7 @@ import pytest
 from helpers import drive
 
 from napari_attn_unet.plugin.kit import queue
-from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.volume import Volume
 
 
@@ -30,7 +30,7 @@ def test_five_runs_started_together_go_as_they_came() -> None:
     begun: list[int] = []
     under_way: list[int] = []
 
-    def steps(number: int) -> Steps:
+    def steps(number: int) -> Work:
         under_way.append(number)
         assert under_way == [number]  # alone
         begun.append(number)
@@ -56,16 +56,16 @@ def test_five_runs_started_together_go_as_they_came() -> None:
     assert results == {i: i for i in range(5)}
 
 
-def waits(run: Steps) -> bool:
+def waits(run: Work) -> bool:
     """Whether the next step says that it waits."""
     step = next(run)
     return step is not None and step.phase == "waiting for the run before"
 
 
-def line() -> list[Steps]:
+def line() -> list[Work]:
     """Three runs that do nothing for ever; the first has begun."""
 
-    def endless() -> Steps:
+    def endless() -> Work:
         while True:
             yield None
 
@@ -94,11 +94,11 @@ def test_a_run_that_is_closed_while_it_waits_leaves_the_line() -> None:
 
 
 def test_a_run_that_fails_lets_the_next_go() -> None:
-    def fails() -> Steps:
+    def fails() -> Work:
         yield None
         raise MemoryError
 
-    def works() -> Steps:
+    def works() -> Work:
         yield None
         return "done"
 
