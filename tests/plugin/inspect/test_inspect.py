@@ -29,15 +29,13 @@ from napari_attn_unet.plugin.inspect import widget as widget_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 
-WAIT = 60_000
-
 
 def click(qtbot: QtBot, button: QWidget) -> None:
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def wait(qtbot: QtBot, task: Any) -> None:
-    qtbot.waitUntil(lambda: not task.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not task.running)
 
 
 def save(qtbot: QtBot, task: Any) -> None:
@@ -46,9 +44,7 @@ def save(qtbot: QtBot, task: Any) -> None:
 
 
 def settle(qtbot: QtBot, inspect: InspectWidget) -> None:
-    qtbot.waitUntil(
-        lambda: not inspect.state.counting and inspect.state.inspection is not None, timeout=WAIT
-    )
+    qtbot.waitUntil(lambda: not inspect.state.counting and inspect.state.inspection is not None)
 
 
 @pytest.fixture
@@ -82,7 +78,7 @@ def test_a_result_is_taken_up_with_its_layers(
 ) -> None:
     inspect = empty
     click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     settle(qtbot, inspect)
     assert inspect.result_box.currentText() == "brain · tiny"
     assert inspect.image_box.currentText() == "brain"
@@ -95,16 +91,16 @@ def test_a_checkpoint_by_another_name_is_told_apart(
     qtbot: QtBot, widget: SegmentWidget, inspect: InspectWidget, tiny_checkpoint_path: Path
 ) -> None:
     click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     assert "cpu" in widget.result.text()
     other = tiny_checkpoint_path.with_name("copy.safetensors")
     other.write_bytes(tiny_checkpoint_path.read_bytes())
     widget.use_checkpoint(other)
     assert widget.result.text() == ""  # it was of another network
     click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     named = "brain · tiny (copy.safetensors)"
-    qtbot.waitUntil(lambda: inspect.result_box.currentText() == named, timeout=WAIT)
+    qtbot.waitUntil(lambda: inspect.result_box.currentText() == named)
     settle(qtbot, inspect)
     assert inspect.result_box.count() == 1  # the layers are the same
     assert inspect.state.result.provenance["checkpoint_file"] == "copy.safetensors"
@@ -177,7 +173,7 @@ def test_share_of_the_total_is_in_units_of_the_mean(inspect: InspectWidget) -> N
 
 
 def drawn(qtbot: QtBot, inspect: InspectWidget) -> None:
-    qtbot.waitUntil(lambda: not inspect.gates.contours.busy, timeout=WAIT)
+    qtbot.waitUntil(lambda: not inspect.gates.contours.busy)
 
 
 def test_contours_follow_threshold_visibility_and_3d(qtbot: QtBot, inspect: InspectWidget) -> None:
@@ -227,7 +223,7 @@ def test_the_profile_follows_the_axis_on_screen(qtbot: QtBot, inspect: InspectWi
     viewer, plot = inspect.viewer, inspect.profile.plot
     for order, axis, name in (((1, 0, 2), 1, "y"), ((2, 1, 0), 2, "x")):
         viewer.dims.order = order
-        qtbot.waitUntil(lambda axis=axis: inspect.profile._axis == axis, timeout=WAIT)
+        qtbot.waitUntil(lambda axis=axis: inspect.profile._axis == axis)
         assert plot.axes[1].get_xlabel().endswith(f"along {name}")
         inspect.profile.go_to(3)
         assert viewer.dims.point[axis] == pytest.approx(3)
@@ -253,7 +249,7 @@ def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) ->
     area = inspect.state.inspection.profile(0, None).area[4]
     mask.data_setitem((np.full(4, 4), np.arange(4), np.zeros(4, int)), 0)
     mask.data_setitem((np.full(4, 4), np.arange(4), np.zeros(4, int)), 1)
-    qtbot.waitUntil(lambda: inspect.state.inspection is not before, timeout=WAIT)
+    qtbot.waitUntil(lambda: inspect.state.inspection is not before)
     settle(qtbot, inspect)
     painted = (np.asarray(mask.data)[4] != 0).sum()
     assert inspect.state.inspection.profile(0, None).area[4] == painted
@@ -277,7 +273,7 @@ def test_labels_that_lie_elsewhere_are_an_error_in_words(
     far = np.ones((5, 5, 5), np.uint8)
     inspect.viewer.add_labels(far, name="far", translate=(900, 0, 0))
     inspect.truth_box.setCurrentText("far")
-    qtbot.waitUntil(lambda: "do not overlap" in inspect.message.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "do not overlap" in inspect.message.text())
 
 
 def test_the_probe_reads_every_layer(
@@ -584,7 +580,7 @@ def test_a_series_is_inspected_at_the_time_on_screen(
     inspect = InspectWidget(viewer)
     viewer.window.add_dock_widget(inspect, name="Inspect")
     click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     settle(qtbot, inspect)
     means = []
     for time in (0, 1):

@@ -20,8 +20,6 @@ from napari_attn_unet.plugin.segment.preview import PENDING, Preview
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
 
-WAIT = 60_000
-
 
 def click(qtbot: QtBot, button: Any) -> None:
     qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
@@ -29,7 +27,7 @@ def click(qtbot: QtBot, button: Any) -> None:
 
 def run(qtbot: QtBot, widget: SegmentWidget) -> None:
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
 
 
 def names(widget: SegmentWidget) -> list[str]:
@@ -174,10 +172,10 @@ def test_cancel_closes_the_run(
 ) -> None:
     closed = slowly(monkeypatch)
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500)
     assert widget.run.text == "Cancel"
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"], timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"])
     assert names(widget) == ["brain"]
     assert widget.result.text() == "Cancelled."
 
@@ -187,9 +185,9 @@ def test_removing_the_image_stops_the_run(
 ) -> None:
     closed = slowly(monkeypatch)
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500)
     widget._viewer.layers.remove("brain")
-    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"], timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"])
     assert "removed" in widget.result.text()
 
 
@@ -246,16 +244,16 @@ def test_closing_the_viewer_ends_the_run(
 ) -> None:
     closed = slowly(monkeypatch)
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500)
     widget._viewer.close()
-    qtbot.waitUntil(lambda: closed == ["closed"], timeout=WAIT)
+    qtbot.waitUntil(lambda: closed == ["closed"])
 
 
 def test_an_image_changed_during_the_run_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
     click(qtbot, widget.run)
     layer = widget._viewer.layers["brain"]
     layer.data = layer.data + 1
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     assert "changed during the run" in widget.result.text()
     run(qtbot, widget)
     assert "changed" not in widget.result.text()
@@ -410,7 +408,7 @@ def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: Segme
             layers = [x for x in viewer.layers if x.name == "brain · slices · mask"]
             return bool(layers) and layers[0].translate[0] == 2 * plane and not widget.running
 
-        qtbot.waitUntil(shows, timeout=WAIT)
+        qtbot.waitUntil(shows)
         layer = viewer.layers["brain · slices · mask"]
         np.testing.assert_array_equal(layer.data[0], whole[plane])
         assert widget._live.session is not None
@@ -421,7 +419,7 @@ def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: Segme
 
 
 def test_the_devices_of_this_machine_are_offered(qtbot: QtBot, widget: SegmentWidget) -> None:
-    qtbot.waitUntil(lambda: len(widget.device.choices) > 1, timeout=WAIT)
+    qtbot.waitUntil(lambda: len(widget.device.choices) > 1)
     assert set(widget.device.choices) == set(devices.available_devices())
     widget.device.value = "cpu"
     run(qtbot, widget)
@@ -429,6 +427,6 @@ def test_the_devices_of_this_machine_are_offered(qtbot: QtBot, widget: SegmentWi
 
 
 def test_the_memory_that_a_run_takes_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
-    qtbot.waitUntil(lambda: "takes about" in widget.memory_note.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "takes about" in widget.memory_note.text())
     widget.memory_gb.value = 0.05
     assert "too little: needs" in widget.memory_note.text()
