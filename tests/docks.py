@@ -18,7 +18,6 @@ from napari_attn_unet.plugin.kit import keys, queue
 from napari_attn_unet.plugin.layers import OUTPUT
 
 OURS = "napari_attn_unet"
-HELPERS = {"contour", "errors", "swipe", "distance", "side by side"}
 
 
 def our_docks(viewer: Viewer) -> list[QtViewerDockWidget]:
@@ -55,7 +54,7 @@ def leaks(viewer: Viewer, references: list[weakref.ref[Any]]) -> list[str]:
     found += [
         f"helper layer {layer.name!r}"
         for layer in viewer.layers
-        if layer.metadata.get(OUTPUT, {}).get("effect") in HELPERS
+        if layer.metadata.get(OUTPUT, {}).get("effect")
     ]
     found += [f"callback {name}: {callback!r}" for name, callback in _callbacks(viewer)]
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -36,7 +37,8 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
     """Return the steps of a run that waits, cancellable, until those before it have ended.
 
     It takes its place in the line when the returned function is called, and gives it back when
-    the generator ends or is closed.
+    the generator ends or is closed. What is sent to it while it waits, the last of it, reaches the
+    run at its first step.
     """
 
     def waiting() -> Steps:
@@ -49,12 +51,13 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
         assert pool is not None  # noqa: S101  (for the type checker)
         pool.releaseThread()
         try:
-            yield None
+            wish = yield None
             while _line[0] is not ticket:
-                yield Progress(WAITING, 0.0)
+                sent = yield Progress(WAITING, 0.0)
+                wish = wish if sent is None else sent
                 with _moved:
                     _moved.wait_for(lambda: _line[0] is ticket, _WAIT)
-            return (yield from steps())
+            return (yield from _told(steps(), wish))
         finally:
             with _moved:
                 _line.remove(ticket)
@@ -67,6 +70,19 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
         return run
 
     return begin
+
+
+def _told(run: Steps, wish: Any) -> Steps:
+    """Pass on a run, a wish sent into its first step unless there is a newer one."""
+    with closing(run):
+        try:
+            step = next(run)
+            sent = yield step
+            step = run.send(wish if sent is None else sent)
+            while True:
+                step = run.send((yield step))
+        except StopIteration as stop:
+            return stop.value
 
 
 def load(path: str | Path, device: str, precision: str, memory_limit: int | None) -> Predictor:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 
 WAIT = 60_000
@@ -176,20 +178,28 @@ def test_share_of_the_total_is_in_units_of_the_mean(inspect: InspectWidget) -> N
     assert tab.gates[2].contrast_limits == [0, 1]
 
 
-def test_contours_follow_threshold_visibility_and_3d(inspect: InspectWidget) -> None:
+def drawn(qtbot: QtBot, inspect: InspectWidget) -> None:
+    qtbot.waitUntil(lambda: not inspect.gates.contours.busy, timeout=WAIT)
+
+
+def test_contours_follow_threshold_visibility_and_3d(qtbot: QtBot, inspect: InspectWidget) -> None:
     tab, viewer = inspect.gates, inspect.viewer
     values = np.asarray(tab.gates[1].data)
     t = round(float(np.median(values)), 3)
     tab.threshold.setValue(t)
     tab.contour.setChecked(True)
+    drawn(qtbot, inspect)
     contour = viewer.layers[f"gate 1 ≥ {t:g}"]
     assert isinstance(contour, Labels)
     fine = values.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:21, :18, :17]
     np.testing.assert_array_equal(contour.data > 0, fine >= t)
     np.testing.assert_allclose(contour.extent.world, viewer.layers["brain"].extent.world)
     tab.threshold.setValue(t + 0.001)
+    drawn(qtbot, inspect)
     np.testing.assert_array_equal(contour.data > 0, fine >= tab.threshold.value())
     viewer.dims.ndisplay = 3
+    assert contour not in viewer.layers  # at once
+    drawn(qtbot, inspect)
     assert sum(isinstance(la, Surface) for la in viewer.layers) == 1
     tab.gates[1].visible = False
     assert not any(isinstance(la, Surface) for la in viewer.layers)
@@ -324,12 +334,14 @@ def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
     click(qtbot, inspect.grid)
     assert grid(viewer).enabled
     assert grid(viewer).stride == 2
-    cells = list(viewer.layers)[-6:]
+    cells = list(viewer.layers)[:6]
     assert [la.name for la in cells[1::2]] == [
         "brain · mask",
         "brain · gate 1 (finest)",
         "brain · gate 2 (coarsest)",
     ]
+    titles = [la.name for la in cells if la.name_overlay.visible]
+    assert titles == ["mask", "gate 1 (finest)", "gate 2 (coarsest)"]  # no cell has room for more
     assert all(la.visible for la in cells)
     assert all(np.shares_memory(la.data, viewer.layers["brain"].data) for la in cells[::2])
     click(qtbot, inspect.grid)
@@ -382,6 +394,56 @@ def test_knock_out_shows_what_changed(qtbot: QtBot, inspect: InspectWidget) -> N
     assert len(viewer.layers) == layers  # updated in place
 
 
+def knock_out(qtbot: QtBot, inspect: InspectWidget) -> None:
+    click(qtbot, inspect.knockout.task.button)
+    wait(qtbot, inspect.knockout.task)
+    assert "voxels changed their label" in inspect.knockout.message.text()
+
+
+def looks(inspect: InspectWidget) -> list[tuple[str, bool]]:
+    return [(layer.name, layer.visible) for layer in inspect.viewer.layers]
+
+
+@pytest.mark.parametrize("ending", ["the dock's X", "by hand", "another result"])
+def test_what_a_knock_out_hides_comes_back_with_its_end(
+    qtbot: QtBot, inspect: InspectWidget, show_tiny: Callable[[], None], ending: str
+) -> None:
+    viewer = inspect.viewer
+    before = looks(inspect)
+    knock_out(qtbot, inspect)
+    click(qtbot, inspect.knockout.cam.button)  # which hides the knock-out's, too
+    wait(qtbot, inspect.knockout.cam)
+    assert not any(layer.visible for layer in inspect.state.result.layers)
+    assert viewer.layers["brain"].visible
+    if ending == "the dock's X":
+        (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
+        close_by_its_x(dock)
+    elif ending == "by hand":
+        for layer in [la for la in viewer.layers if la.metadata.get(OUTPUT, {}).get("effect")]:
+            viewer.layers.remove(layer)
+    else:
+        for layer in inspect.state.result.layers:
+            layer.metadata[OUTPUT]["date"] = "2001-01-01T00:00:00"
+        inspect._layers_changed()
+    assert looks(inspect) == before
+    if ending != "by hand":
+        return
+    knock_out(qtbot, inspect)  # and it can be done again
+    assert viewer.layers["brain · changed voxels"].visible
+
+
+def test_a_result_of_a_file_of_another_name_is_hidden_and_named_alike(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer = inspect.viewer
+    viewer.layers["brain"].name = "patient 7"
+    inspect.image_box.setCurrentText("patient 7")
+    settle(qtbot, inspect)
+    knock_out(qtbot, inspect)
+    assert "brain · changed voxels" in viewer.layers
+    assert not any(layer.visible for layer in inspect.state.result.layers)
+
+
 def test_nothing_ticked_is_said(qtbot: QtBot, inspect: InspectWidget) -> None:
     tab = inspect.knockout
     for tick, _, _ in tab.choices.values():
@@ -429,6 +491,29 @@ def test_a_checkpoint_that_is_gone_is_said(
     assert "Browse" in inspect.knockout.message.text()
 
 
+def test_words_go_with_what_they_are_of(qtbot: QtBot, inspect: InspectWidget) -> None:
+    save(qtbot, inspect.export.copy)
+    knock_out(qtbot, inspect)
+    assert "Copied" in inspect.export.message.text()
+    inspect.viewer.layers.clear()
+    for tab in (inspect.export, inspect.knockout, inspect.agreement, inspect.difference):
+        assert tab.message.text() == ""
+    assert inspect.knockout.table.rowCount() == 0
+
+
+def test_a_checkpoint_opened_in_segment_is_a_second_at_once(
+    widget: SegmentWidget, inspect: InspectWidget, tiny_checkpoint_path: Path
+) -> None:
+    second = inspect.difference.second
+    second.setCurrentText("phantom")
+    other = tiny_checkpoint_path.with_name("other.safetensors")
+    shutil.copy(tiny_checkpoint_path, other)
+    widget.use_checkpoint(other)
+    offered = [second.itemText(i) for i in range(second.count())]
+    assert offered == ["hippocampus", "phantom", "other.safetensors"]
+    assert second.currentText() == "phantom"
+
+
 def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any) -> None:
     export = inspect.export
     export.slices.setText("3, 10")
@@ -466,7 +551,7 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     save(qtbot, export.tables)
     assert (tmp_path / "gates.csv").is_file()
     assert len((tmp_path / "profile.csv").read_text().splitlines()) == 1 + 21 + 18 + 17
-    export.copy.click()
+    save(qtbot, export.copy)
     command = QApplication.clipboard().text()
     assert command.startswith("attn-unet inspect IMAGE.nii.gz")
     assert "tiny.safetensors" in command
@@ -617,6 +702,7 @@ def test_closing_and_opening_again(qtbot: QtBot, inspect: InspectWidget) -> None
     before = [layer.visible for layer in viewer.layers]
     inspect.gates.solo(2)
     inspect.gates.contour.setChecked(True)
+    drawn(qtbot, inspect)
     inspect.grid.setChecked(True)
     (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
     close_by_its_x(dock)
