@@ -23,7 +23,6 @@ WAIT = 180_000
 
 No test passes or fails by how long something took.
 """
-HELPERS = {"contour", "errors", "swipe", "distance", "side by side"}
 
 
 def our_docks(viewer: Viewer) -> list[QtViewerDockWidget]:
@@ -60,7 +59,7 @@ def leaks(viewer: Viewer, references: list[weakref.ref[Any]]) -> list[str]:
     found += [
         f"helper layer {layer.name!r}"
         for layer in viewer.layers
-        if layer.metadata.get(OUTPUT, {}).get("effect") in HELPERS
+        if layer.metadata.get(OUTPUT, {}).get("effect")
     ]
     found += [f"callback {name}: {callback!r}" for name, callback in _callbacks(viewer)]
     return found

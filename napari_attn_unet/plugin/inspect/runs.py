@@ -13,7 +13,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # made by qtpy
 
 from napari_attn_unet.engine.devices import available_devices
-from napari_attn_unet.errors import DeviceError, RunError
+from napari_attn_unet.errors import AttnUNetError, DeviceError, RunError
 from napari_attn_unet.network.card import read_card
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.state import State
@@ -61,11 +61,31 @@ class Known:
         except OSError as error:
             msg = f"{path} cannot be read: {error.strerror or error}."
             raise RunError(msg) from error
+        raise self._unknown()
+
+    @property
+    def in_channels(self) -> int:
+        """Channels that the network takes, read from the first of the files that tells them.
+
+        Raises
+        ------
+        AttnUNetError
+            If there are no files, or none has a card.
+        """
+        refused: AttnUNetError | None = None
+        for path in self.paths:
+            try:
+                return read_card(path).in_channels
+            except AttnUNetError as error:
+                refused = error
+        raise refused or self._unknown()
+
+    def _unknown(self) -> RunError:
         msg = (
             f"The checkpoint {self.name} that made this result is not known here any more. Open it "
             "in the Segment widget with Browse…."
         )
-        raise RunError(msg)
+        return RunError(msg)
 
 
 class _Told(QObject):
@@ -128,10 +148,7 @@ class Runs:
             msg = "This result is of some slices only. Segment the whole image to knock out gates."
             raise RunError(msg)
         known = self.known(about)
-        if not known.paths:
-            known.find()  # says so
-        card = read_card(known.paths[0])
-        volumes, placement = layers.to_volumes(state.image, card.in_channels)
+        volumes, placement = layers.to_volumes(state.image, known.in_channels)
         volume = volumes[0]
         if len(volumes) > 1:  # the time point on screen
             volume = Volume(at_time(state.image, state.viewer)[np.newaxis], volume.geometry)

@@ -14,7 +14,7 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtWidgets import QScrollArea, QStyle, QVBoxLayout, QWidget
 
-LEAST_HEIGHT = 240
+LEAST_HEIGHT = 300
 """Pixels that a dock keeps when others stand below it; what does not fit is scrolled to."""
 
 _MEMORIES: dict[int, dict[str, dict[str, Any]]] = {}

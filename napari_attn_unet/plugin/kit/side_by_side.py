@@ -54,18 +54,16 @@ class SideBySide:
         self._order = there
         selected = set(viewer.layers.selection)
         shown: list[Layer] = []
-        for i, layer in enumerate(cells):
+        for layer in cells:
             *of_image, name = layer.name.rsplit(NAME_ENDS, 1)
-            titled, under = layer, image
-            if image is not None and of_image:
-                titled = under = _copy(image, name)
-            elif image is not None and i > 0:
-                under = _copy(image, f"{image.name}{NAME_ENDS}under {name}")
-            if under is not None and under is not image:
+            titled = layer
+            if image is not None:
+                under = _copy(image, name if of_image else f"{image.name}{NAME_ENDS}under {name}")
                 self._copies.append(viewer.add_layer(under))
-            for part in (layer,) if under is None else (under, layer):
-                shown.append(part)
-                self._looks.change(part, visible=True)
+                shown.append(under)
+                titled = under if of_image else layer
+            shown.append(layer)
+            self._looks.change(layer, visible=True)
             self._looks.change(titled, name_overlay__visible=True)
         last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
         if last is not None:

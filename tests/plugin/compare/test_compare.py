@@ -27,6 +27,7 @@ from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
 from napari_attn_unet.plugin.inspect import widget as inspect_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.scores.comparison import Comparison
 from napari_attn_unet.table import columns
@@ -463,6 +464,22 @@ class TestByEye:
         assert not compare.by_eye.swipe.isChecked()
         assert compare.viewer.layers["mine"].visible
 
+    @pytest.mark.parametrize("first", ["errors", "swipe"])
+    def test_swipe_and_errors_take_each_other_s_place(
+        self, compare: CompareWidget, first: str
+    ) -> None:
+        eye = compare.by_eye
+        one, other = (eye.errors, eye.swipe) if first == "errors" else (eye.swipe, eye.errors)
+        before = {layer.name: layer.visible for layer in compare.viewer.layers}
+        one.click()
+        other.click()
+        assert (one.isChecked(), other.isChecked()) == (False, True)
+        shown = [layer for layer in compare.viewer.layers if layer.visible]
+        effects = {la.metadata.get(OUTPUT, {}).get("effect") for la in shown} - {None}
+        assert effects == {"swipe" if first == "errors" else "errors"}
+        other.click()
+        assert {layer.name: layer.visible for layer in compare.viewer.layers} == before
+
     def test_swipe_is_for_2d(self, compare: CompareWidget) -> None:
         compare.viewer.dims.ndisplay = 3
         compare.by_eye.swipe.click()
@@ -480,7 +497,7 @@ class TestByEye:
             for _, inside in grid(viewer).iter_viewboxes(viewer.layers)
             if inside
         ]
-        assert cells[:2] == [{"brain", "mine"}, {"brain · under truth", "truth"}]
+        assert cells[:2] == [{"brain · under mine", "mine"}, {"brain · under truth", "truth"}]
         compare.by_eye.grid.click()
         assert not grid(viewer).enabled
         assert [(la.name, la.visible) for la in viewer.layers] == before

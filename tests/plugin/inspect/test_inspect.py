@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 
 
@@ -387,6 +389,56 @@ def test_knock_out_shows_what_changed(qtbot: QtBot, inspect: InspectWidget) -> N
     assert len(viewer.layers) == layers  # updated in place
 
 
+def knock_out(qtbot: QtBot, inspect: InspectWidget) -> None:
+    click(qtbot, inspect.knockout.task.button)
+    wait(qtbot, inspect.knockout.task)
+    assert "voxels changed their label" in inspect.knockout.message.text()
+
+
+def looks(inspect: InspectWidget) -> list[tuple[str, bool]]:
+    return [(layer.name, layer.visible) for layer in inspect.viewer.layers]
+
+
+@pytest.mark.parametrize("ending", ["the dock's X", "by hand", "another result"])
+def test_what_a_knock_out_hides_comes_back_with_its_end(
+    qtbot: QtBot, inspect: InspectWidget, show_tiny: Callable[[], None], ending: str
+) -> None:
+    viewer = inspect.viewer
+    before = looks(inspect)
+    knock_out(qtbot, inspect)
+    click(qtbot, inspect.knockout.cam.button)  # which hides the knock-out's, too
+    wait(qtbot, inspect.knockout.cam)
+    assert not any(layer.visible for layer in inspect.state.result.layers)
+    assert viewer.layers["brain"].visible
+    if ending == "the dock's X":
+        (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
+        close_by_its_x(dock)
+    elif ending == "by hand":
+        for layer in [la for la in viewer.layers if la.metadata.get(OUTPUT, {}).get("effect")]:
+            viewer.layers.remove(layer)
+    else:
+        for layer in inspect.state.result.layers:
+            layer.metadata[OUTPUT]["date"] = "2001-01-01T00:00:00"
+        inspect._layers_changed()
+    assert looks(inspect) == before
+    if ending != "by hand":
+        return
+    knock_out(qtbot, inspect)  # and it can be done again
+    assert viewer.layers["brain · changed voxels"].visible
+
+
+def test_a_result_of_a_file_of_another_name_is_hidden_and_named_alike(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer = inspect.viewer
+    viewer.layers["brain"].name = "patient 7"
+    inspect.image_box.setCurrentText("patient 7")
+    settle(qtbot, inspect)
+    knock_out(qtbot, inspect)
+    assert "brain · changed voxels" in viewer.layers
+    assert not any(layer.visible for layer in inspect.state.result.layers)
+
+
 def test_nothing_ticked_is_said(qtbot: QtBot, inspect: InspectWidget) -> None:
     tab = inspect.knockout
     for tick, _, _ in tab.choices.values():
@@ -432,6 +484,29 @@ def test_a_checkpoint_that_is_gone_is_said(
     tiny_checkpoint_path.unlink()
     click(qtbot, inspect.knockout.task.button)
     assert "Browse" in inspect.knockout.message.text()
+
+
+def test_words_go_with_what_they_are_of(qtbot: QtBot, inspect: InspectWidget) -> None:
+    save(qtbot, inspect.export.copy)
+    knock_out(qtbot, inspect)
+    assert "Copied" in inspect.export.message.text()
+    inspect.viewer.layers.clear()
+    for tab in (inspect.export, inspect.knockout, inspect.agreement, inspect.difference):
+        assert tab.message.text() == ""
+    assert inspect.knockout.table.rowCount() == 0
+
+
+def test_a_checkpoint_opened_in_segment_is_a_second_at_once(
+    widget: SegmentWidget, inspect: InspectWidget, tiny_checkpoint_path: Path
+) -> None:
+    second = inspect.difference.second
+    second.setCurrentText("phantom")
+    other = tiny_checkpoint_path.with_name("other.safetensors")
+    shutil.copy(tiny_checkpoint_path, other)
+    widget.use_checkpoint(other)
+    offered = [second.itemText(i) for i in range(second.count())]
+    assert offered == ["hippocampus", "phantom", "other.safetensors"]
+    assert second.currentText() == "phantom"
 
 
 def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any) -> None:

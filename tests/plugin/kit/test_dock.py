@@ -12,10 +12,10 @@ from napari.utils._proxies import PublicOnlyProxy
 from psygnal import Signal
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.kit import dock as module
-from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.dock import Dock, scroll
 
 
 class Docked(QWidget):
@@ -167,6 +167,39 @@ def test_floating_and_moving_to_another_dock_do_not_end_it(
     second.hide()
     second.show()
     assert not widget.dock.is_closed
+
+
+class TestScroll:
+    @pytest.fixture
+    def tall(self, qtbot: QtBot) -> QWidget:
+        """A docked widget of twenty lines, wider than high."""
+        widget = QWidget()
+        column = QVBoxLayout(widget)
+        for _ in range(20):
+            line = QLabel("a line")
+            line.setMinimumSize(530, 50)
+            column.addWidget(line)
+        scroll(widget)
+        return widget
+
+    def test_what_does_not_fit_is_scrolled_to_and_not_squeezed(
+        self, qtbot: QtBot, tall: QWidget
+    ) -> None:
+        qtbot.addWidget(tall)
+        assert tall.minimumSizeHint().height() == module.LEAST_HEIGHT
+        tall.resize(tall.minimumSizeHint())
+        tall.show()
+        (area,) = tall.findChildren(QScrollArea)
+        assert area.verticalScrollBar().maximum() >= 20 * 50 - module.LEAST_HEIGHT
+        assert area.horizontalScrollBar().maximum() == 0  # the bar stands beside, not over it
+        assert all(line.height() >= 50 for line in tall.findChildren(QLabel))
+
+    def test_a_dock_that_is_high_enough_shows_all(self, qtbot: QtBot, tall: QWidget) -> None:
+        qtbot.addWidget(tall)
+        tall.resize(tall.sizeHint())
+        tall.show()
+        (area,) = tall.findChildren(QScrollArea)
+        assert area.verticalScrollBar().maximum() == 0
 
 
 class TestMemory:

@@ -116,6 +116,35 @@ def test_a_run_that_never_began_leaves_the_line() -> None:
     assert not queue._line
 
 
+def listens(heard: list[object]) -> Work:
+    """A run of four steps that notes what is sent to it."""
+    for _ in range(4):
+        heard.append((yield None))
+    return "done"
+
+
+@pytest.mark.parametrize(
+    ("while_it_waits", "at_its_first_step", "first"),
+    [([3, None, 5], None, 5), ([3], 7, 7), ([None], None, None)],
+)
+def test_the_last_that_is_sent_to_a_run_that_waits_reaches_its_first_step(
+    while_it_waits: list[int | None], at_its_first_step: int | None, first: int | None
+) -> None:
+    others = line()
+    heard: list[object] = []
+    run = queue.in_turn(lambda: listens(heard))()
+    assert waits(run)
+    for sent in while_it_waits:
+        run.send(sent)
+    for one in others[::-1]:
+        one.close()
+    assert next(run) is None
+    run.send(at_its_first_step)
+    run.send(9)
+    assert drive(run)[1] == "done"
+    assert heard == [first, 9, None, None]
+
+
 class TestLoading:
     def test_one_network_for_all_who_hold_it(self, tiny_checkpoint_path: Path) -> None:
         first = queue.load(tiny_checkpoint_path, "cpu", "f32", None)

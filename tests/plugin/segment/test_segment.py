@@ -16,6 +16,8 @@ from qtpy.QtCore import Qt
 
 from napari_attn_unet.engine import devices, predictor
 from napari_attn_unet.engine import session as engine
+from napari_attn_unet.plugin.kit import queue
+from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.segment.preview import PENDING, Preview
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
@@ -133,6 +135,33 @@ def test_bad_voxels_are_explained(qtbot: QtBot, widget: SegmentWidget) -> None:
     widget._viewer.layers["brain"].data = np.full((9, 9, 9), np.nan, np.float32)
     run(qtbot, widget)
     assert "NaN" in widget.result.text()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\x08" + bytes(7) + b"{}      "])
+def test_a_file_that_is_no_checkpoint_is_said_and_not_offered(
+    widget: SegmentWidget, tmp_path: Path, content: bytes
+) -> None:
+    chosen, offered = widget.checkpoint.value, widget.checkpoint.choices
+    file = tmp_path / "notes.safetensors"
+    file.write_bytes(content)
+    widget.use_checkpoint(file)
+    assert "notes.safetensors" in widget.result.text()
+    assert (widget.checkpoint.value, widget.checkpoint.choices) == (chosen, offered)
+    assert not any(name == file.name for name, _ in Settings("segment").checkpoints())
+
+
+def test_a_checkpoint_that_was_spoilt_is_said_once_and_not_offered_again(
+    widget: SegmentWidget, tiny_checkpoint_path: Path
+) -> None:
+    file = tiny_checkpoint_path.with_name("other.safetensors")
+    file.write_bytes(tiny_checkpoint_path.read_bytes())
+    widget.use_checkpoint(file)
+    widget.checkpoint.value = str(tiny_checkpoint_path)
+    file.write_bytes(b"cut")
+    widget.checkpoint.value = str(file)
+    assert "other.safetensors" in widget.result.text()
+    assert str(file) not in widget.checkpoint.choices
+    assert widget.checkpoint.value != str(file)
 
 
 def test_no_image_is_said_in_words(qtbot: QtBot, widget: SegmentWidget) -> None:
@@ -293,6 +322,42 @@ def in_thin_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         engine, "plan_run", lambda *_, **__: (engine.Plan(0, 1, 4, 1_000_000), False)
     )
+
+
+def test_a_run_that_waited_begins_at_the_slice_on_screen(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = widget._viewer
+    viewer.layers["brain"].data = np.random.default_rng(1).normal(size=(64, 24, 24))
+    in_thin_slabs(monkeypatch)
+    viewer.dims.set_point(0, 0)
+    evaluate = engine.evaluate
+    begun: list[int] = []
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        begun.append(options["look_at"])
+        return evaluate(*arguments, **options)
+
+    monkeypatch.setattr(engine, "evaluate", noted)
+    told: list[Any] = []
+    progressed = widget._task._yielded
+    widget._task._yielded = lambda progress: (told.append(progress), progressed(progress))
+    before = object()
+    queue._line.append(before)
+    try:
+        qtbot.mouseClick(widget.run.native, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: widget.bar.format() == queue.WAITING)
+        viewer.dims.set_point(0, 2 * 30)
+        viewer.dims.set_point(0, 2 * 50)
+        # What is sent is taken at the next step: none may begin before it.
+        heard = len(told)
+        qtbot.waitUntil(lambda: len(told) > heard + 1)
+    finally:
+        with queue._moved:
+            queue._line.remove(before)
+            queue._moved.notify_all()
+    qtbot.waitUntil(lambda: not widget.running)
+    assert begun == [50]
 
 
 def test_the_next_slices_follow_the_slider(
