@@ -19,7 +19,7 @@ help:
 	@echo "make clean    remove what was built, the environment too"
 
 run: $(VENV)/.installed
-	$(VENV)/bin/attn-unet demo --out out/demo
+	$(VENV)/bin/attn-unet demo --out out/demo --overwrite
 
 test: $(VENV)/.installed-dev
 	tools/check.sh

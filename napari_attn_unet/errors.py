@@ -63,3 +63,20 @@ class RunError(AttnUNetError):
     superqt's generator worker drops `RuntimeError`, which is what torch raises. Wrapping every
     foreign error keeps each of them visible.
     """
+
+
+def reason(error: BaseException) -> str:
+    """Return an error in one line for a person to read, whoever raised it.
+
+    Deliberate ones say themselves; of the system's, numbers and paths are left out, as whoever
+    shows them names the file; of other libraries, the kind of error stands first.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, AttnUNetError):
+        return text
+    if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+        said = f" ({text.split('. ')[0]})" if text else ""
+        return f"There was not enough memory{said}. Set a lower memory limit, or crop the image."
+    if isinstance(error, OSError):
+        return error.strerror or text or type(error).__name__
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from napari_attn_unet.table import counted
 from napari_attn_unet.volume import Box, Geometry
 
 Colour = tuple[float, float, float]
@@ -109,10 +110,20 @@ class Prediction:
         }
 
     def sizes_in_words(self) -> str:
-        """Return the size of every foreground class: "anterior 2,541 mm³, posterior …"."""
-        return ", ".join(
-            f"{name} {mm3:,.0f} mm³" if mm3 is not None else f"{name} {voxels:,} voxels"
-            for name, voxels, mm3 in self.class_sizes().values()
+        """Return the size of every foreground class: "anterior 2,541 mm³, posterior …".
+
+        Where none has a voxel, it is said, and what to try.
+        """
+        sizes = self.class_sizes().values()
+        told = ", ".join(
+            f"{name} {mm3:,.0f} mm³" if mm3 is not None else f"{name} {counted(voxels, 'voxel')}"
+            for name, voxels, mm3 in sizes
+        )
+        if any(voxels for _, voxels, _ in sizes):
+            return told
+        return (
+            f"{told}. Nothing was found, the mask is empty: try another checkpoint, or crop the "
+            "image to what this one was trained on"
         )
 
 

@@ -132,7 +132,6 @@ def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
     """
     with (
         replacing(path) as temporary,
-        # A name that is no text in UTF-8 does not lose the table.
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         writer = csv.DictWriter(file, columns(rows), restval="")

@@ -29,6 +29,14 @@ def whole_box(size: Sequence[int]) -> Box:
     return z, y, x
 
 
+def corners(shape: Sequence[int]) -> FloatArray:
+    """Return the indices (8, 3) of the outermost voxels of a grid of `shape`."""
+    return np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
+
+
+SAME_VOXEL = 0.02
+"""Share of a voxel by which two places of one voxel may differ; see `Geometry.is_grid_of`."""
+
 MILLIMETRES = {
     "km": 1e6,
     "m": 1e3,
@@ -170,6 +178,27 @@ class Geometry:
         """Return the geometry of a map with voxels `factor` times larger along each axis."""
         return self.regridded((factor,) * 3, (0.0,) * 3)
 
+    def indices_in(self, other: Geometry) -> FloatArray:
+        """(4, 4) matrix from indices of this grid to indices of another.
+
+        Lengths in two known units are converted; an unknown unit is taken for the other one.
+        """
+        scale = np.eye(4)
+        if self.unit in MILLIMETRES and other.unit in MILLIMETRES:
+            scale[:3] *= MILLIMETRES[self.unit] / MILLIMETRES[other.unit]
+        return np.asarray(np.linalg.inv(other.affine) @ scale @ self.affine)
+
+    def is_grid_of(self, other: Geometry, shape: Sequence[int]) -> bool:
+        """Whether this is another's grid, for arrays of `shape`.
+
+        No voxel's centre may lie further than `SAME_VOXEL` of a voxel from its counterpart's: as
+        much as spacings, quaternions and origins are rounded to in headers of 32-bit floats.
+        """
+        ends = corners(shape)
+        there = self.indices_in(other)
+        apart = ends @ there[:3, :3].T + there[:3, 3] - ends
+        return bool(np.abs(apart).max() <= SAME_VOXEL)
+
     def oriented(self, orientation: Orientation, shape: Sequence[int]) -> Geometry:
         """Return the geometry of an array of this geometry, of `shape`, once reoriented."""
         return Geometry(self.affine @ orientation.index_affine(shape), self.unit)
@@ -296,50 +325,3 @@ class Volume:
             self.name,
             self.metadata,
         )
-
-
-def onto_grid(
-    labels: npt.NDArray[Any], source: Geometry, target: Geometry, shape: Sequence[int]
-) -> npt.NDArray[Any]:
-    """Bring labels (Z, Y, X) onto another grid by nearest neighbour in world coordinates.
-
-    Parameters
-    ----------
-    labels, source
-        The labels and their grid.
-    target, shape
-        The grid wanted. Voxels beyond the source become 0.
-
-    Raises
-    ------
-    VolumeError
-        If the grids have different units (an unknown one is no contradiction), or do not overlap.
-    """
-    from scipy import ndimage  # noqa: PLC0415  (slow to import)
-
-    if "pixel" not in (source.unit, target.unit) and source.unit != target.unit:
-        msg = (
-            f"The labels lie on a grid in {source.unit}, the image on one in {target.unit}. "
-            "Give both layers the same unit and scale."
-        )
-        raise VolumeError(msg)
-    there = np.linalg.inv(source.affine) @ target.affine
-    if labels.shape == tuple(shape) and np.allclose(there, np.eye(4), atol=1e-4):
-        return labels
-    corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
-    reached = corners @ there[:3, :3].T + there[:3, 3]
-    low, high = reached.min(axis=0), reached.max(axis=0)
-    border = 0.5  # of a voxel
-    if (high < -border).any() or (low > np.asarray(labels.shape) - border).any():
-        msg = "The labels and the image do not overlap anywhere: check that they belong together."
-        raise VolumeError(msg)
-    result: npt.NDArray[Any] = ndimage.affine_transform(
-        labels,
-        there[:3, :3],
-        there[:3, 3],
-        output_shape=tuple(shape),
-        order=0,
-        mode="grid-constant",  # "constant" ends at voxel centres: half a voxel short
-        cval=0,
-    )
-    return result

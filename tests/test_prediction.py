@@ -67,6 +67,12 @@ def test_sizes_are_those_of_every_class_the_absent_too() -> None:
     assert unknown.sizes_in_words() == "one 3 voxels, two 0 voxels"
 
 
+def test_an_empty_mask_says_so_and_what_to_try() -> None:
+    told = prediction(0).sizes_in_words()
+    assert told.startswith("one 0 mm³, two 0 mm³. Nothing was found")
+    assert "another checkpoint" in told
+
+
 def test_no_class_but_the_background_is_black() -> None:
     colours = [ClassInfo.numbered(label, "x").colour for label in range(20)]
     assert colours[0] == (0, 0, 0)

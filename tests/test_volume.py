@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_attn_unet.errors import ShapeError, VolumeError
-from napari_attn_unet.volume import Geometry, Orientation, Volume, onto_grid, unit_symbol
+from napari_attn_unet.volume import Geometry, Orientation, Volume, unit_symbol
 
 SHAPE = (4, 5, 6)
 EVERY_ORIENTATION = [
@@ -106,46 +106,22 @@ def test_canonical_axes_point_along_the_world(change: Orientation) -> None:
     assert (np.diag(direction) > 0.9).all()
 
 
-def test_labels_on_a_finer_grid_are_those_nearest() -> None:
-    labels = np.arange(1, 25).reshape(2, 3, 4)
-    source = Geometry.from_spacing((2, 2, 2), (1, 1, 1), "mm")
-    fine = source.regridded((0.5, 0.5, 0.5), (0, 0, 0))
-    result = onto_grid(labels, source, fine, (4, 6, 8))
-    np.testing.assert_array_equal(result, labels.repeat(2, 0).repeat(2, 1).repeat(2, 2))
+def test_a_grid_is_the_same_but_for_what_headers_round() -> None:
+    grid = Geometry(PERMUTED, "mm")
+    shape = (200, 200, 200)
+    assert Geometry(PERMUTED.astype(np.float32), "mm").is_grid_of(grid, shape)
+    assert Geometry(PERMUTED * (1 + 4e-5), "mm").is_grid_of(grid, shape)  # 0.008 voxels at the end
+    assert not Geometry(PERMUTED * 1.001, "mm").is_grid_of(grid, shape)  # 0.2 voxels at the end
+    assert Geometry(PERMUTED * 1.001, "mm").is_grid_of(grid, (2, 2, 2))
 
 
-def test_labels_that_were_cropped_tightly_lose_nothing() -> None:
-    """Within half a voxel of the border there is a nearest voxel; beyond, there is none."""
-    labels = np.full((2, 2, 2), 7)
-    source = Geometry.from_spacing((1, 1, 1), unit="mm")
-    target = Geometry.from_spacing((0.3, 1, 1), (-0.9, 0, 0), "mm")
-    result = onto_grid(labels, source, target, (9, 2, 2))
-    centres = -0.9 + 0.3 * np.arange(9)
-    inside = (centres > -0.5) & (centres < 1.5)
-    np.testing.assert_array_equal(result[:, 0, 0], np.where(inside, 7, 0))
-
-
-def test_a_grid_within_the_outer_half_of_a_voxel_overlaps() -> None:
-    source = Geometry.from_spacing((1, 1, 1))
-    target = Geometry.from_spacing((0.1, 1, 1), (-0.4, 0, 0))
-    assert (onto_grid(np.ones((2, 2, 2)), source, target, (3, 2, 2)) == 1).all()
-
-
-def test_labels_elsewhere_are_refused() -> None:
-    source = Geometry.from_spacing((1, 1, 1))
-    for away in ((-3.6, 0, 0), (0, 1.6, 0)):
-        target = Geometry.from_spacing((1, 1, 1), away)
-        with pytest.raises(VolumeError, match="do not overlap"):
-            onto_grid(np.ones((2, 2, 2)), source, target, (3, 2, 2))
-
-
-def test_labels_in_another_unit_are_refused_unless_one_is_unknown() -> None:
-    labels = np.ones((2, 2, 2))
-    mm, um, unknown = (Geometry.from_spacing(unit=unit) for unit in ("mm", "um", "pixel"))
-    with pytest.raises(VolumeError, match="in um, the image on one in mm"):
-        onto_grid(labels, um, mm, (2, 2, 2))
-    assert onto_grid(labels, unknown, mm, (2, 2, 2)).all()
-    assert onto_grid(labels, mm, unknown, (2, 2, 2)).all()
+def test_a_grid_is_the_same_in_any_unit() -> None:
+    grid = Geometry(PERMUTED, "mm")
+    micron = Geometry(np.diag([1000, 1000, 1000, 1]) @ PERMUTED, "um")
+    assert micron.is_grid_of(grid, SHAPE)
+    assert grid.is_grid_of(micron, SHAPE)
+    assert Geometry(PERMUTED).is_grid_of(grid, SHAPE)  # an unknown unit is no contradiction
+    assert not Geometry(PERMUTED, "um").is_grid_of(grid, SHAPE)
 
 
 def test_what_is_no_grid_is_refused() -> None:

@@ -11,11 +11,11 @@ step() {
 }
 
 # pytest-qt and qtpy each choose a Qt binding: tell both. Two at once look for a free screen from
-# different numbers on.
+# different numbers on, and share the cores: threads that wait for each other would spin.
 with_qt() {
     local api=$1 screen=$2
     shift 2
-    QT_API=$api PYTEST_QT_API=$api xvfb-run -a -n "$screen" -s "-screen 0 1920x1200x24" "$@"
+    OMP_NUM_THREADS=1 QT_API=$api PYTEST_QT_API=$api xvfb-run -a -n "$screen" -s "-screen 0 1920x1200x24" "$@"
 }
 
 step "style"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari_attn_unet.cli.options import (
     add_evaluation_options,
     add_machine_options,
+    add_overwrite,
     driven,
     evaluated,
     number_in,
@@ -19,7 +20,7 @@ from napari_attn_unet.cli.options import (
     read_one,
     tell_failures,
 )
-from napari_attn_unet.errors import CheckpointError, ConfigError
+from napari_attn_unet.errors import CheckpointError, ConfigError, reason
 from napari_attn_unet.table import Row, column, counted, markdown, score, text, write_csv
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from napari_attn_unet.report.cases import CaseResult, PairedRow
     from napari_attn_unet.report.pairs import Pair
 
+SIDES = ("first", "second")
+NAMES = (
+    "paired.csv",
+    *(f"{side}/{name}" for side in SIDES for name in ("*.csv", "report.html")),
+    *(f"{side}/masks/**/{name}" for side in SIDES for name in ("mask.nii*", "prediction.json")),
+)
 TOLD = ("dice", "hd95", "assd", "surface_dice")
 """Metrics that are printed; paired.csv has all."""
 
@@ -70,6 +77,7 @@ def add_parser(commands: Any) -> None:
         help="only the cases that `train --holdout SHARE --seed SEED` leaves out of training",
     )
     command.add_argument("--seed", type=int, default=0, help="of the split (default: 0)")
+    add_overwrite(command)
     add_machine_options(command)
     add_evaluation_options(command)
     command.set_defaults(run=run)
@@ -83,9 +91,8 @@ def run(options: argparse.Namespace) -> int:
     from napari_attn_unet.report.html import write_report  # noqa: PLC0415
     from napari_attn_unet.report.pairs import note_on_names  # noqa: PLC0415
 
-    if options.out.is_dir() and any(options.out.iterdir()):
-        msg = f"{options.out} is not empty; name a new folder, so that no older result mixes in."
-        raise ConfigError(msg)
+    masks = [source for source in (options.first, options.second) if Path(source).is_dir()]
+    output.claim(options.out, NAMES, overwrite=options.overwrite, inputs=masks)
     for source in (options.first, options.second):
         _require(source)
     dataset = open_dataset(options.dataset)
@@ -97,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         for name in ("first", "second")
         if Path(source := getattr(options, name)).is_dir()
     }
-    output.make_folder(options.out)
+    output.clear(options.out, NAMES)
     reports = []
     for name in ("first", "second"):
         source = getattr(options, name)
@@ -176,7 +183,6 @@ def _predicted(
     """Segment the cases with a checkpoint; return the pairs, and the cases that failed."""
     from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.report.cases import CaseResult  # noqa: PLC0415
-    from napari_attn_unet.report.evaluation import reason  # noqa: PLC0415
     from napari_attn_unet.report.pairs import MASK, Pair  # noqa: PLC0415
 
     predictor = predictor_of(options, checkpoint)

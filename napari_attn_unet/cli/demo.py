@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from napari_attn_unet.cli.options import add_overwrite
 from napari_attn_unet.errors import DeviceError
 
 SCREEN = "-screen 0 1920x1200x24"
@@ -29,12 +30,17 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--out", type=Path, default=Path("out/demo"), metavar="DIR", help="default: %(default)s"
     )
+    add_overwrite(command)
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Start the window in a process of its own, on a virtual display if there is none."""
+    from napari_attn_unet import io, output  # noqa: PLC0415  (what starts fast: nothing slow)
+
+    output.claim(options.out, io.RESULT, overwrite=options.overwrite)
     command = [sys.executable, "-m", "napari_attn_unet.plugin.demo", str(options.out)]
+    command += ["--overwrite"] if options.overwrite else []
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):

@@ -8,12 +8,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_attn_unet.cli.options import add_evaluation_options, evaluated, tell_failures
+from napari_attn_unet.cli.options import (
+    add_evaluation_options,
+    add_overwrite,
+    evaluated,
+    tell_failures,
+)
 from napari_attn_unet.table import counted, score
 
 if TYPE_CHECKING:
     from napari_attn_unet.report.cases import Report
 
+NAMES = ("cases.csv", "summary.csv", "report.html")
 METRICS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall"}
 """{field of a `ScoreRow`: its name}: what can have a bound."""
 
@@ -47,6 +53,7 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--images", type=Path, metavar="DIR", help="images of the same names, for the pictures"
     )
+    add_overwrite(command)
     add_evaluation_options(command)
     command.add_argument(
         "--fail-under",
@@ -103,8 +110,8 @@ def run(options: argparse.Namespace) -> int:
     from napari_attn_unet.report.html import write_report  # noqa: PLC0415
     from napari_attn_unet.report.pairs import find_pairs  # noqa: PLC0415
 
+    output.claim(options.out, NAMES, overwrite=options.overwrite)
     found = find_pairs(options.predictions, options.truths, options.images)
-    output.make_folder(options.out)
     for note in found.notes:
         print(note, file=sys.stderr)
     about = {"predictions": str(options.predictions), "truths": str(options.truths)}

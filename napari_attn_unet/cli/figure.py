@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from napari_attn_unet.cli.options import (
+    add_overwrite,
     add_run_options,
     driven,
+    inputs_of,
     number_in,
     predictor_of,
     read_one,
@@ -46,6 +49,7 @@ def add_parser(commands: Any) -> None:
         default=0.6,
         help="of the gates, 0 to 1 (default: 0.6)",
     )
+    add_overwrite(command)
     add_run_options(command)
     command.set_defaults(run=run)
 
@@ -55,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     import numpy as np  # noqa: PLC0415  (what starts fast imports nothing slow)
     from matplotlib import colormaps  # noqa: PLC0415
 
-    from napari_attn_unet import io  # noqa: PLC0415
+    from napari_attn_unet import io, output  # noqa: PLC0415
     from napari_attn_unet.gates.inspection import Inspection  # noqa: PLC0415
     from napari_attn_unet.report import figure  # noqa: PLC0415
 
@@ -66,6 +70,9 @@ def run(options: argparse.Namespace) -> int:
     if options.slices is not None and options.out.suffix.lower() in figure.FILMS:
         msg = "--slices is for pictures; a film goes through all slices."
         raise ConfigError(msg)
+    asked: dict[str, Any] = {"overwrite": options.overwrite, "inputs": inputs_of(options)}
+    place = options.out.parent, [escape(options.out.name)]
+    output.claim(*place, **asked)
     predictor = predictor_of(options)
     volume = read_one(options.image, predictor)
     axis = "zyx".index(options.axis)
@@ -80,12 +87,14 @@ def run(options: argparse.Namespace) -> int:
         opacity=options.opacity,
         colours=[colour for _, colour in prediction.classes],
     )
-    if options.out.suffix.lower() in figure.FILMS:
-        driven(figure.film(inspection, axis, options.out, style), "film", float)
-    else:
-        chosen = slices or figure.busiest(inspection, axis, 4)
-        picture = figure.draw(inspection, axis, chosen, style, io.stem(options.image))
-        figure.save(picture, options.out)
+    with output.result(*place, **asked) as part:
+        path = part / options.out.name
+        if options.out.suffix.lower() in figure.FILMS:
+            driven(figure.film(inspection, axis, path, style), "film", float)
+        else:
+            chosen = slices or figure.busiest(inspection, axis, 4)
+            picture = figure.draw(inspection, axis, chosen, style, io.stem(options.image))
+            figure.save(picture, path)
     print(options.out)
     return 0
 

@@ -6,12 +6,13 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_attn_unet.errors import ShapeError
+from napari_attn_unet.errors import AttnUNetError, RunError, ShapeError, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +73,15 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class WithDefaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells the default of every option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.required:
+            return action.help
+        return super()._get_help_string(action)
+
+
 def parse_bytes(text: str) -> int:
     """Return a size in bytes: "2GB" -> 2_000_000_000."""
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*([kmgt]?)b?", text.strip().lower())
@@ -119,15 +129,24 @@ def predictor_of(options: argparse.Namespace, checkpoint: str | None = None) -> 
     return Predictor(source, options.device, options.precision, options.memory_limit)
 
 
+def inputs_of(options: argparse.Namespace) -> list[Path]:
+    """Return the files that a command which runs a checkpoint reads."""
+    images = options.images if "images" in options else [options.image]
+    truth = getattr(options, "truth", None)
+    return [*images, *([] if truth is None else [truth]), Path(options.checkpoint)]
+
+
 def advise(card: Card, volume: Volume) -> None:
-    """Warn where an image is far larger than those that a checkpoint was trained on."""
-    note = card.larger_than_seen(volume.shape, volume.geometry.spacing_mm)
-    if note is not None:
+    """Warn where an image is far larger or smaller than those a checkpoint was trained on."""
+    place = volume.geometry.spacing_mm
+    if (note := card.larger_than_seen(volume.shape, place)) is not None:
         print(f"{volume.name}: {note}: crop it to the region first.", file=sys.stderr)
+    elif (note := card.smaller_than_seen(volume.shape, place)) is not None:
+        print(f"{volume.name}: {note}.", file=sys.stderr)
 
 
 def read_one(path: Path, predictor: Predictor) -> Volume:
-    """Read one volume for a predictor; warn where it is far larger than those trained on.
+    """Read one volume for a predictor; warn where its size is far from those trained on.
 
     Raises
     ------
@@ -147,22 +166,45 @@ def read_one(path: Path, predictor: Predictor) -> Volume:
 def read_truth(path: Path | None, volume: Volume) -> npt.NDArray[np.integer[Any]] | None:
     """Read labels and bring them onto the grid (Z, Y, X) of a volume; None stays None."""
     from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.volume import onto_grid  # noqa: PLC0415
+    from napari_attn_unet.grids import onto_grid  # noqa: PLC0415
 
     if path is None:
         return None
-    labels, geometry = io.read_labels(path)
-    there = onto_grid(labels, geometry, volume.geometry, volume.shape)
-    if there is not labels:
-        print(
-            f"{path.name} lies on another grid {labels.shape} than {volume.name} {volume.shape}: "
-            "each voxel takes the nearest label.",
-            file=sys.stderr,
-        )
-    return there
+    there = onto_grid(
+        *io.read_labels(path),
+        volume.geometry,
+        volume.shape,
+        what=f"truth {path.name}",
+        on=f"image {volume.name}",
+    )
+    if there.note:
+        print(there.note, file=sys.stderr)
+    return there.labels
 
 
 # --- runs ---------------------------------------------------------------------------------------
+@contextmanager
+def going_on(name: str, failed: list[str]) -> Iterator[None]:
+    """Tell in a line what goes wrong within, of whatever kind, so that the next has its turn.
+
+    Parameters
+    ----------
+    name
+        Of what is worked on; stands before the words, unless they have it.
+    failed
+        Gets the name.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # nobody reads what is told
+        raise
+    except Exception as error:
+        failed.append(name)
+        words = reason(error)
+        told = words if name in words else f"{name}: {words}"
+        print(told, file=sys.stderr)
+
+
 def driven(
     steps: Generator[Any, Any, Result],
     name: str,
@@ -178,6 +220,11 @@ def driven(
         Stands before the bar.
     share
         How much is done, 0 to 1, of what the run yields.
+
+    Raises
+    ------
+    RunError
+        If a library fails, in words; the cause is chained.
     """
     from tqdm import tqdm  # noqa: PLC0415  (what starts fast imports nothing slow)
 
@@ -186,7 +233,12 @@ def driven(
     with tqdm(
         total=100, desc=name, bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     ) as bar:
-        result = finish(steps, lambda progress: bar.update(100 * share(progress) - bar.n))
+        try:
+            result = finish(steps, lambda progress: bar.update(100 * share(progress) - bar.n))
+        except (AttnUNetError, BrokenPipeError):
+            raise
+        except Exception as error:
+            raise RunError(reason(error)) from error
         bar.update(100 - bar.n)
     return result
 
@@ -228,7 +280,7 @@ def evaluated(  # noqa: PLR0913  (each is named by its caller)
 
 
 def tell_failures(report: Report, prefix: str = "") -> None:
-    """Print what could not be evaluated or drawn, and what has no mask, on stderr."""
+    """Print on stderr what could not be evaluated or drawn, has no mask, or lies elsewhere."""
     for case in report.failed:
         print(f"{prefix}{case.name}: {case.error}", file=sys.stderr)
     if report.missing:
@@ -240,5 +292,7 @@ def tell_failures(report: Report, prefix: str = "") -> None:
             file=sys.stderr,
         )
     for case in report.good:
+        if case.note:
+            print(f"{prefix}{case.name}: {case.note}", file=sys.stderr)
         if case.picture_error:
             print(f"{prefix}{case.name}: no picture: {case.picture_error}", file=sys.stderr)

@@ -8,8 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_attn_unet.cli.options import add_run_options, advise, driven, predictor_of
-from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.cli.options import (
+    add_overwrite,
+    add_run_options,
+    advise,
+    driven,
+    going_on,
+    inputs_of,
+    predictor_of,
+)
+from napari_attn_unet.table import counted
 
 
 def add_parser(commands: Any) -> None:
@@ -25,6 +33,7 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=".nii or .nii.gz")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    add_overwrite(command)
     add_run_options(command)
     command.add_argument(
         "--gates", action="store_true", help="also write gate1.nii.gz (finest), gate2.nii.gz, …"
@@ -44,31 +53,38 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Segment every image; return 1 if any failed."""
     from napari_attn_unet import io, output  # noqa: PLC0415  (what starts fast: nothing slow)
+    from napari_attn_unet.io import ome_zarr  # noqa: PLC0415
 
     names = io.case_names(options.images)
+    asked: dict[str, Any] = {"overwrite": options.overwrite, "inputs": inputs_of(options)}
+    for name in names:
+        output.claim(options.out / name, io.RESULT, **asked)
+    if options.zarr:
+        ome_zarr.require()
     predictor = predictor_of(options)
-    output.make_folder(options.out)
-    failed = 0
+    failed: list[str] = []
     for path, name in zip(options.images, names, strict=True):
         folder = options.out / name
-        try:
+        with (
+            going_on(str(path), failed),
+            output.result(folder, io.RESULT, **asked) as part,
+        ):
             volumes = io.read(path, predictor.checkpoint.config.in_channels)
             advise(predictor.checkpoint.card, volumes[0])
             steps = predictor.steps(
                 volumes,
                 probabilities=options.probabilities,
-                store=folder / "maps.zarr" if options.zarr else None,
+                store=part / "maps.zarr" if options.zarr else None,
             )
             prediction = driven(steps, name)
             if options.zarr:  # they are written
                 prediction = replace(prediction, gates=(), probabilities=None)
-            io.write_prediction(prediction, folder, gates=options.gates)
-        except AttnUNetError as error:
-            failed += 1
-            print(f"{path}: {error}", file=sys.stderr)
+            io.write_prediction(prediction, part, gates=options.gates)
+        if str(path) in failed:
             continue
         points = f"{len(volumes)} time points, together " if len(volumes) > 1 else ""
         print(f"{folder}: {points}{prediction.sizes_in_words()}")
     if failed:
-        print(f"{failed} of {len(options.images)} images failed.", file=sys.stderr)
+        images = counted(len(options.images), "image")
+        print(f"{len(failed)} of {images} failed.", file=sys.stderr)
     return 1 if failed else 0

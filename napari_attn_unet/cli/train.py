@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_attn_unet.cli.options import add_overwrite
+from napari_attn_unet.cli.options import WithDefaults, add_overwrite
 from napari_attn_unet.errors import ConfigError
 from napari_attn_unet.table import score
 from napari_attn_unet.training.config import PRECISIONS, TrainingConfig
@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
             "imagesTr, labelsTr). Stop with Ctrl-C; the same command goes on after the last epoch "
             "that was over. The checkpoint's card says what it scored on the cases held out."
         ),
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=WithDefaults,
     )
     command.add_argument("dataset", type=Path, help="folder with dataset.json")
     command.add_argument(

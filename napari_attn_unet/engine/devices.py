@@ -9,6 +9,7 @@ import psutil
 from napari_attn_unet.engine.memory import in_words
 from napari_attn_unet.engine.planning import Budget
 from napari_attn_unet.errors import DeviceError
+from napari_attn_unet.table import counted
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +24,7 @@ def available_devices() -> dict[str, str]:
     """Return {device: description} of what this machine can compute on, "auto" first."""
     import torch  # noqa: PLC0415  (1 s to import)
 
-    devices = {"auto": "the fastest there is", "cpu": f"{torch.get_num_threads()} threads"}
+    devices = {"auto": "the fastest there is", "cpu": counted(torch.get_num_threads(), "thread")}
     for i in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(i)
         devices[f"cuda:{i}"] = f"{properties.name}, {in_words(properties.total_memory)}"
@@ -48,7 +49,11 @@ def pick_device(name: str) -> torch.device:
     if name == "cuda" and "cuda:0" in devices:
         name = "cuda:0"
     if name not in devices:
-        msg = f"There is no device {name!r} here. This machine has {', '.join(devices)}."
+        real = [f"{device} ({told})" for device, told in devices.items() if device != "auto"]
+        msg = (
+            f"There is no device {name!r} here. This machine has {', '.join(real)}; "
+            "auto takes the fastest."
+        )
         raise DeviceError(msg)
     return torch.device(name)
 

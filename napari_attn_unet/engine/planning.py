@@ -16,7 +16,7 @@ from napari_attn_unet.engine.memory import (
 )
 from napari_attn_unet.engine.plan import Plan, Size, padded, work
 from napari_attn_unet.engine.request import Keep, Request
-from napari_attn_unet.errors import MemoryLimitError
+from napari_attn_unet.errors import MemoryLimitError, ShapeError
 from napari_attn_unet.network.config import ModelConfig
 
 LARGEST_SLAB = 2**20
@@ -71,7 +71,10 @@ def plan_run(  # noqa: PLR0913  (all that decides it)
     ------
     MemoryLimitError
         If even the smallest plan does not fit.
+    ShapeError
+        If the volume is too small for the network's normalisation.
     """
+    _require_extent(config, frame.shape)
     network_axis = None if axis is None else frame.network_plane(axis, 0)[0]
     result = result_bytes(config, frame, request) if budget.holds_result else 0
     before = preparation_bytes(config, frame) if budget.holds_result else 0
@@ -103,6 +106,17 @@ def plan_run(  # noqa: PLR0913  (all that decides it)
     size = evaluated_size(config, frame, request)
     plan = choose_plan(config, size, budget.itemsize, budget.limit, network_axis, result, before)
     return plan, False
+
+
+def _require_extent(config: ModelConfig, size: Size) -> None:
+    """Refuse what leaves an instance normalisation a single voxel, which has no spread."""
+    if config.norm == "instance" and max(size) <= config.multiple:
+        msg = (
+            "Instance normalisation needs more than one voxel at the coarsest of the network's "
+            f"{config.levels} levels: more than {config.multiple} voxels along some axis of the "
+            f"image, but it has {' × '.join(map(str, size))}. Take a larger image."
+        )
+        raise ShapeError(msg)
 
 
 def choose_plan(  # noqa: PLR0913  (a size, a limit and what else is in memory)

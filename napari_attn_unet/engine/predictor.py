@@ -47,6 +47,8 @@ class Predictor:
         If the checkpoint cannot be loaded.
     DeviceError
         If the device or precision does not exist here.
+    ConfigError
+        If the memory limit is no positive number.
     """
 
     def __init__(
@@ -56,6 +58,12 @@ class Predictor:
         precision: str = "f32",
         memory_limit: int | None = None,
     ) -> None:
+        if memory_limit is not None and not memory_limit > 0:
+            msg = (
+                f"memory_limit needs a positive number of bytes, but got {memory_limit}. "
+                "None takes a share of what is free."
+            )
+            raise ConfigError(msg)
         dtype = devices.pick_dtype(precision)
         self.checkpoint = source if isinstance(source, Checkpoint) else checkpoint.load(source)
         self.device = devices.pick_device(device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
 
 from napari_attn_unet.engine.intervention import Intervention
 from napari_attn_unet.errors import ConfigError
@@ -15,6 +15,13 @@ from napari_attn_unet.volume import Box
 Size = tuple[int, int, int]
 Keep = Literal["regions", "gates"]
 """What a session keeps for its next run; see `Session`."""
+
+
+def check_keep(keep: str | None) -> None:
+    """Raise a `ConfigError` unless it is what a session can keep."""
+    if keep is not None and keep not in get_args(Keep):
+        msg = f"keep must be {' or '.join(map(repr, get_args(Keep)))} or None, but got {keep!r}."
+        raise ConfigError(msg)
 
 
 class Wanted(TypedDict, total=False):

@@ -15,7 +15,7 @@ from napari_attn_unet.engine.memory import features_bytes
 from napari_attn_unet.engine.plan import Plan
 from napari_attn_unet.engine.planning import Budget, plan_run
 from napari_attn_unet.engine.preprocessing import Prepared, prepare
-from napari_attn_unet.engine.request import Keep, Request
+from napari_attn_unet.engine.request import Keep, Request, check_keep
 from napari_attn_unet.engine.result import Collected
 from napari_attn_unet.engine.streaming import Features, evaluate
 from napari_attn_unet.io.ome_zarr import open_store
@@ -52,6 +52,11 @@ class Session:
         no use of them, and they are forgotten. "gates": what every decoder stage takes in, some
         three times as much; a run with interventions then costs the decoder from the deepest
         changed gate upwards.
+
+    Raises
+    ------
+    ConfigError
+        If `keep` is none of these.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Session:
         axis: int | None = None,
         keep: Keep | None = None,
     ) -> None:
+        check_keep(keep)
         self.predictor, self.volume, self.axis, self.keep = predictor, volume, axis, keep
         self.frame = Frame.of(volume, predictor.checkpoint.card.preprocessing)
         self._prepared: Prepared | None = None

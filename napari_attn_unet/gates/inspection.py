@@ -3,6 +3,7 @@
 The widget and the command line ask the same object; it reads what it is given and keeps what it
 has counted.
 """
+# Over 350 lines: what is counted of one prediction, with the rows of its tables beside it.
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ import numpy.typing as npt
 
 from napari_attn_unet.errors import ShapeError
 from napari_attn_unet.gates import statistics
-from napari_attn_unet.gates.statistics import BoolArray, Cover, Errors, GateStatistics, Profile
+from napari_attn_unet.gates.cover import BoolArray, Cover
+from napari_attn_unet.gates.statistics import Errors, GateStatistics, Profile
+from napari_attn_unet.grids import percent
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.table import Row, column
 from napari_attn_unet.volume import Geometry
@@ -33,11 +36,14 @@ class StatisticsRow(Row):
         Size of its map in voxels: "24×32×28".
     coarser
         How many voxels of the image one voxel of the map is long.
+    voxels
+        How many voxels of the image the map covers.
     """
 
     gate: str = column("gate")
     grid: str = column("grid")
     coarser: int = column("coarser")
+    voxels: int = column("image voxels")
     mean: float = column("mean")
     deviation: float = column("sd")
     low: float = column("share below 0.05")
@@ -76,6 +82,8 @@ class AgreementRow(Row):
         A gate, or one of its yardsticks.
     of
         What the class is taken from: "mask" or "truth".
+    voxels
+        How many voxels of the image are counted: those that the gate's map covers.
     top
         Of the `top_percent` % largest values, the share inside.
     true_positive, false_positive, false_negative
@@ -85,6 +93,7 @@ class AgreementRow(Row):
     detector: str = column("detector")
     class_name: str = column("class")
     of: str = column("of")
+    voxels: int = column("voxels")
     auroc: float = column("AUROC")
     average_precision: float = column("average precision")
     inside: float = column("mean inside")
@@ -163,6 +172,21 @@ class Inspection:
             self._covers[level] = Cover(self.gates[level], self.geometry, self.image.shape)
         return self._covers[level]
 
+    def covered_words(self) -> str:
+        """Say which share of the image the gates cover, where it is not all; else "".
+
+        Of a box's or some slices' result, only that is counted.
+        """
+        every = self.image.size
+        shares = {gate.name: self.cover(level).voxels / every for level, gate in self.gates.items()}
+        if all(share == 1 for share in shares.values()):
+            return ""
+        told = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+        return (
+            f"The gates' maps cover a part of the image's {every:,} voxels ({told}). What is said "
+            "of α is of these alone."
+        )
+
     def labels(self) -> list[int]:
         """Return the foreground labels that have a name, or else those that occur."""
         if self.classes:
@@ -215,6 +239,7 @@ class Inspection:
                     gate=gate.name,
                     grid="×".join(map(str, gate.coefficients.shape)),
                     coarser=2**level,
+                    voxels=self.cover(level).voxels,
                     mean=s.mean,
                     deviation=s.deviation,
                     low=s.low,
@@ -286,6 +311,7 @@ class Inspection:
                         detector=name,
                         class_name=self.class_name(label),
                         of="mask" if self.truth is None else "truth",
+                        voxels=cover.voxels,
                         auroc=a.auroc,
                         average_precision=a.average_precision,
                         inside=a.inside,

@@ -1,7 +1,8 @@
 """What gate maps say: statistics, curves over slices, agreement with a structure.
 
 Everything is computed on a map's own grid, exactly: a coefficient stands for every image voxel
-whose centre lies in its voxel, and is counted that often. Nothing is resampled.
+whose centre lies in its voxel, and is counted that often. Nothing is resampled. An image voxel that
+the map does not cover is not counted: there, the gate says nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_attn_unet.prediction import GateMap
-from napari_attn_unet.volume import Geometry
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from napari_attn_unet.gates.cover import BoolArray, Cover, FloatArray
 
 BINS = 32
 LOW, HIGH = 0.05, 0.95
@@ -79,56 +76,6 @@ def statistics(coefficients: npt.NDArray[Any]) -> GateStatistics:
         entropy=entropy,
         histogram=tuple((counts / values.size).tolist()),
     )
-
-
-class Cover:
-    """Which image voxels each voxel of a gate map stands for.
-
-    Parameters
-    ----------
-    gate
-        The map, (Z', Y', X').
-    geometry, shape
-        The image's grid. Its axes must be the map's.
-    """
-
-    def __init__(self, gate: GateMap, geometry: Geometry, shape: tuple[int, ...]) -> None:
-        self.values = np.asarray(gate.coefficients, dtype=np.float64)
-        local = np.linalg.inv(gate.geometry.affine) @ geometry.affine
-        step, start = np.diag(local)[:3], local[:3, 3]
-        self.index = [
-            np.clip(np.rint(start[a] + step[a] * np.arange(n)), 0, m - 1).astype(np.intp)
-            for a, (n, m) in enumerate(zip(shape, self.values.shape, strict=True))
-        ]
-        """Per axis: the map's plane that each of the image's planes belongs to."""
-
-    def count(self, inside: BoolArray) -> FloatArray:
-        """Return how many voxels of a structure (Z, Y, X) each voxel of the map stands for."""
-        return self._gathered(inside, (0, 1, 2))
-
-    def _gathered(self, values: npt.NDArray[Any], axes: tuple[int, ...]) -> FloatArray:
-        """Sum values over the voxels that share a voxel of the map, along some axes."""
-        result: npt.NDArray[Any] = np.asarray(values, dtype=np.float32)
-        for axis in axes[::-1]:
-            planes = self.values.shape[axis]
-            member = np.equal.outer(self.index[axis], np.arange(planes)).astype(np.float32)
-            result = np.moveaxis(np.tensordot(result, member, axes=(axis, 0)), -1, axis)
-        return result.astype(np.float64)
-
-    def per_slice(self, weights: npt.NDArray[Any], axis: int) -> tuple[FloatArray, FloatArray]:
-        """Return, for every slice of the image along an axis, sum(weight * α) and sum(weight)."""
-        others = tuple(a for a in range(3) if a != axis)
-        weight = np.moveaxis(self._gathered(weights, others), axis, 0).reshape(
-            weights.shape[axis], -1
-        )
-        planes = np.moveaxis(self.values, axis, 0).reshape(self.values.shape[axis], -1)
-        alpha = planes[self.index[axis]]
-        return (weight * alpha).sum(axis=1), weight.sum(axis=1)
-
-    def mean(self, weights: npt.NDArray[Any]) -> float:
-        """Return the mean coefficient over image voxels, weighted; NaN where all weights are 0."""
-        counts = self.count(weights)
-        return _ratio(float((counts * self.values).sum()), float(counts.sum()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -293,10 +240,12 @@ def agreement_per_slice(cover: Cover, truth: BoolArray, axis: int) -> list[Agree
     result = []
     planes = np.moveaxis(cover.values, axis, 0)
     others = tuple(a for a in range(3) if a != axis)
-    inside = np.moveaxis(cover._gathered(truth, others), axis, 0)  # noqa: SLF001
-    everything = np.moveaxis(cover._gathered(np.ones_like(truth), others), axis, 0)  # noqa: SLF001
+    inside = np.moveaxis(cover.gathered(truth, others), axis, 0)
+    everything = np.moveaxis(cover.gathered(np.ones_like(truth), others), axis, 0)
     for z, plane in enumerate(cover.index[axis]):
-        result.append(agreement(planes[plane], inside[z], everything[z] - inside[z]))
+        covered = plane >= 0
+        weights = inside[z] * covered, (everything[z] - inside[z]) * covered
+        result.append(agreement(planes[plane], *weights))
     return result
 
 

@@ -11,6 +11,7 @@ from napari_attn_unet.io.names import case_names
 from napari_attn_unet.io.results import (
     ABOUT,
     FILES,
+    RESULT,
     StoredMap,
     is_map_name,
     read_about,
@@ -30,6 +31,7 @@ from napari_attn_unet.io.volumes import (
 __all__ = [
     "ABOUT",
     "FILES",
+    "RESULT",
     "SUFFIXES",
     "StoredMap",
     "case_names",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.errors import ConfigError, reason
 from napari_attn_unet.prediction import Prediction
 from napari_attn_unet.volume import Geometry
 
@@ -23,6 +24,13 @@ _NAMES = {
 """How OME-Zarr writes a unit (the names of UDUNITS-2)."""
 
 
+def require() -> None:
+    """Raise a `ConfigError` unless zarr is installed, before any work."""
+    if find_spec("zarr") is None:
+        msg = 'Maps on disk need zarr. Install it with: pip install "napari-attn-unet[zarr]"'
+        raise ConfigError(msg)
+
+
 def open_store(path: Path) -> Any:
     """Create the zarr group at `path`.
 
@@ -31,16 +39,14 @@ def open_store(path: Path) -> Any:
     ConfigError
         If zarr is not installed, or the path exists or cannot be written.
     """
-    try:
-        import zarr  # noqa: PLC0415  (an extra)
-    except ImportError as error:
-        msg = 'Maps on disk need zarr. Install it with: pip install "napari-attn-unet[zarr]"'
-        raise ConfigError(msg) from error
+    require()
+    import zarr  # noqa: PLC0415  (an extra)
+
     try:
         return zarr.open_group(path, mode="w-")
     except (OSError, ValueError) as error:
         msg = (
-            f"{path} cannot be made a new zarr folder ({error}). "
+            f"{path} cannot be made a new zarr folder ({reason(error)}). "
             "Name one that does not exist yet, in a folder that can be written."
         )
         raise ConfigError(msg) from error

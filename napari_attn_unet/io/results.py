@@ -22,6 +22,11 @@ ABOUT = "prediction.json"
 _PART = re.compile(r"mask|probabilities|gate([1-9]\d*)")
 FILES = (ABOUT, "mask.nii*", "gate[1-9]*.nii*", "probabilities.nii*")
 """Names that a prediction's folder has, as patterns; what else lies there has others."""
+MADE_OF_IT = ("maps.zarr", "gradcam_*.nii.gz", "figure.png", "screenshot.png")
+TABLES = ("gates", "profile", "agreement", "agreement_slices", "gradcam", "knockout")
+"""Tables that `inspect` writes, each as CSV."""
+RESULT = (*FILES, *MADE_OF_IT, *(f"{name}.csv" for name in TABLES))
+"""All that commands write of one prediction: beside another, it would pass for that one's."""
 
 
 def write_prediction(

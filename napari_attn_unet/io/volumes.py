@@ -66,7 +66,7 @@ def read(path: str | Path, channels: int = 1) -> list[Volume]:
     """
     path = Path(path)
     if path.is_dir():
-        msg = f"{path} is a folder. Give the volume files in it."
+        msg = f"A volume file is needed, but this is a folder: {path}. Give the files in it."
         raise FileError(msg)
     if not path.is_file():
         msg = f"There is no file at {path}. Check the path."

@@ -15,7 +15,7 @@ from napari_attn_unet.table import score
 
 FORMAT_VERSION = 1
 MUCH_LARGER = 1.6
-"""An image this many times larger than what a checkpoint was trained on deserves a word."""
+"""An image this many times larger or smaller than those trained on deserves a word."""
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format
 
 
@@ -118,9 +118,14 @@ class Card:
         if self.field_of_view_mm is not None:
             lines += [f"field of view  {_mm(self.field_of_view_mm)} mm (z, y, x)"]
         lines += [f"score          {k}: {score(v)}" for k, v in self.scores.items()]
-        lines += [f"{k:<14} {v}" for k, v in self.training.items()]
+        lines += [f"{k:<14} {v}{self._rest(k, v)}" for k, v in self.training.items()]
         lines += [f"versions       {_join(self.versions)}"]
         return "\n".join(lines)
+
+    def _rest(self, key: str, value: Any) -> str:
+        """Return what a command lacks to be run: a card does not say where it was written to."""
+        told = key == "command" and "--out" not in str(value)
+        return f" --out {self.name}.safetensors" if told else ""
 
     def to_json(self) -> str:
         """Return the card as JSON.
@@ -144,17 +149,35 @@ class Card:
         self, shape: Sequence[int], spacing_mm: Sequence[float] | None
     ) -> str | None:
         """Return a sentence where an image is far larger than those trained on; else None."""
+        extents = self._extents(shape, spacing_mm)
+        if all(e <= MUCH_LARGER * v for e, v in extents):
+            return None
+        return (
+            f"{_beside(extents, 'larger')}, and the mask may have what only looks alike outside of "
+            "such a region"
+        )
+
+    def smaller_than_seen(
+        self, shape: Sequence[int], spacing_mm: Sequence[float] | None
+    ) -> str | None:
+        """Return a sentence where an image is far smaller than those trained on; else None."""
+        extents = self._extents(shape, spacing_mm)
+        if all(MUCH_LARGER * e >= v for e, v in extents):
+            return None
+        return (
+            f"{_beside(extents, 'smaller')}, and the mask may be wrong for want of surroundings: "
+            "take a larger part"
+        )
+
+    def _extents(
+        self, shape: Sequence[int], spacing_mm: Sequence[float] | None
+    ) -> list[tuple[float, float]]:
+        """Return (image, trained on) along each axis, in mm; nothing where one is not known."""
         view = self.field_of_view_mm
         if view is None or spacing_mm is None:
-            return None
+            return []
         extent = [n * s for n, s in zip(shape, spacing_mm, strict=True)]
-        if all(e <= MUCH_LARGER * v for e, v in zip(extent, view, strict=True)):
-            return None
-        have, want = (" × ".join(f"{v:.0f}" for v in size) for size in (extent, view))
-        return (
-            f"This image ({have} mm) is much larger than those the checkpoint was trained on "
-            f"({want} mm). It may find structures elsewhere"
-        )
+        return list(zip(extent, view, strict=True))
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -203,6 +226,13 @@ class Card:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"The checkpoint's card cannot be understood: {error}. The file is damaged."
             raise CheckpointError(msg) from error
+
+
+def _beside(extents: Sequence[tuple[float, float]], how: str) -> str:
+    have, want = (" × ".join(f"{v:.3g}" for v in size) for size in zip(*extents, strict=True))
+    return (
+        f"This image ({have} mm) is much {how} than those the checkpoint was trained on ({want} mm)"
+    )
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

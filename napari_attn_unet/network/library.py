@@ -29,7 +29,11 @@ def resolve(source: str | Path) -> Path:
         return ships[str(source)]
     path = Path(source).expanduser()
     if not path.is_file():
-        what = f"{path} is a folder" if path.is_dir() else f"There is no checkpoint at {path}"
+        what = (
+            f"A file is needed, but this is a folder: {path}"
+            if path.is_dir()
+            else f"There is no checkpoint at {path}"
+        )
         msg = (
             f"{what}. Give the path of a {' or '.join(SUFFIXES)} file, "
             f"or one of the checkpoints that ship: {', '.join(ships)}."

@@ -9,7 +9,8 @@ from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
 
-from napari_attn_unet import io
+from napari_attn_unet import io, output
+from napari_attn_unet.errors import FileError
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.prediction import Prediction
 
@@ -23,8 +24,8 @@ SETTLE_MS = 1500
 class Demo:
     """Opens the window and does what a user would: the sample, the widget, the button."""
 
-    def __init__(self, out: Path, *, close: bool) -> None:
-        self.out, self.close = out, close
+    def __init__(self, out: Path, *, close: bool, overwrite: bool = False) -> None:
+        self.out, self.close, self.overwrite = out, close, overwrite
         self.exit_code = 1 if close else 0
         self.viewer = napari.Viewer(title="napari-attn-unet demo")
         self.viewer.window.resize(*SIZE)
@@ -41,7 +42,12 @@ class Demo:
     def done(self, prediction: Prediction) -> None:
         """Write the outputs, and the picture once the window has drawn them."""
         self.viewer.reset_view()  # the dock has narrowed the canvas since the sample was opened
-        written = io.write_prediction(prediction, self.out)
+        try:
+            with output.result(self.out, io.RESULT, overwrite=self.overwrite) as part:
+                written = io.write_prediction(prediction, part)
+        except FileError as error:
+            self.failed(str(error))
+            return
         print(f"The mask and the gate maps are in {self.out.resolve()}:")
         for path in written:
             print(f"  {path.name}")
@@ -68,9 +74,10 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--close", action="store_true")
+    parser.add_argument("--overwrite", action="store_true")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    demo = Demo(options.out, close=options.close)
+    output.plain_console()
+    demo = Demo(options.out, close=options.close, overwrite=options.overwrite)
     napari.run()
     return demo.exit_code
 

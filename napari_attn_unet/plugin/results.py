@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ import numpy.typing as npt
 from napari.layers import Image, Labels, Layer
 
 from napari_attn_unet import io
+from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.plugin.kit.navigate import to_layer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.prediction import GateMap
-from napari_attn_unet.volume import onto_grid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,8 +109,19 @@ def labels_at(layer: Labels | Image, viewer: Any) -> npt.NDArray[np.integer[Any]
     return io.whole_numbers(at_time(layer, viewer), repr(layer.name))
 
 
-def labels_on(layer: Labels | Image, image: Image, viewer: Any) -> npt.NDArray[Any]:
-    """Return labels on the grid of an image, as they lie over each other in the viewer."""
-    labels = labels_at(layer, viewer)
-    shape = at_time(image, viewer).shape
-    return onto_grid(labels, shown_geometry(layer), shown_geometry(image), shape)
+def labels_on(
+    layer: Labels | Image, image: Image, viewer: Any, what: str = "truth"
+) -> Callable[[], OnGrid]:
+    """Return how to bring labels onto the grid of an image, as both are shown now.
+
+    Places are read at once, on the window's thread. What is returned takes longer: call it on
+    another. Its labels are a copy, as a brush goes on meanwhile.
+    """
+    there, place = shown_geometry(layer), shown_geometry(image)
+    shape = image.data.shape[-3:] if not image.multiscale else image.data[0].shape[-3:]
+
+    def bring() -> OnGrid:
+        found = onto_grid(labels_at(layer, viewer), there, place, shape, what=what)
+        return found if found.moved else replace(found, labels=found.labels.copy())
+
+    return bring

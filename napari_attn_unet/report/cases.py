@@ -1,4 +1,5 @@
 """Many cases: a table of all, a summary, and two sets of masks compared."""
+# Over 350 lines: the report, and the rows of every table of it.
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from napari_attn_unet.table import Row, column
 RESAMPLES = 10_000
 DIGITS = 10
 """Differences are ranked to so many digits after the point, as float noise is no difference."""
-_NO_METRIC = ("case", "class_name")
+_NO_METRIC = ("case", "class_name", "note")
 _UNDEFINED = (
     *("dice", "iou", "precision", "recall", "difference"),
     *("hd95", "assd", "surface_dice"),
@@ -124,6 +125,8 @@ class CaseResult:
         What was wrong with the pair; empty if nothing was.
     missing
         Whether nothing was wrong but that a truth has no mask; `error` says which.
+    note
+        What there is to say of a truth that lies on another grid than its mask; else empty.
     picture_error
         Why there is no picture though one was asked for; the numbers stand without it.
     """
@@ -135,6 +138,7 @@ class CaseResult:
     error: str = ""
     picture_error: str = ""
     missing: bool = False
+    note: str = ""
 
     def mean(self, metric: str) -> float:
         """Return the mean of a metric over the classes; NaN where none has it.
@@ -189,7 +193,7 @@ class Report:
 
     def rows(self) -> list[ScoreRow]:
         """Return a row per case and class."""
-        return [replace(row, case=case.name) for case in self.good for row in case.rows]
+        return [replace(row, case=c.name, note=c.note or None) for c in self.good for row in c.rows]
 
     def table(self) -> list[Row]:
         """Return `rows`, and a row for every case that has none, with the reason."""

@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_attn_unet import io
-from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.errors import reason
 from napari_attn_unet.gates.inspection import Inspection
+from napari_attn_unet.grids import onto_grid
 from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.report import figure
 from napari_attn_unet.report.cases import CaseResult, Report
 from napari_attn_unet.report.pairs import Pair, Pairs, find_pairs, names_of
 from napari_attn_unet.scores.comparison import Comparison
 from napari_attn_unet.scores.matching import labels_in, match, relabel
-from napari_attn_unet.volume import onto_grid
 
 
 def evaluate(  # noqa: PLR0913  (each is named by its caller)
@@ -137,8 +137,8 @@ def evaluate_case(
     """Evaluate one pair; what is wrong with it is told in the result, not raised."""
     try:
         mask, place = io.read_labels(pair.mask)
-        truth, there = io.read_labels(pair.truth)
-        truth = onto_grid(truth, there, place, mask.shape)
+        there = onto_grid(*io.read_labels(pair.truth), place, mask.shape, on="mask")
+        truth = there.labels
         named = names_of(pair.mask)
         matching = match(_named(mask, named or classes), _named(truth, classes or named))
         comparison = Comparison(*relabel(mask, truth, matching), place, matching.classes)
@@ -152,12 +152,7 @@ def evaluate_case(
             drawn = _draw(pair, comparison, worst)
         except Exception as error:  # the numbers stand without it
             failure = reason(error)
-    return CaseResult(pair.name, rows, worst, drawn, picture_error=failure)
-
-
-def reason(error: Exception) -> str:
-    """Return an error in words; one that nobody raised on purpose with its kind."""
-    return str(error) if isinstance(error, AttnUNetError) else f"{type(error).__name__}: {error}"
+    return CaseResult(pair.name, rows, worst, drawn, picture_error=failure, note=there.note)
 
 
 def _named(labels: npt.NDArray[Any], names: Mapping[int, str] | None) -> dict[int, str | None]:
@@ -171,7 +166,8 @@ def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
     if pair.image is not None:
         volume = io.read(pair.image)[0]
         grid, shape = comparison.geometry, comparison.mask.shape
-        image = onto_grid(np.asarray(volume.data[0]), volume.geometry, grid, shape)
+        values = np.asarray(volume.data[0])
+        image = onto_grid(values, volume.geometry, grid, shape, what="image", on="mask").labels
     inspection = Inspection(
         image,
         comparison.geometry,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from napari_attn_unet.errors import FileError
 from napari_attn_unet.gates.inspection import AXES, Inspection
+from napari_attn_unet.output import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,10 +145,8 @@ def _panel(  # noqa: PLR0913  (one panel's worth)
     elif name != "image":
         level = next(k for k, gate in inspection.gates.items() if gate.name == name)
         cover = inspection.cover(level)
-        plane = cover.values.take(cover.index[axis][index], axis)
-        plane = plane[np.ix_(*(cover.index[a] for a in across))]
         result = ax.imshow(
-            plane,
+            cover.spread(cover.values, math.nan, axis, index),  # NaN is transparent
             cmap=style.colormap,
             vmin=style.gate_limits[0],
             vmax=style.gate_limits[1],
@@ -209,12 +208,8 @@ def save(figure: Figure, path: str | Path, dpi: int = 200) -> None:
     """
     path = Path(path)
     check_ending(path, FIGURES)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=dpi)
-    except OSError as error:
-        msg = f"The figure could not be written to {path}: {error}. Choose another place."
-        raise FileError(msg) from error
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)
 
 
 def film(
@@ -251,12 +246,8 @@ def film(
         if path.suffix.lower() == ".gif"
         else {"fps": FRAMES_PER_SECOND, "codec": "libx264"}
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        iio.imwrite(path, np.stack(frames), **options)
-    except OSError as error:
-        msg = f"The film could not be written to {path}: {error}. Choose another place."
-        raise FileError(msg) from error
+    with replacing(path) as temporary:
+        iio.imwrite(temporary, np.stack(frames), **options)
     yield 1.0
 
 

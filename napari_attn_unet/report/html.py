@@ -64,8 +64,7 @@ def write_report(report: Report, out: str | Path, compared: Sequence[PairedRow] 
     write_csv(out / "cases.csv", report.table())
     write_csv(out / "summary.csv", report.summary())
     with replacing(out / "report.html") as temporary:
-        page = to_html(report, compared)
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+        temporary.write_bytes(to_html(report, compared).encode("utf-8", "backslashreplace"))
 
 
 def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
@@ -85,6 +84,9 @@ def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
         if without:
             bad = _reasons({c.name: c.error for c in without})
             parts.append(f"<h2 class='bad'>{len(without)} {title}</h2>{bad}")
+    elsewhere = {c.name: c.note for c in report.good if c.note}
+    if elsewhere:
+        parts += [f"<h2 class='bad'>{len(elsewhere)} on another grid</h2>", _reasons(elsewhere)]
     if compared:
         parts += ["<h2>Second against first</h2>", _table(compared)]
         parts.append(

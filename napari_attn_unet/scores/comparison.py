@@ -66,6 +66,8 @@ class ScoreRow(CountedRow):
         At `tolerance`, in `unit`.
     found, missed, spurious
         See `metrics.Objects`.
+    note
+        What there is to say of the case in a table of many; else None.
     """
 
     hd95: float = column("HD95 ({unit})")
@@ -74,6 +76,7 @@ class ScoreRow(CountedRow):
     found: int = column("objects found")
     missed: int = column("objects missed")
     spurious: int = column("objects spurious")
+    note: str | None = column("note", None)
     unit: str
     tolerance: float
 

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from napari_attn_unet import io
 from napari_attn_unet.engine.preprocessing import prepare
-from napari_attn_unet.errors import DatasetError
+from napari_attn_unet.errors import DatasetError, VolumeError
+from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.io.datasets import CasePaths, Dataset
 from napari_attn_unet.network.card import PreprocessingSpec
-from napari_attn_unet.volume import Volume, onto_grid
+from napari_attn_unet.volume import Geometry, Volume
 
 _LISTED = 10
 
@@ -34,6 +35,8 @@ class Case:
         (Z, Y, X) uint8 on the network's grid.
     truth
         (Z, Y, X) uint8 on the image's own grid.
+    note
+        What there is to say of a label that came from another grid; else empty.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Case:
     image: npt.NDArray[np.float32]
     label: npt.NDArray[np.uint8]
     truth: npt.NDArray[np.uint8]
+    note: str = ""
 
     @property
     def extent_mm(self) -> tuple[float, float, float] | None:
@@ -60,16 +64,15 @@ def load_cases(
     Raises
     ------
     DatasetError
-        If an image and its label differ in size, or a label is not among the classes.
+        If a label is elsewhere than its image, or covers only a part of it; or if it is not among
+        the classes.
     ShapeError
         If a label holds more than one volume, or values that are no labels.
     """
     for case in paths:
         volume = _single(io.read(case.image, dataset.channels), case.image)
-        truth: npt.NDArray[Any] = io.read_labels(case.label)[0]
-        if truth.shape != volume.shape:
-            msg = f"{case.name}: the image is {volume.shape}, but its label {truth.shape}."
-            raise DatasetError(msg)
+        there = _on_image(*io.read_labels(case.label), volume, case.name)
+        truth = there.labels
         found = np.unique(truth)
         if not np.isin(found, np.arange(len(dataset.classes))).all():
             told = f"{found[:_LISTED].tolist()}" + " and more" * (found.size > _LISTED)
@@ -81,9 +84,28 @@ def load_cases(
         truth = truth.astype(np.uint8)
         prepared = prepare(volume, spec, dataset.channels)
         frame = prepared.frame
-        label = onto_grid(truth, volume.geometry, frame.geometry, frame.shape)
+        label = onto_grid(truth, volume.geometry, frame.geometry, frame.shape).labels
         image = np.asarray(prepared.data)  # read many times
-        yield Case(case.name, volume, image, np.ascontiguousarray(label), truth)
+        yield Case(case.name, volume, image, np.ascontiguousarray(label), truth, there.note)
+
+
+def _on_image(labels: npt.NDArray[Any], geometry: Geometry, volume: Volume, name: str) -> OnGrid:
+    """Return a label on its image's grid; refuse one that does not lie on all of the image.
+
+    A number that is wrong can be looked at; what a network has learnt of a misplaced label cannot.
+    """
+    try:
+        there = onto_grid(labels, geometry, volume.geometry, volume.shape, what="label")
+    except VolumeError as error:
+        msg = f"{name}: {error}"
+        raise DatasetError(msg) from error
+    if there.displaced or there.covered < 1:
+        msg = (
+            f"{name}: the image is {volume.shape}, but its label {labels.shape} lies elsewhere. "
+            f"{there.note} For training, a label must lie on all of its image."
+        )
+        raise DatasetError(msg)
+    return there
 
 
 def _single(volumes: list[Volume], path: Path) -> Volume:

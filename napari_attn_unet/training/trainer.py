@@ -120,6 +120,7 @@ def train(
     training, held_out = cases[: len(training_paths)], cases[len(training_paths) :]
     training, held_out, notes = apart(training, held_out)
     notes += check_classes(training, held_out, dataset.classes, config.seed)
+    notes += [f"{case.name}: {case.note}" for case in cases if case.note]
     config, fitted = fit_patch(config, training)
     facts = _Facts(
         dataset,

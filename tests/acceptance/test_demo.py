@@ -71,6 +71,7 @@ def test_demo_without_a_display_writes_its_files(tmp_path: Path) -> None:
     image = nibabel.load(SAMPLES / "hippocampus_mni152.nii.gz")
     np.testing.assert_array_equal(mask.affine, image.affine)
     assert mask.shape == image.shape
+    assert main(["demo", "--out", str(tmp_path)]) == 1  # `make run` says --overwrite
 
 
 def test_predict_goes_on_after_a_bad_file(

@@ -20,8 +20,12 @@ def test_compare_models_asks_for_both_before_the_work(
     assert "nosuch is no folder of masks" in told
     assert "%" not in told
     assert not (tmp_path / "out").exists()
-    assert main([*command, str(dataset)]) == 1
-    assert "not empty" in capsys.readouterr().err
+    (tmp_path / "there" / "first").mkdir(parents=True)
+    (tmp_path / "there" / "first" / "cases.csv").write_text("of others")
+    assert main([*command, str(tmp_path / "there")]) == 1
+    told = capsys.readouterr().err
+    assert "first/cases.csv already" in told
+    assert "nosuch is" not in told
 
 
 def test_compare_models(

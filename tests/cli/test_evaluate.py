@@ -20,7 +20,9 @@ CASES_HEADER = (
 """Scripts read it: a change of a title breaks those."""
 
 
-def test_evaluate(dataset: Path, masks: Path, tmp_path: Path, capsys: object) -> None:
+def test_evaluate(
+    dataset: Path, masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     command = ["evaluate", str(masks), str(dataset), "--out", str(out), "--workers", "1"]
     assert main(command) == 0
@@ -37,8 +39,11 @@ def test_evaluate(dataset: Path, masks: Path, tmp_path: Path, capsys: object) ->
     assert header(out / "summary.csv") == (
         "class,metric,cases,infinite,mean,sd,median,95 % low,95 % high"
     )
-    assert main([*command, "--fail-under", "dice=0.2", "--no-pictures"]) == 0
-    assert main([*command, "--fail-under", "dice=0.99", "--no-pictures"]) == 1
+    assert main(command) == 1
+    assert "cases.csv, summary.csv, report.html already" in capsys.readouterr().err
+    command += ["--overwrite", "--no-pictures"]
+    assert main([*command, "--fail-under", "dice=0.2"]) == 0
+    assert main([*command, "--fail-under", "dice=0.99"]) == 1
     assert "under 0.99" in capsys.readouterr().err
 
 
@@ -82,7 +87,7 @@ def test_truths_without_masks_are_told_and_keep_no_bound(
     assert "1 truth has no mask: case_1." in capsys.readouterr().err
     assert [row["case"] for row in table(out / "cases.csv") if row["note"]] == ["case_1"]
     assert "1 without a mask" in (out / "report.html").read_text()
-    assert main([*command, "--no-pictures", "--fail-under", "dice=0"]) == 1
+    assert main([*command, "--overwrite", "--no-pictures", "--fail-under", "dice=0"]) == 1
     assert "only if every truth has a mask" in capsys.readouterr().err
 
 

@@ -39,10 +39,11 @@ def table(path: Path) -> list[dict[str, str]]:
 
 AGREEMENT = "AUROC,average precision,mean inside,mean outside,inside / outside"
 HEADERS = {
-    "gates": "gate,grid,coarser,mean,sd,share below 0.05,share above 0.95,entropy,verdict",
+    "gates": "gate,grid,coarser,image voxels,mean,sd,"
+    "share below 0.05,share above 0.95,entropy,verdict",
     "profile": "axis,slice,class,gate 1 inside,gate 1 outside,gate 2 inside,gate 2 outside,"
     "gate 3 inside,gate 3 outside,mask area (voxels)",
-    "agreement": f'detector,class,of,{AGREEMENT},"inside, of the top 5 %"',
+    "agreement": f'detector,class,of,voxels,{AGREEMENT},"inside, of the top 5 %"',
     "agreement_slices": f"gate,class,axis,slice,{AGREEMENT}",
     "knockout": "gate,intervention,class,change of volume (%),Dice with the mask before,"
     "mean |Δ probability| in the mask,voxels before,voxels after,mm³ before,mm³ after",
@@ -82,6 +83,8 @@ def test_inspect_writes_everything(case: tuple[Path, Path], tmp_path: Path) -> N
     assert len(list(out.glob("gradcam_*_level2.nii.gz"))) == 2
     assert (out / "figure.png").stat().st_size > 20_000
     assert (out / "prediction.json").is_file()
+    known = {path for name in io.RESULT for path in out.glob(name)}
+    assert set(out.iterdir()) == known  # all of it gives way to another result
     for name, line in HEADERS.items():
         assert header(out / f"{name}.csv") == line + WITH_TRUTH.get(name, "")
 
@@ -96,14 +99,33 @@ def test_inspect_leaves_out_what_is_not_wanted(case: tuple[Path, Path], tmp_path
         assert header(out / f"{name}.csv") == HEADERS[name]
 
 
+def test_what_is_left_out_does_not_stay_from_an_earlier_run(
+    case: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("knockout.csv", "gradcam_x_level2.nii.gz", "notes.txt"):
+        (out / name).write_text("of another checkpoint")
+    command = ["inspect", str(case[0]), "--out", str(out), "--checkpoint", "phantom"]
+    command += ["--no-knockout", "--no-gradcam"]
+    assert main(command) == 1
+    assert "knockout.csv already" in (told := capsys.readouterr().err)
+    assert "%" not in told  # nothing has run
+    assert main([*command, "--overwrite"]) == 0
+    assert (out / "notes.txt").read_text() == "of another checkpoint"
+    assert not (out / "knockout.csv").exists()
+    assert not list(out.glob("gradcam*"))
+
+
 def test_attention_is_another_name_of_inspect(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("inspect", "attention"):
         with pytest.raises(SystemExit) as ended:
             main([name, "--help"])
         assert ended.value.code == 0
-        assert "`attn-unet attention` is the same command" in " ".join(
-            capsys.readouterr().out.split()
-        )
+        told = " ".join(capsys.readouterr().out.split())
+        other = "inspect" if name == "attention" else "attention"
+        assert told.startswith(f"usage: attn-unet {name} ")
+        assert f"`attn-unet {other}` is the same command" in told
 
 
 def test_a_truth_that_holds_no_labels_is_refused(
@@ -230,5 +252,5 @@ def test_a_truth_on_another_grid_is_told_and_an_image_refused(
     grey = np.arange(24 * 32 * 28, dtype=np.float32).reshape(24, 32, 28) / 7
     scan = tmp_path / "images" / "scan.nii.gz"
     io.write(scan, grey, Geometry.from_spacing((1.5, 1, 1), unit="mm"))
-    assert main([*command, "--truth", str(scan)]) == 1
+    assert main([*command, "--overwrite", "--truth", str(scan)]) == 1
     assert "have other values, such as 0.142857" in capsys.readouterr().err

@@ -86,7 +86,7 @@ print(json.dumps({"peak": peak, "estimate": estimate}))
 
 LEAK = """
 predictor = Predictor(checkpoint, "cpu")
-volume = Volume(np.random.default_rng(0).normal(size=(1, 48, 56, 40)))
+volume = Volume(np.random.default_rng(0).normal(size=(1, 32, 40, 32)))
 after = []
 for _ in range(50):
     predictor.predict(volume, probabilities=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,8 +21,11 @@ from napari_attn_unet.engine.planning import plan_run
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.engine.request import Request
 from napari_attn_unet.engine.streaming import evaluate
+from napari_attn_unet.errors import AttnUNetError, ConfigError
 from napari_attn_unet.gates.knockout import table
 from napari_attn_unet.network.card import PreprocessingSpec
+from napari_attn_unet.network.checkpoint import Checkpoint
+from napari_attn_unet.network.model import AttentionUNet
 from napari_attn_unet.volume import Geometry, Volume
 
 TURNED = np.array([[0, 0, -1, 30], [0, -1, 0, 20], [1, 0, 0, 0], [0, 0, 0, 1]], float)
@@ -211,3 +215,27 @@ def test_a_table_runs_the_network_as_it_is_once(
     drive(table(session, None, kinds))
     assert session.has_kept == room
     assert len(plans) == 1 + 2 * len(TINY.gated_levels)
+
+
+def test_settings_that_mean_nothing_are_refused(volume: Volume) -> None:
+    for limit in (-5, 0):
+        with pytest.raises(ConfigError, match=f"positive number of bytes, but got {limit}"):
+            Predictor(tiny_checkpoint(), memory_limit=limit)
+    with pytest.raises(ConfigError, match="'regions' or 'gates' or None, but got 'all'"):
+        Predictor(tiny_checkpoint()).session(volume, keep="all")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (4, 4, 4), (1, 5, 1), (2, 3, 9)])
+def test_one_voxel_has_no_spread_to_normalise_by(size: tuple[int, int, int]) -> None:
+    config = replace(TINY, norm="instance")
+    checkpoint = tiny_checkpoint()
+    card = replace(checkpoint.card, config=config.to_dict())
+    predictor = Predictor(Checkpoint(card, AttentionUNet(config).state_dict()))
+    data = np.random.default_rng(0).normal(size=(1, *size)).astype(np.float32)
+    data[0, 0, 0, 0] += 1
+    if max(size) > config.multiple:
+        assert predictor.predict(Volume(data)).mask.shape == size
+        return
+    with pytest.raises(AttnUNetError, match=r"more than one voxel|same value") as raised:
+        predictor.predict(Volume(data))
+    assert "Error" not in str(raised.value)

@@ -205,7 +205,7 @@ def test_kept_features_serve_every_further_region(
         assert largest_difference(config, size, plan, region=box, features=features) < 1e-4
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(problem=problems(norms=("batch", "batch", "batch", "instance")), data=st.data())
 def test_a_changed_gate_gives_the_result_of_a_patched_network(
     problem: tuple[ModelConfig, tuple[int, int, int], Plan], data: st.DataObject

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from napari_attn_unet.gates import statistics
+from napari_attn_unet.gates.cover import Cover
 from napari_attn_unet.gates.inspection import Inspection
-from napari_attn_unet.gates.statistics import Cover
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.volume import Geometry, Orientation
 
@@ -87,6 +87,65 @@ def test_a_flipped_image_has_the_flipped_profile() -> None:
     turned = GateMap(flip.apply(g.coefficients), g.geometry.oriented(flip, g.coefficients.shape), 1)
     cover = Cover(turned, GEOMETRY.oriented(flip, SHAPE), SHAPE)
     assert cover.mean(flip.apply(inside)) == pytest.approx(spread(g)[inside].mean())
+
+
+def part() -> tuple[GateMap, np.ndarray]:
+    """A map of some planes of the image alone, and which voxels of the image it covers."""
+    whole = gate(1)
+    values = whole.coefficients[1:3, :, 2:]
+    covered = np.zeros(SHAPE, bool)
+    covered[2:6, :, 4:] = True
+    return GateMap(values, whole.geometry.regridded((1, 1, 1), (1, 0, 2)), 1), covered
+
+
+def test_what_lies_outside_a_map_is_not_counted() -> None:
+    g, covered = part()
+    inside = structure()
+    cover, fine = Cover(g, GEOMETRY, SHAPE), np.full(SHAPE, np.nan)
+    blocks = g.coefficients.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    fine[2:6, :, 4:] = blocks[:, :6, :7]
+    assert cover.voxels == covered.sum()
+    np.testing.assert_array_equal(cover.spread(cover.values, np.nan), fine)
+    np.testing.assert_array_equal(cover.spread(cover.values, np.nan, 2, 5), fine[:, :, 5])
+    assert cover.count(inside).sum() == inside[covered].sum()
+    assert cover.mean(inside) == pytest.approx(fine[inside & covered].mean())
+    a = statistics.agreement(cover.values, cover.count(inside), cover.count(~inside))
+    hit, miss = fine[inside & covered], fine[~inside & covered]
+    u = stats.mannwhitneyu(hit, miss).statistic
+    assert a.auroc == pytest.approx(u / (len(hit) * len(miss)))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_outside_a_map_have_no_numbers(axis: int) -> None:
+    g, covered = part()
+    inside = structure()
+    cover = Cover(g, GEOMETRY, SHAPE)
+    fine = cover.spread(cover.values, np.nan)
+    profile = statistics.profile({1: cover}, inside, axis)
+    slices = statistics.agreement_per_slice(cover, inside, axis)
+    right = statistics.in_errors_per_slice(cover, inside, inside, axis)[0]
+    for i in range(SHAPE[axis]):
+        values, where = fine.take(i, axis), inside.take(i, axis) & covered.take(i, axis)
+        expected = values[where].mean() if where.any() else np.nan
+        for found in (profile.inside[1][i], slices[i].inside, right[i]):
+            assert found == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_map_in_another_unit_covers_the_same_voxels() -> None:
+    g, covered = part()
+    affine = np.diag([1000, 1000, 1000, 1]) @ g.geometry.affine
+    micron = GateMap(g.coefficients, Geometry(affine, "um"), 1)
+    assert Cover(micron, GEOMETRY, SHAPE).voxels == covered.sum()
+
+
+def test_tables_tell_how_many_voxels_are_counted() -> None:
+    g, covered = part()
+    mask = structure().astype(np.uint8)
+    inspection = Inspection(np.zeros(SHAPE), GEOMETRY, [g], mask)
+    assert {row.voxels for row in inspection.agreement_rows()} == {covered.sum()}
+    assert inspection.statistics_rows()[0].voxels == covered.sum()
+    assert "gate 1 28.3 %" in inspection.covered_words()
+    assert Inspection(np.zeros(SHAPE), GEOMETRY, [gate(1)], mask).covered_words() == ""
 
 
 def test_peaks_are_where_a_curve_is_highest_around() -> None:

@@ -80,7 +80,7 @@ def test_a_folder_a_2d_image_and_a_wrong_ending_are_told(tmp_path: Path) -> None
 
 def test_an_output_folder_that_is_a_file_is_told_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("x")
-    with pytest.raises(FileError, match="cannot be an output folder"):
+    with pytest.raises(FileError, match="is a file, and a folder is needed"):
         output.make_folder(tmp_path / "taken")
     with pytest.raises(FileError, match="cannot be written"):
         io.write(

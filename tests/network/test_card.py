@@ -63,6 +63,33 @@ def test_an_image_far_larger_than_those_trained_on_is_told(
         assert "40 × 20 × 10 mm" in words
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing", "is_smaller"),
+    [
+        ((40, 20, 10), (1, 1, 1), False),
+        ((25, 12.5, 6.25), (1, 1, 1), False),  # a 1.6th of each
+        ((24, 20, 10), (1, 1, 1), True),  # smaller along one axis is smaller
+        ((40, 20, 3), (1, 1, 1), True),  # a few slices
+        ((400, 20, 10), (0.05, 1, 1), True),  # many small voxels
+        ((1, 1, 1), None, False),  # of unknown size
+    ],
+)
+def test_an_image_far_smaller_than_those_trained_on_is_told(
+    shape: tuple[int, ...], spacing: tuple[float, ...] | None, is_smaller: bool
+) -> None:
+    words = card().smaller_than_seen(shape, spacing)
+    assert (words is not None) == is_smaller
+    if words is not None:
+        assert "40 × 20 × 10 mm" in words
+
+
+def test_the_command_of_a_card_can_be_run() -> None:
+    trained = replace(card(), training={"command": "attn-unet train data --epochs 2"})
+    assert f"--epochs 2 --out {trained.name}.safetensors" in trained.describe()
+    told = replace(card(), training={"command": "attn-unet train data --out a.safetensors"})
+    assert told.describe().count("--out") == 1
+
+
 def test_a_card_of_a_newer_format_or_without_its_parts_is_refused() -> None:
     raw = json.loads(card().to_json())
     for broken, word in (

@@ -52,6 +52,18 @@ def test_another_grid_is_brought_over(dataset: Path, masks: Path, tmp_path: Path
     result = evaluate_case(Pair("x", masks / "case_1.nii.gz", tmp_path / "fine.nii.gz"))
     assert result.error == ""
     assert result.mean("dice") == 1.0
+    assert "truth lies on another grid" in result.note
+    report = Report((result,))
+    assert all(row.note == result.note for row in report.rows())
+    assert "1 on another grid" in to_html(report)
+    assert "note" not in {metric.name for metric in report.metrics()}
+
+
+def test_a_truth_that_lost_its_place_is_said(dataset: Path, masks: Path, tmp_path: Path) -> None:
+    lost = Geometry.from_spacing((2, 1, 1), (6, 3, 2), "mm")
+    io.write(tmp_path / "lost.nii.gz", truth_of(dataset, "case_1"), lost)
+    result = evaluate_case(Pair("x", masks / "case_1.nii.gz", tmp_path / "lost.nii.gz"))
+    assert "one of them has lost its place" in result.note
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -28,7 +28,7 @@ def lay(folder: Path, *names: str) -> Path:
     return folder
 
 
-def told(folder: Path, image: str = "brain", classes: Sequence[str] = ()) -> None:
+def told(folder: Path, image: str = "brain", classes: Sequence[str] = ("background",)) -> None:
     """Write the prediction.json that stands beside what was predicted."""
     about = {
         "provenance": {"image": image},

@@ -62,7 +62,7 @@ def test_a_label_lies_on_its_image(dataset: Dataset) -> None:
 def test_a_label_stored_along_other_axes_lies_on_its_image(turned: str, dataset: Dataset) -> None:
     path = getattr(dataset.cases[0], turned)
     file = nibabel.load(path)
-    other = nibabel.as_closest_canonical(file).slicer[::-1, :, ::-1]
+    other = nibabel.as_closest_canonical(file).as_reoriented([[2, -1], [1, 1], [0, -1]])
     nibabel.save(other, path)
     case = load(dataset)
     assert [len(v) for v in values_by_label(case.image[0], case.label)] == [1, 1, 1]
@@ -72,12 +72,16 @@ def test_a_label_comes_along_where_the_image_is_turned_for_the_network(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A volume need not come canonical from where it is read."""
-    read = io.read
+    read, read_labels = io.read, io.read_labels
 
     def turned(path: Path, *channels: int) -> list[Volume]:
         return [Volume(v.data, Geometry(PERMUTED, "mm"), v.name) for v in read(path, *channels)]
 
+    def turned_labels(path: Path) -> tuple[np.ndarray, Geometry]:
+        return read_labels(path)[0], Geometry(PERMUTED, "mm")
+
     monkeypatch.setattr(data.io, "read", turned)
+    monkeypatch.setattr(data.io, "read_labels", turned_labels)
     case = load(dataset)
     assert case.image.shape[1:] == case.label.shape == (18, 10, 14)
     assert [len(v) for v in values_by_label(case.image[0], case.label)] == [1, 1, 1]
@@ -90,6 +94,31 @@ def test_a_label_comes_along_where_the_image_is_resampled(dataset: Dataset) -> N
     np.testing.assert_array_equal(case.label, truth().repeat(2, axis=0))
     inner = case.label == 1
     assert abs(float(np.median(case.image[0][inner])) - 10) < 0.1
+
+
+@pytest.mark.parametrize("away", [(30, 0, 0), (8, 0, 0), (2, 0, 0)])
+def test_a_label_that_lost_its_place_is_refused(
+    dataset: Dataset, away: tuple[float, float, float]
+) -> None:
+    """Of its image's size, but elsewhere: outside, half outside, and one voxel off."""
+    moved = Geometry.from_spacing((2, 1, 1), away, "mm")
+    io.write(dataset.cases[0].label, truth(), moved)
+    with pytest.raises(DatasetError, match=r"^a: "):
+        load(dataset)
+
+
+def test_a_label_on_a_larger_or_finer_grid_is_brought_over_and_said(dataset: Dataset) -> None:
+    geometry = Geometry.from_spacing((2, 1, 1), unit="mm")
+    larger = np.pad(truth(), 3)
+    io.write(dataset.cases[0].label, larger, geometry.regridded((1, 1, 1), (-3, -3, -3)))
+    case = load(dataset)
+    np.testing.assert_array_equal(case.truth, truth())
+    assert "another grid (16, 20, 24)" in case.note
+    fine = truth().repeat(2, 0)
+    io.write(dataset.cases[0].label, fine, geometry.regridded((0.5, 1, 1), (0, 0, 0)))
+    np.testing.assert_array_equal(load(dataset).truth, truth())
+    io.write(dataset.cases[0].label, truth(), geometry)
+    assert load(dataset).note == ""
 
 
 def test_a_label_of_another_size_or_with_a_value_that_has_no_name_is_refused(

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.gates import statistics
+from napari_attn_unet.gates.cover import Cover
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.tables import fill, save
@@ -165,7 +166,7 @@ class NumbersTab(QWidget):
             rows: list[InErrorsRow] = []
             for gate in gates:
                 yield Progress(gate.name, len(rows) / (len(gates) * len(comparison.labels())))
-                cover = statistics.Cover(gate, geometry, comparison.mask.shape)
+                cover = Cover(gate, geometry, comparison.mask.shape)
                 for label in comparison.labels():
                     e = statistics.in_errors(
                         cover, comparison.mask == label, comparison.truth == label

@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
+from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
@@ -23,7 +24,7 @@ from napari_attn_unet.scores.comparison import Comparison, ScoreRow
 from napari_attn_unet.scores.components import box_of
 from napari_attn_unet.scores.errors import ErrorComponent
 from napari_attn_unet.scores.matching import Matching, labels_in, match, relabel
-from napari_attn_unet.volume import Box, Geometry, onto_grid
+from napari_attn_unet.volume import Box, Geometry
 
 REST_MS = 400
 """How long a brush must rest before distances and components are measured again."""
@@ -119,30 +120,26 @@ class State:
         def steps() -> workers.Work:
             yield None
             arrays = labels_at(mask, self.viewer), labels_at(truth, self.viewer)
-            moved = onto_grid(arrays[1], there, place, arrays[0].shape)
+            truth_there = onto_grid(arrays[1], there, place, arrays[0].shape, on="prediction")
+            moved = truth_there.labels
             values = values_of(mask, arrays[0]), values_of(truth, moved)
             matching = wanted or match(*values)
             if not (set(values[0]) <= set(matching.mask) and set(values[1]) <= set(matching.truth)):
                 matching = match(*values)  # a value that was not there before
             pair = relabel(arrays[0], moved, matching)
             comparison = Comparison(*pair, place, matching.classes)
-            return arrays, moved, matching, comparison
+            return arrays[0], truth_there, matching, comparison
 
         return steps
 
-    def _counted(self, result: tuple[Any, npt.NDArray[Any], Matching, Comparison]) -> None:
-        (mask, truth), there, self.matching, self.comparison = result
+    def _counted(self, result: tuple[npt.NDArray[Any], OnGrid, Matching, Comparison]) -> None:
+        mask, there, self.matching, self.comparison = result
         self._wanted = None
-        self._moved = there is not truth
-        self._arrays = mask, there
+        self._moved = there.moved
+        self._arrays = mask, there.labels
         self.rows = self.components = None
         self.truths += 1
-        self.said.emit(
-            f"The truth lies on another grid {truth.shape}; it is compared on that of the "
-            f"prediction {mask.shape}, each voxel taking the nearest."
-            if self._moved
-            else ""
-        )
+        self.said.emit(there.note)
         if self.label is not None and self.label >= len(self.comparison.classes):
             self.label = None
         self.chosen.emit()

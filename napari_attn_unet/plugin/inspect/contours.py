@@ -152,4 +152,4 @@ def _surface(inspection: Inspection, level: int, threshold: float) -> Any:
 def _outline(inspection: Inspection, level: int, threshold: float) -> Any:
     """Return labels on the image's grid, where a line of one voxel is thin."""
     inside = (inspection.gates[level].coefficients >= threshold).astype(np.uint8) * np.uint8(level)
-    return inside[np.ix_(*inspection.cover(level).index)]
+    return inspection.cover(level).spread(inside, 0)

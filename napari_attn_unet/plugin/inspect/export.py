@@ -31,7 +31,7 @@ from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
-from napari_attn_unet.plugin.results import Result, labels_on
+from napari_attn_unet.plugin.results import Result
 from napari_attn_unet.prediction import Progress
 from napari_attn_unet.report import figure
 from napari_attn_unet.table import write_csv
@@ -273,7 +273,7 @@ class ExportTab(QWidget):
         run = self._runs.prepare()
         state = self._state
         assert state.image is not None  # noqa: S101  (for the type checker: a run needs it)
-        truth = None if state.truth is None else labels_on(state.truth, state.image, state.viewer)
+        bring = state.labels_on_image(state.truth)
         name = state.image.name
         out = self._ask_folder("Save everything into", (*io.FILES, "*.csv", "figure.png"))
         if out is None:
@@ -282,6 +282,8 @@ class ExportTab(QWidget):
         def steps() -> workers.Work:
             from napari_attn_unet.report.inspect import write_inspection  # noqa: PLC0415  (torch)
 
+            yield Progress("loading the network", 0.0)
+            truth = None if bring is None else bring().labels
             predictor = self._runs.predictor(run)
             yield from write_inspection(predictor, run.volume, out, truth=truth, name=name)
             return out, run.checkpoint.find()

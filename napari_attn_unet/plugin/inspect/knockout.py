@@ -33,7 +33,6 @@ from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.placement import Placement, placed
-from napari_attn_unet.plugin.results import labels_on
 from napari_attn_unet.prediction import Progress
 
 if TYPE_CHECKING:
@@ -179,19 +178,13 @@ class KnockoutTab(QWidget):
             if tick.isChecked()
         }
 
-    def _truth(self) -> Any:
-        state = self._state
-        if state.truth is None or state.image is None:
-            return None
-        return labels_on(state.truth, state.image, state.viewer)
-
     def _prepare(self) -> Any:
         changes = self.changes()
         if not changes:
             msg = "Tick at least one gate to force."
             raise RunError(msg)
         run = self._runs.prepare()
-        truth = self._truth()
+        bring = self._state.labels_on_image(self._state.truth)
         base = self._base[1] if self._base is not None and self._base[0] is run else None
         looking = plane_on_screen(self._state.viewer, self._state.image)
         axis, plane = looking or (None, None)
@@ -200,6 +193,7 @@ class KnockoutTab(QWidget):
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
+            truth = None if bring is None else bring().labels
             session = self._runs.session(run, axis)
             effects = yield from knockout.steps(session, [changes], base=base, look_at=plane)
             effect = effects[0]
@@ -218,12 +212,13 @@ class KnockoutTab(QWidget):
 
     def _prepare_all(self) -> Any:
         run = self._runs.prepare()
-        truth = self._truth()
+        bring = self._state.labels_on_image(self._state.truth)
 
         def steps() -> workers.Work:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
+            truth = None if bring is None else bring().labels
             return (yield from knockout.table(self._runs.session(run), truth))
 
         return steps

@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 
 from napari_attn_unet.gates.inspection import Inspection
+from napari_attn_unet.grids import OnGrid
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
@@ -47,6 +48,8 @@ class State:
         self.truth: Labels | Image | None = None
         self.label: int | None = None
         self.inspection: Inspection | None = None
+        self.note = ""
+        """What there is to say of labels that lie on another grid than the image."""
         self._version: Any = None
         self._strokes = 0
         self._watched: list[Any] = []
@@ -143,43 +146,51 @@ class State:
             self._strokes,
             time,
         )
-        last = self.inspection if version == self._version else None
+        last = (self.inspection, self.note) if version == self._version else (None, "")
+        brings = self.labels_on_image(mask), self.labels_on_image(truth)
 
         def steps() -> workers.Work:
             yield None
-            inspection = last or self._inspection(image, result, mask, truth, names)
+            inspection, note = last
+            if inspection is None:
+                found = [None if bring is None else bring() for bring in brings]
+                inspection = self._inspection(image, result, found, names)
+                own = mask is result.mask  # says of itself what of the image it is of
+                note = " ".join(f.note for f in found[own:] if f is not None and f.note)
             for level in inspection.gates:
                 inspection.statistics(level)
                 yield None
             inspection.profile(axis, label)
-            return version, inspection
+            return version, inspection, note
 
         return steps
 
+    def labels_on_image(self, labels: Labels | Image | None) -> Callable[[], OnGrid] | None:
+        """Return how to bring labels onto the image's grid, which takes a thread; see `labels_on`.
+
+        None without labels or an image.
+        """
+        if labels is None or self.image is None:
+            return None
+        what = "truth" if labels is self.truth else "mask"
+        return labels_on(labels, self.image, self.viewer, what)
+
     def _inspection(
-        self,
-        image: Image,
-        result: Result,
-        mask: Labels | None,
-        truth: Labels | Image | None,
-        names: list[str],
+        self, image: Image, result: Result, found: list[OnGrid | None], names: list[str]
     ) -> Inspection:
         """Read the layers; on a thread, as an image may be computed for it."""
-        grids = [
-            None if labels is None else labels_on(labels, image, self.viewer).copy()
-            for labels in (mask, truth)  # copies: a brush goes on while we count
-        ]
+        mask, truth = (None if labels is None else labels.labels for labels in found)
         return Inspection(
             at_time(image, self.viewer),
             shown_geometry(image),
             [gate_map(gate, self.viewer) for gate in result.gates.values()],
-            grids[0],
-            grids[1],
+            mask,
+            truth,
             names,
         )
 
-    def _counted(self, result: tuple[Any, Inspection]) -> None:
-        self._version, self.inspection = result
+    def _counted(self, result: tuple[Any, Inspection, str]) -> None:
+        self._version, self.inspection, self.note = result
         self.ready.emit(self.inspection)
 
     def _not_counted(self, error: Exception) -> None:

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.agreement import AgreementTab
 from napari_attn_unet.plugin.inspect.difference import DifferenceTab
@@ -130,8 +131,13 @@ class InspectWidget(QWidget):
         self.result_box.currentIndexChanged.connect(self._result_changed)
         self.grid.toggled.connect(self._grid_toggled)
         self.state.failed.connect(self.message.setText)
-        self.state.ready.connect(lambda _: self.message.setText(""))
+        self.state.ready.connect(self._tell)
         self._dock.on_close(self._remember)
+
+    def _tell(self, inspection: Inspection) -> None:
+        """Say what of the image is counted, and what labels come from another grid."""
+        notes = inspection.covered_words(), self.state.note
+        self.message.setText("\n".join(note for note in notes if note))
 
     def _remember(self) -> None:
         """Keep what is looked at, for when the widget is opened again."""

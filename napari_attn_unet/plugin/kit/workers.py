@@ -7,7 +7,7 @@ from typing import Any
 
 from superqt.utils import GeneratorWorker, create_worker
 
-from napari_attn_unet.errors import AttnUNetError, RunError
+from napari_attn_unet.errors import AttnUNetError, RunError, reason
 
 Work = Generator[Any, None, Any]
 """What is done on a thread, step by step; a run of the network is one, and so is a count."""
@@ -37,8 +37,7 @@ def start(
         except (AttnUNetError, GeneratorExit):
             raise
         except BaseException as error:
-            msg = f"{type(error).__name__}: {error}"
-            raise RunError(msg) from error
+            raise RunError(reason(error)) from error
 
     def close(*_: Any) -> None:
         generator.close()

@@ -253,6 +253,8 @@ class SegmentWidget(SegmentForm):
         if note is not None:
             self.note.setText(f"{note}: draw a box.")
             self.add_box.visible = True
+        elif (note := card.smaller_than_seen(volume.shape, volume.geometry.spacing_mm)) is not None:
+            self.note.setText(f"{note}.")
 
     def _add_box_clicked(self) -> None:
         if self.image.value is not None and self._card and self._card.field_of_view_mm:

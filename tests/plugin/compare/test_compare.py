@@ -502,19 +502,6 @@ class TestByEye:
         assert not grid(viewer).enabled
         assert [(la.name, la.visible) for la in viewer.layers] == before
 
-    def test_swipe_and_errors_take_turns(self, compare: CompareWidget) -> None:
-        by_eye, layers = compare.by_eye, compare.viewer.layers
-        before = [(la.name, la.visible) for la in layers]
-        by_eye.errors.click()
-        by_eye.swipe.click()
-        assert not by_eye.errors.isChecked()
-        assert [la.name for la in layers if la.visible][-2:] == ["mine | truth", "swipe line"]
-        by_eye.errors.click()
-        assert not by_eye.swipe.isChecked()
-        assert [la.name for la in layers if la.visible][-1:] == ["mine · errors"]
-        by_eye.errors.click()
-        assert [(la.name, la.visible) for la in layers] == before
-
     def test_the_layers_are_given_back_when_another_pair_is_chosen(
         self, qtbot: QtBot, compare: CompareWidget
     ) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import current_thread, main_thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,8 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
+from napari_attn_unet.grids import OnGrid, onto_grid
+from napari_attn_unet.plugin import results
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
@@ -267,6 +270,42 @@ def test_a_truth_on_another_grid_is_brought_over(qtbot: QtBot, inspect: InspectW
     settle(qtbot, inspect)
     area = inspect.state.inspection.profile(0, None).truth_area
     assert np.flatnonzero(area).tolist() == [10, 11]
+    assert "truth lies on another grid (42, 18, 17)" in inspect.message.text()
+
+
+def test_labels_are_brought_over_off_the_windows_thread(
+    qtbot: QtBot, inspect: InspectWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the tables, for a knock-out, and to write everything."""
+    threads = []
+
+    def seen(*args: Any, **names: Any) -> OnGrid:
+        threads.append(current_thread() is main_thread())
+        return onto_grid(*args, **names)
+
+    monkeypatch.setattr(results, "onto_grid", seen)
+    truth = np.zeros(inspect.state.image.data.shape, np.uint8)
+    inspect.viewer.add_labels(truth, name="truth", scale=(2, 1, 1))
+    inspect.truth_box.setCurrentText("truth")
+    settle(qtbot, inspect)
+    for bring in (inspect.knockout._prepare, inspect.knockout._prepare_all):
+        counted = len(threads)
+        assert callable(bring())  # what the window's thread prepares
+        assert len(threads) == counted
+    assert threads
+    assert not any(threads)
+
+
+def test_a_result_of_some_slices_counts_those_alone(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+    layer = viewer.layers["brain · gate 1 (finest)"]
+    before = inspect.state.inspection.agreement_rows()[0].voxels
+    with qtbot.waitSignal(inspect.state.ready):
+        layer.data = np.asarray(layer.data)[:3]
+        inspect.state.count()
+    row = inspect.state.inspection.agreement_rows()[0]
+    assert row.voxels == before * 6 // inspect.state.image.data.shape[0]
+    assert "cover a part of the image" in inspect.message.text()
 
 
 def test_labels_that_lie_elsewhere_are_an_error_in_words(
