@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from docks import close_by_its_x, leaks, our_docks, settle
 from napari import Viewer
 from napari.qt.threading import WorkerBase
+from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings
 
 from napari_attn_unet.engine.predictor import Predictor
@@ -26,6 +28,9 @@ from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.prediction import ClassInfo, Prediction
 from napari_attn_unet.volume import Geometry, Volume
+
+PATIENCE = 120_000
+"""Milliseconds that a test waits for what must come; on a busy machine it comes late."""
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +56,14 @@ def settings_in_a_folder_of_their_own(tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def workers_end_with_the_test() -> Iterator[None]:
     yield
-    WorkerBase.await_workers(msecs=20_000)
+    WorkerBase.await_workers(msecs=PATIENCE)
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot) -> QtBot:
+    """pytest-qt's own, with more patience: what waits ends when it is done, however busy it is."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=PATIENCE)
+    return qtbot
 
 
 @pytest.fixture

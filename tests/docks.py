@@ -39,7 +39,7 @@ def close_by_its_x(dock: QtViewerDockWidget) -> list[weakref.ref[Any]]:
 def settle() -> None:
     """Let threads end, their slots be called, and Qt delete what it was asked to."""
     for _ in range(3):
-        WorkerBase.await_workers(msecs=20_000)
+        WorkerBase.await_workers(msecs=120_000)
         QApplication.processEvents()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()

@@ -33,7 +33,7 @@ from napari_attn_unet.scores.comparison import Comparison
 from napari_attn_unet.table import columns
 from napari_attn_unet.volume import Geometry
 
-WAIT = 60_000
+WAIT = 120_000
 NAMES = {"index": [0, 1, 2], "class": ["background", "front", "back"]}
 
 

@@ -31,7 +31,7 @@ from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 
-WAIT = 60_000
+WAIT = 120_000
 
 
 def click(qtbot: QtBot, button: QWidget) -> None:

@@ -16,7 +16,7 @@ from napari_attn_unet.plugin.segment import widget as segment
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
 
-WAIT = 60_000
+WAIT = 120_000
 
 
 class Gate:

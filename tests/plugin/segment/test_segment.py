@@ -22,7 +22,7 @@ from napari_attn_unet.plugin.segment.preview import PENDING, Preview
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
 
-WAIT = 60_000
+WAIT = 120_000
 
 
 def click(qtbot: QtBot, button: Any) -> None:
