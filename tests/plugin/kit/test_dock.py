@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 from psygnal import Signal
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.kit import dock as module
@@ -138,7 +138,8 @@ def test_signals_of_its_own_lose_every_slot(dock: Dock) -> None:
 
 def test_a_widget_that_was_never_docked_does_not_end(window: QWidget, viewer: ViewerModel) -> None:
     widget = Docked(viewer)
-    widget.setParent(None)
+    # Qt may tell of a parent that came and went at once.
+    QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.ParentChange))
     assert not widget.dock.is_closed
     widget.setParent(window)
     assert not widget.dock.is_closed
@@ -196,10 +197,11 @@ class TestScroll:
 
     def test_a_dock_that_is_high_enough_shows_all(self, qtbot: QtBot, tall: QWidget) -> None:
         qtbot.addWidget(tall)
-        tall.resize(tall.sizeHint())
+        tall.resize(tall.sizeHint().width() + 200, tall.sizeHint().height())
         tall.show()
         (area,) = tall.findChildren(QScrollArea)
         assert area.verticalScrollBar().maximum() == 0
+        assert all(line.width() > 530 + 100 for line in tall.findChildren(QLabel))  # and wide
 
 
 class TestMemory:
