@@ -84,6 +84,19 @@ def text(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
+def score(value: float, *, signed: bool = False) -> str:
+    """Return a score for a person to compare: four decimals, "–" for what is not defined.
+
+    Parameters
+    ----------
+    value
+        A Dice, a distance, the difference of two.
+    signed
+        Whether a plus is told, too.
+    """
+    return "–" if math.isnan(value) else format(value, "+.4f" if signed else ".4f")
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: "1 case", "2 cases"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -6,15 +6,17 @@ import gc
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from docks import close_by_its_x, leaks, our_docks, settle
+from docks import WAIT, close_by_its_x, leaks, our_docks, settle
 from napari import Viewer
 from napari.qt.threading import WorkerBase
+from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings
 
 from napari_attn_unet.engine.predictor import Predictor
@@ -51,7 +53,15 @@ def settings_in_a_folder_of_their_own(tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def workers_end_with_the_test() -> Iterator[None]:
     yield
-    WorkerBase.await_workers(msecs=20_000)
+    WorkerBase.await_workers(msecs=WAIT)
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot) -> QtBot:
+    """pytest-qt's own, which waits as long as a busy machine takes."""
+    for wait in ("waitUntil", "waitSignal"):
+        setattr(qtbot, wait, partial(getattr(qtbot, wait), timeout=WAIT))
+    return qtbot
 
 
 @pytest.fixture

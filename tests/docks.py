@@ -18,7 +18,11 @@ from napari_attn_unet.plugin.kit import keys, queue
 from napari_attn_unet.plugin.layers import OUTPUT
 
 OURS = "napari_attn_unet"
-HELPERS = {"contour", "errors", "swipe", "distance", "side by side"}
+WAIT = 180_000
+"""Milliseconds that a test waits for what must come: room for a machine that is busy elsewhere.
+
+No test passes or fails by how long something took.
+"""
 
 
 def our_docks(viewer: Viewer) -> list[QtViewerDockWidget]:
@@ -40,7 +44,7 @@ def close_by_its_x(dock: QtViewerDockWidget) -> list[weakref.ref[Any]]:
 def settle() -> None:
     """Let threads end, their slots be called, and Qt delete what it was asked to."""
     for _ in range(3):
-        WorkerBase.await_workers(msecs=20_000)
+        WorkerBase.await_workers(msecs=WAIT)
         QApplication.processEvents()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
@@ -55,7 +59,7 @@ def leaks(viewer: Viewer, references: list[weakref.ref[Any]]) -> list[str]:
     found += [
         f"helper layer {layer.name!r}"
         for layer in viewer.layers
-        if layer.metadata.get(OUTPUT, {}).get("effect") in HELPERS
+        if layer.metadata.get(OUTPUT, {}).get("effect")
     ]
     found += [f"callback {name}: {callback!r}" for name, callback in _callbacks(viewer)]
     return found

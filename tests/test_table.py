@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from napari_attn_unet.errors import FileError
-from napari_attn_unet.table import Row, column, columns, counted, markdown, text, write_csv
+from napari_attn_unet.table import Row, column, columns, counted, markdown, score, text, write_csv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,3 +96,13 @@ def test_a_name_that_is_no_text_in_utf8_does_not_lose_the_table(tmp_path: Path) 
     apple = dataclasses.replace(APPLE, name="M\udcfcller")  # a file name of Latin-1 bytes
     write_csv(tmp_path / "fruit.csv", [apple])
     assert r"M\udcfcller" in (tmp_path / "fruit.csv").read_text(encoding="utf-8")
+
+
+def test_a_score_is_told_to_four_decimals_all_alike() -> None:
+    assert [score(v) for v in (0.88, 0.88004999, 12.3, math.nan)] == [
+        "0.8800",
+        "0.8800",
+        "12.3000",
+        "–",
+    ]
+    assert [score(v, signed=True) for v in (0.02, -0.02, 0.0)] == ["+0.0200", "-0.0200", "+0.0000"]

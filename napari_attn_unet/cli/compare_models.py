@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from napari_attn_unet.cli.options import (
     tell_failures,
 )
 from napari_attn_unet.errors import CheckpointError, ConfigError, reason
-from napari_attn_unet.table import Row, column, counted, markdown, write_csv
+from napari_attn_unet.table import Row, column, counted, markdown, score, text, write_csv
 
 if TYPE_CHECKING:
     from napari_attn_unet.io.datasets import CasePaths
@@ -166,21 +165,16 @@ def _require(source: str) -> None:
 
 
 def _told(row: PairedRow) -> _Told:
-    change = _number(row.difference, "+.4f")
-    low, high = _number(row.low, "+.4f"), _number(row.high, "+.4f")
+    change, low, high = (score(v, signed=True) for v in (row.difference, row.low, row.high))
     return _Told(
         class_name=row.class_name,
         metric=row.metric,
-        first=_number(row.first),
-        second=_number(row.second),
+        first=score(row.first),
+        second=score(row.second),
         difference=f"{change} ({low} to {high})",
-        p=_number(row.p, ".3g"),
+        p=text(row.p),
         cases=row.cases,
     )
-
-
-def _number(value: float, form: str = ".4f") -> str:
-    return "–" if math.isnan(value) else format(value, form)
 
 
 def _predicted(

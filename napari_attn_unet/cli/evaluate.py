@@ -14,7 +14,7 @@ from napari_attn_unet.cli.options import (
     evaluated,
     tell_failures,
 )
-from napari_attn_unet.table import counted
+from napari_attn_unet.table import counted, score
 
 if TYPE_CHECKING:
     from napari_attn_unet.report.cases import Report
@@ -89,17 +89,17 @@ def tell(report: Report) -> None:
     for row in report.summary():
         if row.name == "dice":
             spread = (
-                f"sd {row.deviation:.4f}, median {row.median:.4f}, 95 % {row.low:.4f} to "
-                f"{row.high:.4f}, {row.cases} cases"
+                f"sd {score(row.deviation)}, median {score(row.median)}, 95 % {score(row.low)} to "
+                f"{score(row.high)}, {row.cases} cases"
                 if row.cases > 1
                 else "one case, so no interval"
             )
             if not row.cases:
                 print(f"{row.class_name}: Dice is not defined, as no mask and no truth has it")
                 continue
-            print(f"{row.class_name}: Dice {row.mean:.4f} ({spread})")
+            print(f"{row.class_name}: Dice {score(row.mean)} ({spread})")
     for case in report.worst(3):
-        print(f"lowest: {case.name}, mean Dice {case.mean('dice'):.4f}")
+        print(f"lowest: {case.name}, mean Dice {score(case.mean('dice'))}")
     tell_failures(report)
 
 
@@ -148,7 +148,7 @@ def _kept(mean: float, name: str, bound: float) -> bool:
     if math.isnan(mean):
         print(f"Mean {name} is not defined: no case has any class.", file=sys.stderr)
         return False
-    shown = f"{mean:.4f}"
+    shown = score(mean)
     kept = float(shown) >= bound
     words = f"Mean {name} is {shown}, {'not ' if kept else ''}under {bound!r}."
     print(words, file=sys.stdout if kept else sys.stderr)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_attn_unet.cli.options import WithDefaults, add_overwrite
 from napari_attn_unet.errors import ConfigError
+from napari_attn_unet.table import score
 from napari_attn_unet.training.config import PRECISIONS, TrainingConfig
 from napari_attn_unet.training.sides import AXES
 
@@ -93,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
         raise
     print(f"Wrote {options.out}")
     for name, value in checkpoint.card.scores.items():
-        print(f"  {name}: {value:.4f}")
+        print(f"  {name}: {score(value)}")
     return 0
 
 
@@ -152,7 +153,7 @@ class _Bars:
         self._bar.set_description_str(_told(progress), refresh=False)
         self._bar.update(0 if between else before + progress.done - self._bar.n)
         if progress.scores is not None:
-            told = ", ".join(f"{name} {dice:.4f}" for name, dice in progress.scores.items())
+            told = ", ".join(f"{name} {score(dice)}" for name, dice in progress.scores.items())
             tqdm.write(f"epoch {progress.epoch}: held-out Dice {told or 'is not defined'}")
 
 

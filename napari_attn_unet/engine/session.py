@@ -150,7 +150,9 @@ class Session:
         checkpoint = self.predictor.checkpoint
         request.check(checkpoint.config, self.volume.shape, axis or 0)
         group = None if folder is None else open_store(folder)
-        yield Progress("preparing the image", 0.0)
+        sent = yield Progress("preparing the image", 0.0)
+        if sent is not None:
+            request = replace(request, look_at=sent)
         if self._prepared is None:
             spec, channels = checkpoint.card.preprocessing, checkpoint.config.in_channels
             self._prepared = prepare(self.volume, spec, channels)

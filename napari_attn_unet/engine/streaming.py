@@ -34,7 +34,7 @@ from napari_attn_unet.network.config import map_size
 from napari_attn_unet.network.model import AttentionUNet
 from napari_attn_unet.volume import Box, whole_box
 
-Steps = Generator["Event", int | None, None]
+SteeredEvents = Generator["Event", int | None, None]
 Events = Iterator["Event"]
 _AT_ONCE = 16
 """Planes whose scores are computed at once."""
@@ -105,7 +105,7 @@ def evaluate(  # noqa: PLR0913  (each is named by its caller)
     region: Box | None = None,
     features: Features | None = None,
     interventions: Mapping[int, Intervention] | None = None,
-) -> Steps:
+) -> SteeredEvents:
     """Evaluate the network on the whole zero-padded volume.
 
     Gate maps come coarsest first, each as soon as it is complete; then the logits, slab by slab,
@@ -161,7 +161,7 @@ def _at_once(
     image: ArrayLike,
     region: Box | None,
     interventions: Mapping[int, Intervention],
-) -> Steps:
+) -> SteeredEvents:
     with torch.inference_mode():
         output = run_whole(folded, image, interventions)
         box = region or whole_box(image.shape[1:])

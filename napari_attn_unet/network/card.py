@@ -11,6 +11,7 @@ from typing import Any
 
 from napari_attn_unet.errors import CheckpointError, ConfigError
 from napari_attn_unet.prediction import ClassInfo
+from napari_attn_unet.table import score
 
 FORMAT_VERSION = 1
 MUCH_LARGER = 1.6
@@ -116,7 +117,7 @@ class Card:
         ]
         if self.field_of_view_mm is not None:
             lines += [f"field of view  {_mm(self.field_of_view_mm)} mm (z, y, x)"]
-        lines += [f"score          {k}: {v:.4f}" for k, v in self.scores.items()]
+        lines += [f"score          {k}: {score(v)}" for k, v in self.scores.items()]
         lines += [f"{k:<14} {v}{self._rest(k, v)}" for k, v in self.training.items()]
         lines += [f"versions       {_join(self.versions)}"]
         return "\n".join(lines)

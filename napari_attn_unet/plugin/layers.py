@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -282,7 +283,12 @@ def colormap(classes: Sequence[ClassInfo]) -> DirectLabelColormap:
 
 
 def show(
-    viewer: Any, layers: list[LayerData], *, keep_old: bool, corrected: Collection[Layer] = ()
+    viewer: Any,
+    layers: list[LayerData],
+    *,
+    keep_old: bool,
+    corrected: Collection[Layer] = (),
+    hide: bool = True,
 ) -> list[Layer]:
     """Add layers to a viewer; a layer of ours that shows the same is updated in place.
 
@@ -300,6 +306,8 @@ def show(
         Whether to add all of them.
     corrected
         Layers that are not ours to update; see `is_corrected`.
+    hide
+        Whether earlier results are hidden; if not, the caller does.
     """
     shown = []
     before, runs = list(viewer.layers), set()
@@ -317,13 +325,26 @@ def show(
         if kind == "labels":
             old.colormap = options["colormap"]
         shown.append(old)
-    if not keep_old:
+    if hide and not keep_old:
         added = not set(shown) <= set(before)
         for layer in outputs_of(viewer, layers[0][1]["metadata"][OUTPUT].get("image")):
             date = layer.metadata[OUTPUT].get("date")
             if layer not in shown and (added or (date is not None and date in runs)):
                 layer.visible = False
     return shown
+
+
+def remove(viewer: Any, layers: Iterable[Layer | None]) -> None:
+    """Take layers away, those that are still there, all at once.
+
+    napari collects Python's garbage whenever a layer goes: with torch in memory a quarter of a
+    second, in which the window stands still. What goes in a batch is collected after once.
+    """
+    there = [layer for layer in layers if layer is not None and layer in viewer.layers]
+    batch = getattr(viewer.layers, "batched_update", nullcontext)  # since napari 0.9
+    with batch() if len(there) > 1 else nullcontext():
+        for layer in there:
+            viewer.layers.remove(layer)
 
 
 def link_gates(viewer: Any, linked: bool) -> None:

@@ -44,6 +44,12 @@ class Result:
     probabilities: dict[str, Image] = field(default_factory=dict)
 
     @property
+    def layers(self) -> list[Layer]:
+        """All of its layers."""
+        mask = [] if self.mask is None else [self.mask]
+        return [*self.gates.values(), *self.probabilities.values(), *mask]
+
+    @property
     def name(self) -> str:
         """Name of the image and of the checkpoint, with its file where that is called otherwise."""
         checkpoint, file = self.provenance.get("checkpoint"), self.provenance.get("checkpoint_file")

@@ -33,7 +33,7 @@ def test_sample_segment_screenshot(
     _, widget = viewer.window.add_plugin_dock_widget("napari-attn-unet", "Segment")
     widget.checkpoint.value = dict(widget._checkpoint_choices())["hippocampus"]
     qtbot.mouseClick(widget.run.native, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not widget.running)
 
     image = viewer.layers["Hippocampus MRI"]
     mask = viewer.layers["Hippocampus MRI · mask"]

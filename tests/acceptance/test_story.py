@@ -14,8 +14,6 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, QSettings, Qt
 from qtpy.QtWidgets import QFileDialog, QTabWidget
 
-WAIT = 120_000
-
 
 @pytest.fixture
 def viewer(qtbot: QtBot, make_napari_viewer: Callable[..., Viewer], tmp_path: Path) -> Viewer:
@@ -28,7 +26,7 @@ def viewer(qtbot: QtBot, make_napari_viewer: Callable[..., Viewer], tmp_path: Pa
     segment.checkpoint.value = dict(segment._checkpoint_choices())["phantom"]
     segment.probabilities.value = True
     qtbot.mouseClick(segment.run.native, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not segment.running)
     return viewer
 
 
@@ -45,7 +43,7 @@ def test_inspect_from_the_sample_to_the_table(
 ) -> None:
     dock, inspect = viewer.window.add_plugin_dock_widget("napari-attn-unet", "Inspect")
     dock.raise_()
-    qtbot.waitUntil(lambda: inspect.state.inspection is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: inspect.state.inspection is not None)
     assert inspect.truth_box.currentText() != "none"  # the sample's own
 
     # a click in the profile moves the viewer
@@ -80,7 +78,7 @@ def test_inspect_from_the_sample_to_the_table(
     # knock-out of the finest gate
     turn_to(qtbot, inspect.tabs, "Knock-out")
     qtbot.mouseClick(inspect.knockout.task.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not inspect.knockout.task.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not inspect.knockout.task.running)
     changed = next(layer for layer in viewer.layers if "changed voxels" in layer.name)
     mask = next(layer for layer in viewer.layers if layer.name.endswith("· mask"))
     np.testing.assert_allclose(changed.extent.world, mask.extent.world)
@@ -97,7 +95,7 @@ def test_inspect_from_the_sample_to_the_table(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(figure), ""))
     turn_to(qtbot, inspect.tabs, "Export")
     qtbot.mouseClick(inspect.export.figure.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not inspect.export.figure.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not inspect.export.figure.running)
     assert figure.stat().st_size > 20_000
 
 
@@ -106,7 +104,7 @@ def test_compare_from_the_sample_to_the_table(
 ) -> None:
     dock, compare = viewer.window.add_plugin_dock_widget("napari-attn-unet", "Compare")
     dock.raise_()
-    qtbot.waitUntil(lambda: compare.state.components is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: compare.state.components is not None)
     assert compare.mask_box.currentText() == "Phantom · mask"
     assert compare.truth_box.currentText() == "Phantom · truth"
     front = compare.numbers.rows()[0]

@@ -145,6 +145,16 @@ def test_a_plane_that_is_sent_is_one_of_the_volume_whatever_its_axes() -> None:
     assert progress.part.box[2].start <= 40 < progress.part.box[2].stop
 
 
+def test_a_plane_that_is_sent_while_the_image_is_prepared_is_the_first(volume: Volume) -> None:
+    limit = evaluation_bytes(TINY, volume.shape, Plan(0, 1, 4), 4)
+    steps = Predictor(tiny_checkpoint(), memory_limit=limit).session(volume, axis=0).run(look_at=0)
+    next(steps)
+    progress = steps.send(40)
+    while progress.part is None:
+        progress = next(steps)
+    assert progress.part.box[0].start <= 40 < progress.part.box[0].stop
+
+
 def test_what_was_kept_is_the_network_as_it_is(volume: Volume) -> None:
     expected = Predictor(tiny_checkpoint()).predict(volume, probabilities=True)
     session = Predictor(tiny_checkpoint()).session(volume, axis=0, keep="gates")

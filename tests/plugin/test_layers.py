@@ -275,3 +275,16 @@ def test_a_preview_is_not_counted(data: np.ndarray, tiny_checkpoint_path: Path) 
     assert (
         options["features"]["voxels"] == np.bincount(prediction.mask.ravel(), minlength=3).tolist()
     )
+
+
+def test_what_goes_together_goes_in_one_batch() -> None:
+    viewer = ViewerModel()
+    added = [viewer.add_image(np.zeros((2, 3, 4)), name=name) for name in "abcd"]
+    batches: list[int] = []
+    viewer.layers.events.end_batch.connect(lambda: batches.append(len(viewer.layers)))
+    viewer.layers.remove(added[0])
+    layers.remove(viewer, [added[0], None, added[1], added[2]])  # one is gone, one never was
+    assert [layer.name for layer in viewer.layers] == ["d"]
+    assert batches == [1]
+    layers.remove(viewer, [])
+    assert batches == [1]

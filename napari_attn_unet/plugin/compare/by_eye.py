@@ -17,7 +17,7 @@ from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
-from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.scores.comparison import KINDS
 
@@ -127,10 +127,11 @@ class ByEye(QWidget):
     def _errors_toggled(self, on: bool) -> None:
         self.legend.setVisible(on)
         if on:
+            self.swipe.setChecked(False)  # what it shows would lie under the errors
             self._cover()
             self._show_errors()
         else:
-            self._remove(self._layer)
+            remove(self._state.viewer, [self._layer])
             self._layer = None
             self._covered.restore()
 
@@ -144,7 +145,7 @@ class ByEye(QWidget):
     def _show_errors(self) -> None:
         """Show the errors; the layer's data are the comparison's own."""
         state = self._state
-        self._remove(self._layer)
+        remove(self._state.viewer, [self._layer])
         self._layer = None
         if state.comparison is None or state.mask is None:
             return
@@ -167,10 +168,6 @@ class ByEye(QWidget):
     def _changed(self, _: Any) -> None:
         if self._layer is not None:
             self._layer.refresh(extent=False, thumbnail=False)
-
-    def _remove(self, layer: Layer | None) -> None:
-        if layer is not None and layer in self._state.viewer.layers:
-            self._state.viewer.layers.remove(layer)
 
     # --- contours and blink ---------------------------------------------------------------------
     def _contoured(self, button: QPushButton, *, on: bool) -> None:
@@ -213,6 +210,7 @@ class ByEye(QWidget):
     # --- swipe ----------------------------------------------------------------------------------
     def _swipe_toggled(self, on: bool) -> None:
         if on:
+            self.errors.setChecked(False)  # two colours over each other say nothing
             self.swipe_view.turn_on()
             if not self.swipe_view.is_on:
                 self.swipe.setChecked(False)
@@ -253,7 +251,7 @@ class ByEye(QWidget):
             return
         if self._surface is not None:
             viewer.dims.ndisplay = self._ndisplay
-        self._remove(self._surface)
+        remove(self._state.viewer, [self._surface])
         self._surface = None
         self._in_3d.restore()
 
@@ -264,12 +262,12 @@ class ByEye(QWidget):
             return
         self._measuring.now()
 
-    def _prepare_surface(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_surface(self) -> Callable[[], workers.Work] | None:
         counted, label = self._state.comparison, self._state.label
         if counted is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             return counted, label, counted.copy().surface(label)
 
@@ -287,7 +285,7 @@ class ByEye(QWidget):
 
     def _show_surface(self, surface: Any) -> None:
         state = self._state
-        self._remove(self._surface)
+        remove(self._state.viewer, [self._surface])
         self._surface = None
         if not self.distance.isChecked() or state.mask is None:
             return
@@ -320,7 +318,7 @@ class ByEye(QWidget):
         self.side_by_side_view.turn_off()
         self.swipe_view.turn_off()
         self._distance_toggled(False)
-        self._remove(self._layer)
+        remove(self._state.viewer, [self._layer])
         for looks in (self._in_3d, self._covered, self._blinking, self._outlined):
             looks.restore()
 

@@ -160,7 +160,7 @@ class NumbersTab(QWidget):
         assert result is not None  # noqa: S101
         counted, geometry = state.comparison, shown_geometry(state.mask)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             comparison = counted.copy()
             gates = [gate_map(gate, state.viewer) for gate in result.gates.values()]
             rows: list[InErrorsRow] = []

@@ -111,13 +111,13 @@ class State:
         """The matching that was asked for last, counted by or not yet."""
         return self._wanted or self.matching
 
-    def _prepare_count(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_count(self) -> Callable[[], workers.Work] | None:
         mask, truth, wanted = self.mask, self.truth, self._wanted
         if mask is None or truth is None:
             return None
         place, there = self.geometry, shown_geometry(truth)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             arrays = labels_at(mask, self.viewer), labels_at(truth, self.viewer)
             truth_there = onto_grid(arrays[1], there, place, arrays[0].shape, on="prediction")
@@ -266,7 +266,7 @@ class State:
         else:
             self.measure()
 
-    def _prepare_look(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_look(self) -> Callable[[], workers.Work] | None:
         counted, arrays, matching = self.comparison, self._arrays, self.matching
         if counted is None or arrays is None or matching is None:
             return None
@@ -277,7 +277,7 @@ class State:
                 self._ask_whole()
                 return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             """Return the box around what differs from what was counted, for mask and truth."""
             yield None
             pair, before = relabel(*arrays, matching), (counted.mask, counted.truth)
@@ -307,12 +307,12 @@ class State:
         """Measure distances and components, on a thread."""
         self._measuring.now()
 
-    def _prepare_measure(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_measure(self) -> Callable[[], workers.Work] | None:
         counted, tolerance = self.comparison, self.tolerance
         if counted is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             comparison = counted.copy()  # should a stroke fall into it, another measure follows
             rows = comparison.rows(tolerance)

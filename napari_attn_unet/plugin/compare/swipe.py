@@ -12,7 +12,7 @@ from psygnal import Signal
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import camera, to_layer
-from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
 
 NEAR = 12
@@ -96,9 +96,7 @@ class Swipe:
         for event in (viewer.dims.events.order, viewer.dims.events.ndisplay):
             event.disconnect(self.turn_off)
         viewer.dims.events.current_step.disconnect(self._stepped)
-        for layer in (both, line):
-            if layer in viewer.layers:
-                viewer.layers.remove(layer)
+        remove(viewer, (both, line))
         self._looks.restore()
         self.moved.emit(-1)
 

@@ -168,7 +168,7 @@ class ThresholdTab(QWidget):
         else:
             self.plot.show_curve(curve, self.sliders[index].value())
 
-    def _prepare_curves(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_curves(self) -> Callable[[], workers.Work] | None:
         """Count the curve that is drawn, or all of them, once for each truth."""
         comparison, truths = self._state.comparison, self._state.truths
         if comparison is None:
@@ -180,7 +180,7 @@ class ThresholdTab(QWidget):
             if label is not None and label > 0 and self.curve(index) is None:
                 missing[index] = maps[index], label
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             curves = {}
             for index, (probability, label) in missing.items():
@@ -210,7 +210,7 @@ class ThresholdTab(QWidget):
         self._draw()
         self._labelling.now()
 
-    def _prepare_labels(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_labels(self) -> Callable[[], workers.Work] | None:
         mask = self._state.mask
         if not isinstance(mask, Labels):
             return None
@@ -220,7 +220,7 @@ class ThresholdTab(QWidget):
         }
         there, wish = at_time(mask, self._state.viewer), self._wish
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             labels = label_by_thresholds(probabilities, thresholds)
             same = labels.shape == there.shape

@@ -33,7 +33,7 @@ from napari_attn_unet.plugin.compare.threshold import ThresholdTab
 from napari_attn_unet.plugin.contributions import open_labels
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.choices import combo, offer, pick
-from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.dock import Dock, scroll
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.tables import header
@@ -125,6 +125,7 @@ class CompareWidget(QWidget):
         column.addWidget(self.by_eye)
         column.addWidget(self.tabs, 1)
         column.addWidget(keys.legend(KEYS))
+        scroll(self)
 
     def _connect(self) -> None:
         self._follower = Follower(self._dock, self._layers_changed)

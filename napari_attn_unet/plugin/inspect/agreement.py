@@ -72,6 +72,12 @@ class AgreementTab(QWidget):
         column.addWidget(self.message)
         column.addWidget(self.table, 1)
         self.save.clicked.connect(self._save)
+        state.left.connect(self._forget)
+
+    def _forget(self) -> None:
+        """Say no more of a result that is not looked at."""
+        self._show(([], []))
+        self.message.setText("")
 
     def _prepare(self) -> Any:
         inspection, axis = self._state.inspection, self._state.axis
@@ -81,7 +87,7 @@ class AgreementTab(QWidget):
         run = self._runs.prepare() if self.random.isChecked() else None
         top = self.top.value()
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             gates: Any = ()

@@ -21,12 +21,14 @@ from qtpy.QtWidgets import (
 
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.inspect.effects import Effects
 from napari_attn_unet.plugin.inspect.knockout import DIVERGING
-from napari_attn_unet.plugin.inspect.runs import Run, Runs
+from napari_attn_unet.plugin.inspect.runs import Known, Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import go_to
+from napari_attn_unet.plugin.kit.settings import NEWS
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
@@ -71,6 +73,7 @@ class DifferenceTab(QWidget):
         self._state, self._runs = state, runs
         self._found: _Found | None = None
         self._layer: Image | None = None
+        self._effects = Effects(state)
         self._at = -1
         self.components: list[MapComponent] = []
         self.second = QComboBox()
@@ -117,7 +120,9 @@ class DifferenceTab(QWidget):
         self.next.clicked.connect(lambda: self.step(1))
         self.table.cellClicked.connect(self._clicked)
         self.save.clicked.connect(self._save)
-        state.chosen.connect(self._chosen)
+        state.chosen.connect(self._offer)
+        state.left.connect(self._forget)
+        state.dock.connect(NEWS.checkpoints, self._offer)
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -135,7 +140,8 @@ class DifferenceTab(QWidget):
         column.addWidget(self.message)
         column.addWidget(self.table, 1)
 
-    def _chosen(self) -> None:
+    def _offer(self) -> None:
+        """Offer the checkpoints that are known here, but for the one of the result."""
         result = self._state.result
         name = None if result is None else result.provenance.get("checkpoint_file")
         kept = self.second.currentData()
@@ -145,12 +151,13 @@ class DifferenceTab(QWidget):
                 self.second.addItem(title, path)
         if kept is not None:
             self.second.setCurrentIndex(max(self.second.findData(kept), 0))
-        if self._found is not None and (
-            self._state.image is None or self._found.run.source is not self._state.image.data
-        ):
-            self._found = None
-            self.what.clear()
-            self._list()
+
+    def _forget(self) -> None:
+        """Say no more of a result that is not looked at."""
+        self._found = None
+        self.what.clear()
+        self._list()
+        self.message.setText("")
 
     def _prepare(self) -> Any:
         run = self._runs.prepare()
@@ -159,12 +166,12 @@ class DifferenceTab(QWidget):
             msg = "No other checkpoint is known here. Open one in the Segment widget with Browse…."
             raise RunError(msg)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates.difference import compare  # noqa: PLC0415  (torch)
 
             yield Progress("loading the networks", 0.0)
             first = self._runs.predictor(run)
-            second = self._runs.predictor(replace(run, checkpoint=Path(path)))
+            second = self._runs.predictor(replace(run, checkpoint=Known(path, (Path(path),))))
             difference = yield from compare(first, second, run.volume)
             return _Found(
                 run, difference, (first.checkpoint.card.name, second.checkpoint.card.name)
@@ -196,13 +203,13 @@ class DifferenceTab(QWidget):
             self._show_layer(*self.what.currentData())
         self._listing.now()
 
-    def _prepare_list(self) -> Callable[[], workers.Steps] | None:
+    def _prepare_list(self) -> Callable[[], workers.Work] | None:
         found, what = self._found, self.what.currentData()
         if found is None or what is None:
             return None
         (values, _), name, threshold = what, self.what.currentText(), self.threshold.value()
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             components = map_components(values, threshold)[:MOST]
             return found, name, components, float(abs(values).max())
@@ -241,7 +248,7 @@ class DifferenceTab(QWidget):
             "metadata": about | {"geometry": geometry, "what": self.what.currentText()},
             **placed(placement, geometry, 3),
         }
-        shown = layers.show(self._state.viewer, [(values, options, "image")], keep_old=False)
+        shown = self._effects.show([(values, options, "image")])
         self._layer = shown[0] if isinstance(shown[0], Image) else None
 
     def rows(self) -> list[DifferenceRow]:

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -23,6 +22,7 @@ from napari_attn_unet import io
 from napari_attn_unet.errors import ConfigError, RunError
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.io import ome_zarr
+from napari_attn_unet.network.library import bundled
 from napari_attn_unet.output import file_name, folder_for, not_there_yet
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.runs import Runs
@@ -86,11 +86,18 @@ class ExportTab(QWidget):
             "Run all of it again on the image and write mask, maps, every table and a figure: what "
             "the copied command does.",
             self._prepare_again,
-            lambda out: self.message.setText(f"Saved in {out}. {self.command()}"),
+            lambda done: self.message.setText(f"Saved in {done[0]}. {self.command(done[1])}"),
             self.message.setText,
         )
-        self.copy = QPushButton("Copy command")
-        self.copy.setToolTip("Copy the command line that writes all of this without a screen.")
+        self.copy = Task(
+            state.dock,
+            "Copy command",
+            "Copy the command line that writes all of this without a screen.",
+            self._prepare_copy,
+            self._copy,
+            self.message.setText,
+            network=lambda: False,
+        )
         column = QVBoxLayout(self)
         form = QFormLayout()
         form.addRow("slices", self.slices)
@@ -101,7 +108,7 @@ class ExportTab(QWidget):
         column.addWidget(self.message)
         column.addWidget(QLabel(""))
         column.addStretch()
-        self.copy.clicked.connect(self._copy)
+        state.left.connect(lambda: self.message.setText(""))
 
     def _saving(self, text: str, tooltip: str, prepare: Any) -> Task:
         """Return a button that asks for a place and saves something there, on a thread."""
@@ -194,7 +201,7 @@ class ExportTab(QWidget):
         if not path:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("drawing", 0.0)
             figure.save(figure.draw(inspection, axis, slices, style, name), path)
             return path
@@ -207,7 +214,7 @@ class ExportTab(QWidget):
         if not path:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             for done in figure.film(inspection, axis, path, style):
                 yield Progress("drawing", done)
             return path
@@ -225,7 +232,7 @@ class ExportTab(QWidget):
         if folder is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("writing", 0.0)
             io.write_prediction(layers.to_prediction(result), folder)
             return folder
@@ -238,7 +245,7 @@ class ExportTab(QWidget):
         if not path:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("writing", 0.0)
             prediction = layers.to_prediction(result)
             ome_zarr.write_prediction(prediction, Path(path))
@@ -252,7 +259,7 @@ class ExportTab(QWidget):
         if folder is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield Progress("writing", 0.0)
             gates, profile = (folder / name for name in TABLES)
             write_csv(gates, inspection.statistics_rows())
@@ -272,19 +279,25 @@ class ExportTab(QWidget):
         if out is None:
             return None
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.report.inspect import write_inspection  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
             truth = None if bring is None else bring().labels
             predictor = self._runs.predictor(run)
             yield from write_inspection(predictor, run.volume, out, truth=truth, name=name)
-            return out
+            return out, run.checkpoint.find()
 
         return steps
 
-    def command(self) -> str:
-        """Return the command line that does all of this without a screen."""
+    def command(self, checkpoint: Path | None) -> str:
+        """Return the command line that does all of this without a screen.
+
+        Parameters
+        ----------
+        checkpoint
+            The file of the result's checkpoint, None if it is not known here any more.
+        """
         state = self._state
         about = state.result.provenance if state.result is not None else {}
         source = state.image.source.path if state.image is not None else None
@@ -292,13 +305,31 @@ class ExportTab(QWidget):
         truth = None if state.truth is None else state.truth.source.path
         if state.truth is not None:
             parts += ["--truth", str(truth or "TRUTH.nii.gz")]
-        parts += ["--checkpoint", self._runs.checkpoint_argument(about)]
+        if checkpoint is None:
+            called = str(about.get("checkpoint_file") or "CHECKPOINT.safetensors")
+        else:
+            ships = checkpoint in bundled().values()
+            called = checkpoint.stem if ships else str(checkpoint)
+        parts += ["--checkpoint", called]
         if about.get("precision") == "bf16":
             parts += ["--precision", "bf16"]
         return shlex.join(parts)
 
-    def _copy(self) -> None:
-        command = self.command()
+    def _prepare_copy(self) -> Any:
+        result = self._state.result
+        known = self._runs.known({} if result is None else result.provenance)
+
+        def steps() -> workers.Work:
+            yield Progress("looking for the checkpoint", 0.0)
+            try:
+                return known.find()
+            except RunError:  # not known here any more
+                return None
+
+        return steps
+
+    def _copy(self, checkpoint: Path | None) -> None:
+        command = self.command(checkpoint)
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(command)

@@ -23,9 +23,11 @@ from qtpy.QtWidgets import (
 from napari_attn_unet.engine.intervention import KINDS, Intervention
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.inspect.effects import Effects
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
@@ -54,6 +56,7 @@ class KnockoutTab(QWidget):
         super().__init__()
         self._state, self._runs = state, runs
         self._base: tuple[Run, Prediction] | None = None
+        self._effects, self._cams = Effects(state), Effects(state)
         self.rows: list[EffectRow] = []
         self.choices: dict[int, tuple[QCheckBox, QComboBox, QDoubleSpinBox]] = {}
         self._grid = QGridLayout()
@@ -79,8 +82,7 @@ class KnockoutTab(QWidget):
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
         self.save.clicked.connect(self._save)
-        self.label = QComboBox()
-        self.label.setToolTip("Class whose logits Grad-CAM explains.")
+        self.label = combo("Class whose logits Grad-CAM explains.")
         self.level = QSpinBox()
         self.level.setPrefix("level ")
         self.level.setRange(1, 4)
@@ -97,6 +99,13 @@ class KnockoutTab(QWidget):
         )
         self._arrange()
         state.chosen.connect(self._chosen)
+        state.left.connect(self._forget)
+
+    def _forget(self) -> None:
+        """Say no more of a result that is not looked at."""
+        self._base, self.rows = None, []
+        fill(self.table, self.rows)
+        self.message.setText("")
 
     def _arrange(self) -> None:
         caution = QLabel(CAUTION)
@@ -105,7 +114,7 @@ class KnockoutTab(QWidget):
         line.addWidget(self.task, 1)
         line.addWidget(self.save)
         cam = QHBoxLayout()
-        cam.addWidget(self.label)
+        cam.addWidget(self.label, 1)
         cam.addWidget(self.level)
         cam.addWidget(self.cam, 1)
         column = QVBoxLayout(self)
@@ -124,6 +133,7 @@ class KnockoutTab(QWidget):
             for row in self.choices.values():
                 for control in row:
                     self._grid.removeWidget(control)
+                    control.hide()  # or it would stand over the new ones until it is deleted
                     control.deleteLater()
             self.choices = {}
             for i, level in enumerate(levels):
@@ -179,7 +189,7 @@ class KnockoutTab(QWidget):
         looking = plane_on_screen(self._state.viewer, self._state.image)
         axis, plane = looking or (None, None)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
@@ -196,7 +206,7 @@ class KnockoutTab(QWidget):
         self._base = run, effect.base
         self.rows = rows
         fill(self.table, rows)
-        layers.show(self._state.viewer, data, keep_old=False)
+        self._effects.show(data)
         voxels = int(np.count_nonzero(data[-1][0]))
         self.message.setText(f"{effect.name}: {voxels:,} voxels changed their label.")
 
@@ -204,7 +214,7 @@ class KnockoutTab(QWidget):
         run = self._runs.prepare()
         bring = self._state.labels_on_image(self._state.truth)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates import knockout  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
@@ -224,7 +234,7 @@ class KnockoutTab(QWidget):
         inspection = self._state.inspection
         gate = None if inspection is None else inspection.gates.get(level - 1)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             from napari_attn_unet.gates.gradcam import seg_grad_cam  # noqa: PLC0415  (torch)
             from napari_attn_unet.gates.statistics import rank_correlation  # noqa: PLC0415
 
@@ -256,7 +266,7 @@ class KnockoutTab(QWidget):
             "metadata": about | {"geometry": cam.geometry},
             **placed(run.placement, cam.geometry, cam.coefficients.ndim),
         }
-        layers.show(self._state.viewer, [(cam.coefficients, options, "image")], keep_old=False)
+        self._cams.show([(cam.coefficients, options, "image")])
         with_gate = (
             ""
             if rank is None

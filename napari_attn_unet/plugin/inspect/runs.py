@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # made by qtpy
 
-from napari_attn_unet.errors import RunError
+from napari_attn_unet.engine.devices import available_devices
+from napari_attn_unet.errors import AttnUNetError, DeviceError, RunError
 from napari_attn_unet.network.card import read_card
-from napari_attn_unet.network.library import bundled
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import queue
@@ -27,11 +28,77 @@ if TYPE_CHECKING:
     from napari_attn_unet.engine.session import Session
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The files here that may hold a checkpoint. Which of them does, only reading them tells.
+
+    Attributes
+    ----------
+    name
+        What the checkpoint is called.
+    paths
+        Files of its file's name.
+    sha256
+        Of its file; None for whichever there is.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    sha256: str | None = None
+
+    def find(self) -> Path:
+        """Return the file; a large one takes a while to read, so call it on a thread.
+
+        Raises
+        ------
+        RunError
+            If none of the files holds it, or they cannot be read.
+        """
+        try:
+            for path in self.paths:
+                if self.sha256 is None or _sha256(path) == self.sha256:
+                    return path
+        except OSError as error:
+            msg = f"{path} cannot be read: {error.strerror or error}."
+            raise RunError(msg) from error
+        raise self._unknown()
+
+    @property
+    def in_channels(self) -> int:
+        """Channels that the network takes, read from the first of the files that tells them.
+
+        Raises
+        ------
+        AttnUNetError
+            If there are no files, or none has a card.
+        """
+        refused: AttnUNetError | None = None
+        for path in self.paths:
+            try:
+                return read_card(path).in_channels
+            except AttnUNetError as error:
+                refused = error
+        raise refused or self._unknown()
+
+    def _unknown(self) -> RunError:
+        msg = (
+            f"The checkpoint {self.name} that made this result is not known here any more. Open it "
+            "in the Segment widget with Browse…."
+        )
+        return RunError(msg)
+
+
+class _Told(QObject):
+    """Carries words from a run's thread to the window's."""
+
+    said = Signal(str)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """What a run needs, read from the layers on the window's thread."""
 
-    checkpoint: Path
+    checkpoint: Known
     device: str
     precision: str
     source: Any
@@ -47,11 +114,17 @@ class Runs:
     state
         What is inspected.
     settings
-        Of the Segment widget: the checkpoints that are known, and the memory limit.
+        Of the Segment widget: the checkpoints that are known, device and memory limit.
+    say
+        Called, on the window's thread, with what the user should know of a run that goes on.
     """
 
-    def __init__(self, state: State, settings: Settings) -> None:
+    def __init__(
+        self, state: State, settings: Settings, say: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._state, self._settings = state, settings
+        self._told = _Told()
+        self._told.said.connect(say)
         self.checkpoints = settings.checkpoints
         self._run: Run | None = None
         self._session: Session | None = None
@@ -74,9 +147,8 @@ class Runs:
         if about.get("region") is not None:
             msg = "This result is of some slices only. Segment the whole image to knock out gates."
             raise RunError(msg)
-        path = self._find(about)
-        card = read_card(path)
-        volumes, placement = layers.to_volumes(state.image, card.in_channels)
+        known = self.known(about)
+        volumes, placement = layers.to_volumes(state.image, known.in_channels)
         volume = volumes[0]
         if len(volumes) > 1:  # the time point on screen
             volume = Volume(at_time(state.image, state.viewer)[np.newaxis], volume.geometry)
@@ -87,13 +159,15 @@ class Runs:
                 "into a layer of its own and segment that, to knock out its gates."
             )
             raise RunError(msg)
+        # What is shown of it stands with the result, which may be of a file of another name.
+        placement = replace(placement.in_space(), name=str(about.get("image", placement.name)))
         run = Run(
-            path,
+            known,
             str(about.get("device", "auto")),
             str(about.get("precision", "f32")),
             state.image.data,
             volume,
-            placement.in_space(),
+            placement,
         )
         last = self._run
         if (
@@ -107,30 +181,40 @@ class Runs:
         self._run = run
         return run
 
-    def _find(self, about: Mapping[str, Any]) -> Path:
-        """Return the file of the checkpoint that a provenance names."""
-        name, wanted = about.get("checkpoint_file"), about.get("checkpoint_sha256")
-        for _, path in self.checkpoints():
-            if Path(path).name == name and _sha256(Path(path)) == wanted:
-                return Path(path)
-        msg = (
-            f"The checkpoint {about.get('checkpoint')!r} ({name}) that made this result is not "
-            "known here any more. Open it in the Segment widget with Browse…."
+    def known(self, about: Mapping[str, Any]) -> Known:
+        """Return the files that may hold the checkpoint that a provenance names."""
+        file = about.get("checkpoint_file")
+        paths = (Path(path) for _, path in self.checkpoints())
+        return Known(
+            f"{about.get('checkpoint')!r} ({file})",
+            tuple(path for path in paths if path.name == file),
+            str(about.get("checkpoint_sha256")),
         )
-        raise RunError(msg)
-
-    def checkpoint_argument(self, about: Mapping[str, Any]) -> str:
-        """Return what a command calls the checkpoint of a provenance: its name, or its file."""
-        try:
-            path = self._find(about)
-        except RunError:  # not known here any more
-            return str(about.get("checkpoint_file") or "CHECKPOINT.safetensors")
-        return path.stem if path in bundled().values() else str(path)
 
     def predictor(self, run: Run) -> Predictor:
-        """Return the predictor of a run; torch is loaded here, so call it on a thread."""
+        """Return the predictor of a run; torch is loaded here, so call it on a thread.
+
+        A device that this machine lacks is replaced by the one chosen in the Segment widget, and
+        the user told: a result may come from another machine.
+
+        Raises
+        ------
+        AttnUNetError
+            If the checkpoint is not known here any more, or cannot be loaded.
+        """
         limit = int(self._settings.number("memory_gb", 0.0) * 1e9) or None
-        return queue.load(run.checkpoint, run.device, run.precision, limit)
+        path = run.checkpoint.find()
+        try:
+            return queue.load(path, run.device, run.precision, limit)
+        except DeviceError:
+            chosen = str(self._settings.value("device", "auto"))
+            here = chosen if chosen in available_devices() else "auto"
+            predictor = queue.load(path, here, run.precision, limit)
+        self._told.said.emit(
+            f"The result was made on {run.device}, which this machine does not have: it is run "
+            f"again on {predictor.device}."
+        )
+        return predictor
 
     def session(self, run: Run, axis: int | None = None) -> Session:
         """Return the session of a run, which keeps what knock-outs need; call it on a thread."""

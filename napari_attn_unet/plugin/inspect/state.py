@@ -32,6 +32,8 @@ class State:
 
     chosen = Signal()
     """Other layers were chosen; nothing has been counted yet."""
+    left = Signal()
+    """Another image or result is looked at, or none: what is said or shown of the last one goes."""
     ready = Signal(object)
     """Emitted with the `Inspection` once the gates' statistics and the profile are there."""
     failed = Signal(str)
@@ -39,7 +41,7 @@ class State:
 
     def __init__(self, dock: Dock) -> None:
         self.dock, self.viewer = dock, dock.viewer
-        dock.owns(self.chosen, self.ready, self.failed)
+        dock.owns(self.chosen, self.left, self.ready, self.failed)
         self.image: Image | None = None
         self.result: Result | None = None
         self.mask: Labels | None = None
@@ -71,7 +73,11 @@ class State:
         """Look at other layers."""
         if image is not self.image or result is not self.result:
             self.inspection = self._version = None  # of what is not looked at any more
+        keys = [None if found is None else found.key for found in (self.result, result)]
+        leaves = image is not self.image or keys[0] != keys[1]
         self._watch(image, result, mask, truth)
+        if leaves:
+            self.left.emit()
         self.chosen.emit()
         self.count()
 
@@ -127,7 +133,7 @@ class State:
         """Count again, on a thread, what the chosen layers have changed."""
         self._counting.now()
 
-    def _prepare(self) -> Callable[[], workers.Steps] | None:
+    def _prepare(self) -> Callable[[], workers.Work] | None:
         if self.image is None or self.result is None:
             self.inspection = None
             return None
@@ -143,7 +149,7 @@ class State:
         last = (self.inspection, self.note) if version == self._version else (None, "")
         brings = self.labels_on_image(mask), self.labels_on_image(truth)
 
-        def steps() -> workers.Steps:
+        def steps() -> workers.Work:
             yield None
             inspection, note = last
             if inspection is None:

@@ -31,7 +31,7 @@ from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.choices import combo, offer, pick
-from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.dock import Dock, scroll
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
@@ -83,7 +83,7 @@ class InspectWidget(QWidget):
             "Image and mask, every gate and the truth beside each other, one camera and slice "
             "for all (Alt-S). Click again to go back."
         )
-        self._runs = Runs(self.state, Settings("segment"))
+        self._runs = Runs(self.state, Settings("segment"), self.message.setText)
         self.gates = GatesTab(self.state)
         self.profile = ProfileTab(self.state)
         self.probe = ProbeTab(self.state)
@@ -122,6 +122,7 @@ class InspectWidget(QWidget):
         column.addWidget(self.grid)
         column.addWidget(self.tabs, 1)
         column.addWidget(keys.legend(KEYS))
+        scroll(self)
 
     def _connect(self) -> None:
         self._follower = Follower(self._dock, self._layers_changed, self._later.start)

@@ -1,1 +1,1 @@
-"""What the widgets are made of; nothing here knows what it is used for."""
+"""What the widgets share; nothing here knows any of them."""

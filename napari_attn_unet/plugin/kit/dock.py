@@ -11,8 +11,11 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, QTimer
+from qtpy.QtWidgets import QScrollArea, QStyle, QVBoxLayout, QWidget
+
+LEAST_HEIGHT = 300
+"""Pixels that a dock keeps when others stand below it; what does not fit is scrolled to."""
 
 _MEMORIES: dict[int, dict[str, dict[str, Any]]] = {}
 
@@ -95,6 +98,49 @@ class Dock(QObject):
                 widget.deleteLater()
                 self.close()
         return False
+
+
+class _Scrolled(QScrollArea):
+    """As wide as what it holds, and as high, but for others content with less."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
+        return self._size(least=True)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return self._size(least=False)
+
+    def _size(self, *, least: bool) -> QSize:
+        inner, style = self.widget(), self.style()
+        if inner is None or style is None:  # is being taken down
+            return QSize()
+        size = inner.minimumSizeHint() if least else inner.sizeHint()
+        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        height = min(size.height(), LEAST_HEIGHT) if least else size.height()
+        return QSize(size.width() + bar, height)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Ask for another width when what it holds does (Qt calls this)."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
+def scroll(widget: QWidget) -> None:
+    """Let what is laid out in a widget scroll where its dock is too low for it.
+
+    Without, Qt cuts lines of text and squeezes controls until they cannot be read.
+    """
+    layout = widget.layout()
+    assert layout is not None  # noqa: S101  (for the type checker: it is laid out)
+    inner = QWidget()
+    inner.setLayout(layout)  # which takes it, and all that stands in it, from the widget
+    area = _Scrolled()
+    area.setWidget(inner)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    outer = QVBoxLayout(widget)
+    outer.setContentsMargins(0, 0, 0, 0)
+    outer.addWidget(area)
 
 
 def _close(dock: Dock | None) -> None:

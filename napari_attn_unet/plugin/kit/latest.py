@@ -44,7 +44,7 @@ class Latest:
     def __init__(  # noqa: PLR0913  (what a run tells)
         self,
         dock: Dock,
-        prepare: Callable[[], Callable[[], workers.Steps] | None],
+        prepare: Callable[[], Callable[[], workers.Work] | None],
         returned: Callable[[Any], None],
         errored: Callable[[Exception], None],
         *,

@@ -8,13 +8,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QThreadPool
 
-from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.prediction import Progress
 
 if TYPE_CHECKING:
@@ -32,14 +33,15 @@ _last: list[Predictor] = []
 """The one that was asked for last, so that the next run need not load it again."""
 
 
-def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
+def in_turn(steps: Callable[[], Work]) -> Callable[[], Work]:
     """Return the steps of a run that waits, cancellable, until those before it have ended.
 
     It takes its place in the line when the returned function is called, and gives it back when
-    the generator ends or is closed.
+    the generator ends or is closed. What is sent to it while it waits, the last of it, reaches the
+    run at its first step.
     """
 
-    def waiting() -> Steps:
+    def waiting() -> Work:
         ticket = object()
         with _moved:
             _line.append(ticket)
@@ -49,24 +51,38 @@ def in_turn(steps: Callable[[], Steps]) -> Callable[[], Steps]:
         assert pool is not None  # noqa: S101  (for the type checker)
         pool.releaseThread()
         try:
-            yield None
+            wish = yield None
             while _line[0] is not ticket:
-                yield Progress(WAITING, 0.0)
+                sent = yield Progress(WAITING, 0.0)
+                wish = wish if sent is None else sent
                 with _moved:
                     _moved.wait_for(lambda: _line[0] is ticket, _WAIT)
-            return (yield from steps())
+            return (yield from _told(steps(), wish))
         finally:
             with _moved:
                 _line.remove(ticket)
                 _moved.notify_all()
             pool.reserveThread()
 
-    def begin() -> Steps:
+    def begin() -> Work:
         run = waiting()
         next(run)  # into the line, before there is a thread
         return run
 
     return begin
+
+
+def _told(run: Work, wish: Any) -> Work:
+    """Pass on a run, a wish sent into its first step unless there is a newer one."""
+    with closing(run):
+        try:
+            step = next(run)
+            sent = yield step
+            step = run.send(wish if sent is None else sent)
+            while True:
+                step = run.send((yield step))
+        except StopIteration as stop:
+            return stop.value
 
 
 def load(path: str | Path, device: str, precision: str, memory_limit: int | None) -> Predictor:

@@ -8,12 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import CheckBox, FloatSpinBox, SpinBox
+from psygnal import Signal
 from qtpy.QtCore import QSettings
 
 from napari_attn_unet.network.library import bundled
 
 REMEMBERED = 8
 """Checkpoint files of the user's own that are offered again."""
+
+
+class _News:
+    """What one widget's settings tell all others."""
+
+    checkpoints = Signal()
+    """A checkpoint file was opened, or is none."""
+
+
+NEWS = _News()
 
 
 class Settings:
@@ -72,6 +83,14 @@ class Settings:
         """Remember a checkpoint file."""
         others = [p for p in self._opened() if p != path]
         self._file.setValue("seen", [path, *others][:REMEMBERED])
+        NEWS.checkpoints.emit()
+
+    def forget(self, path: str) -> None:
+        """Offer a file no more: it is no checkpoint."""
+        known = self._opened()
+        if path in known:
+            self._file.setValue("seen", [p for p in known if p != path])
+            NEWS.checkpoints.emit()
 
     def _opened(self) -> list[str]:
         seen = self._file.value("seen", [])

@@ -9,15 +9,20 @@ from napari.layers import Image, Layer
 
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import grid
-from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
+
+NAME_ENDS = " · "
+"""Between an image's name and what a layer shows of it."""
+MARGIN = 0.15
+"""Share of a cell around the image, for the title and the colour bar."""
 
 
 class SideBySide:
     """Turns napari's grid on with one cell per map, and back to what was.
 
     Every cell shows the image under its map; the images are copies that share the data, and go
-    away again.
+    away again. A cell's title is the map's name without the image's, which no cell has room for.
 
     Parameters
     ----------
@@ -49,19 +54,23 @@ class SideBySide:
         self._order = there
         selected = set(viewer.layers.selection)
         shown: list[Layer] = []
-        for i, layer in enumerate(cells):
-            under = image if i == 0 or image is None else _copy(image, layer.name)
-            if under is not None and under is not image:
-                viewer.add_layer(under)
-                self._copies.append(under)
-            shown += [layer] if under is None else [under, layer]
-            for part in shown[-2:]:
-                self._looks.change(part, visible=True)
-            self._looks.change(layer, name_overlay__visible=True)
+        for layer in cells:
+            *of_image, name = layer.name.rsplit(NAME_ENDS, 1)
+            titled = layer
+            if image is not None:
+                under = _copy(image, name if of_image else f"{image.name}{NAME_ENDS}under {name}")
+                self._copies.append(viewer.add_layer(under))
+                shown.append(under)
+                titled = under if of_image else layer
+            shown.append(layer)
+            self._looks.change(layer, visible=True)
+            self._looks.change(titled, name_overlay__visible=True)
         last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
         if last is not None:
-            # the name stands above
-            self._looks.change(last, colorbar__position="bottom_right", colorbar__visible=True)
+            # The name stands above; small, so that it covers little of the map.
+            small: dict[str, Any] = {"colorbar__size": (8, 60), "colorbar__font_size": 8}
+            place = {"colorbar__position": "bottom_right", "colorbar__visible": True}
+            self._looks.change(last, **small, **place)
         for layer in there:
             if layer not in shown:
                 self._looks.change(layer, visible=False)
@@ -72,7 +81,7 @@ class SideBySide:
         cells_of.shape = (rows, -1)
         cells_of.enabled = True
         viewer.layers.selection = selected & set(viewer.layers)
-        viewer.reset_view()
+        viewer.reset_view(margin=MARGIN)
 
     def turn_off(self) -> None:
         """Go back to what was."""
@@ -82,9 +91,7 @@ class SideBySide:
         cells_of = grid(viewer)
         # First: napari 0.9.2 keeps for ever the cells of a grid that changes while it is on.
         cells_of.enabled = False
-        for copy in self._copies:
-            if copy in viewer.layers:
-                viewer.layers.remove(copy)
+        remove(viewer, self._copies)
         self._looks.restore()
         self._arrange([layer for layer in self._order if layer in viewer.layers])
         enabled, cells_of.stride, cells_of.shape = self._grid
@@ -104,7 +111,7 @@ class SideBySide:
 def _copy(image: Image, name: str) -> Layer:
     return Image(
         image.data,
-        name=f"{image.name} · under {name}",
+        name=name,
         rgb=image.rgb,
         multiscale=image.multiscale,
         colormap=image.colormap,

@@ -8,10 +8,14 @@ from qtpy.QtWidgets import QScrollArea, QTabWidget, QWidget
 
 from napari_attn_unet.plugin.kit.settings import Settings
 
+LEAST_HEIGHT = 280
+"""Pixels that a page keeps, however low the dock is."""
+
 
 def tabs(pages: Sequence[tuple[QWidget, str, str]], settings: Settings) -> QTabWidget:
     """Return tabs of (page, name, tooltip); which of them is open is kept in the settings."""
     result = QTabWidget()
+    result.setMinimumHeight(LEAST_HEIGHT)
     for page, name, tip in pages:
         area = QScrollArea()
         area.setWidget(page)

@@ -41,7 +41,8 @@ class Task(QWidget):
     network
         Whether a run that begins now runs a network, and so waits in the queue.
     button, bar
-        To use in place of own ones; they are then laid out elsewhere.
+        To use in place of own ones; they are then laid out elsewhere, and who gives the button
+        connects it to `toggle`.
     failed
         Called with what went wrong, in place of `say`.
     cancelled
@@ -55,7 +56,7 @@ class Task(QWidget):
         dock: Dock,
         text: str,
         tooltip: str,
-        prepare: Callable[[], Callable[[], workers.Steps] | None],
+        prepare: Callable[[], Callable[[], workers.Work] | None],
         returned: Callable[[Any], None],
         say: Callable[[str], None],
         *,
@@ -94,7 +95,8 @@ class Task(QWidget):
             line.addWidget(self.button)
             line.addWidget(self.bar, 1)
             line.addStretch()
-        self.button.clicked.connect(self.toggle)
+        if button is None:
+            self.button.clicked.connect(self.toggle)
 
     @property
     def running(self) -> bool:
@@ -137,7 +139,7 @@ class Task(QWidget):
         """Send something into the run under way."""
         self._latest.send(value)
 
-    def _begin(self) -> Callable[[], workers.Steps] | None:
+    def _begin(self) -> Callable[[], workers.Work] | None:
         steps = self._prepare()
         if steps is None:
             return None

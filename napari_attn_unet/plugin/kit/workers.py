@@ -9,11 +9,12 @@ from superqt.utils import GeneratorWorker, create_worker
 
 from napari_attn_unet.errors import AttnUNetError, RunError, reason
 
-Steps = Generator[Any, None, Any]
+Work = Generator[Any, None, Any]
+"""What is done on a thread, step by step; a run of the network is one, and so is a count."""
 
 
 def start(
-    steps: Callable[[], Steps],
+    steps: Callable[[], Work],
     *,
     yielded: Callable[[Any], None],
     returned: Callable[[Any], None],
@@ -28,7 +29,7 @@ def start(
     # it, with all that its generator holds, for as long as the window lives.
     generator = steps()
 
-    def guarded() -> Steps:
+    def guarded() -> Work:
         # superqt drops RuntimeError (torch's errors, CUDA out of memory) without a signal; what is
         # no Exception, such as SystemExit, it lets pass, and then never says that it has finished.
         try:

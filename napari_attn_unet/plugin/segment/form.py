@@ -10,6 +10,7 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QProgressBar
 from superqt import QCollapsible
 
+from napari_attn_unet.plugin.kit.dock import scroll
 from napari_attn_unet.plugin.kit.text import Text
 
 MOST_PROBABLE = "most probable class"
@@ -145,6 +146,7 @@ class SegmentForm(Container):  # type: ignore[type-arg]
         column.insertWidget(4, self.note)
         column.insertWidget(3, self.summary)
         column.addStretch()
+        scroll(self.native)
 
     def _fold_toggled(self, is_open: bool) -> None:
         self._fold.setText("▾ Advanced" if is_open else "▸ Advanced")

@@ -95,8 +95,6 @@ class Preview:
 
     def close(self) -> None:
         """Take the layers away again and show what was hidden."""
-        for layer in self._shown:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        layers.remove(self._viewer, self._shown)
         self._looks.restore()
         self._shown, self._gates, self._mask = [], [], None

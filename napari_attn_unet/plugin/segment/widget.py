@@ -23,7 +23,7 @@ from napari_attn_unet.plugin import boxes, layers
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_at
-from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.kit.settings import NEWS, Settings
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.segment.form import MOST_PROBABLE, SegmentForm
 from napari_attn_unet.plugin.segment.preview import Preview
@@ -96,6 +96,7 @@ class SegmentWidget(SegmentForm):
             rest_ms=REST_MS,
             may_interrupt=lambda: self._live.has_kept,
         )
+        self.run.changed.connect(self._task.toggle)
         self._settings.follow({name: getattr(self, name) for name in _KEPT})
         self._connect()
         self._checkpoint_changed()
@@ -123,6 +124,7 @@ class SegmentWidget(SegmentForm):
         for event in (events.inserted, events.removed, events.reordered):
             self._dock.connect(event, self._layers_changed)
         self._dock.connect(self._viewer.dims.events.current_step, self._looked)
+        self._dock.connect(NEWS.checkpoints, self.checkpoint.reset_choices)
         self._dock.on_close(self._live.forget)
         self._dock.on_close(self._end_preview)
 
@@ -170,6 +172,12 @@ class SegmentWidget(SegmentForm):
             self.summary.setToolTip(self.checkpoint.tooltip)
         except AttnUNetError as error:
             self.summary.setText(str(error))
+            refused = str(self.checkpoint.value)
+            if Path(refused).is_file():  # what is only away may come back
+                self._settings.forget(refused)
+            if self.checkpoint.value != refused:  # another was chosen in its place
+                self._say_failed(str(error))
+                return
         self.threshold_class.choices = [MOST_PROBABLE, *classes]
         self._advise()
 
@@ -263,10 +271,18 @@ class SegmentWidget(SegmentForm):
             self.use_checkpoint(path)
 
     def use_checkpoint(self, path: str | Path) -> None:
-        """Choose a checkpoint file and remember it for the next session."""
+        """Choose a checkpoint file and remember it for the next session.
+
+        A file that is none is said, and offered no more; what was chosen stays.
+        """
         path = str(path)
+        try:
+            read_card(path)
+        except AttnUNetError as error:
+            self._settings.forget(path)
+            self._say_failed(str(error))
+            return
         self._settings.opened(path)
-        self.checkpoint.reset_choices()
         self.checkpoint.value = path
 
     # --- the run --------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from napari_attn_unet.network.card import Card
 from napari_attn_unet.plugin import boxes, layers
 from napari_attn_unet.plugin.kit import queue
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
-from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.plugin.placement import Placement
 from napari_attn_unet.volume import Box, Geometry, Volume
 
@@ -171,7 +171,7 @@ class Outcome:
     corrected: list[Labels]
 
 
-def outcome(run: Callable[[], Steps], wish: Wish, earlier: Sequence[Layer]) -> Callable[[], Steps]:
+def outcome(run: Callable[[], Work], wish: Wish, earlier: Sequence[Layer]) -> Callable[[], Work]:
     """Return a run that returns its `Outcome`.
 
     Parameters
@@ -182,7 +182,7 @@ def outcome(run: Callable[[], Steps], wish: Wish, earlier: Sequence[Layer]) -> C
         Layers of the image's earlier results.
     """
 
-    def steps() -> Steps:
+    def steps() -> Work:
         prediction = yield from run()
         return Outcome(
             prediction,
@@ -215,7 +215,7 @@ class Live:
         """Give back what was kept; a run under way keeps nothing either."""
         self._kept = _Kept()
 
-    def steps(self, wish: Wish) -> Callable[[], Steps]:
+    def steps(self, wish: Wish) -> Callable[[], Work]:
         """Return the run of a wish, for a thread; it returns the prediction."""
         if not wish.live:
             self.forget()
@@ -223,7 +223,7 @@ class Live:
         return lambda: _run(wish, kept)
 
 
-def _run(wish: Wish, kept: _Kept) -> Steps:
+def _run(wish: Wish, kept: _Kept) -> Work:
     chosen = wish.selection
     axis, plane = chosen.looking or (None, None)
     predictor = queue.load(wish.checkpoint, wish.device, wish.precision, wish.memory_limit)
@@ -245,7 +245,7 @@ def _run(wish: Wish, kept: _Kept) -> Steps:
     return (yield from session.run(look_at=plane, **wanted))
 
 
-def find_devices() -> Steps:
+def find_devices() -> Work:
     """Return what this machine can compute on; torch is loaded for it, on a thread."""
     yield None
     return devices.available_devices()

@@ -27,12 +27,12 @@ from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
 from napari_attn_unet.plugin.inspect import widget as inspect_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.scores.comparison import Comparison
 from napari_attn_unet.table import columns
 from napari_attn_unet.volume import Geometry
 
-WAIT = 60_000
 NAMES = {"index": [0, 1, 2], "class": ["background", "front", "back"]}
 
 
@@ -41,7 +41,7 @@ def click(qtbot: QtBot, button: QWidget) -> None:
 
 
 def settle(qtbot: QtBot, compare: CompareWidget) -> None:
-    qtbot.waitUntil(lambda: not compare.busy, timeout=WAIT)
+    qtbot.waitUntil(lambda: not compare.busy)
 
 
 def lobes() -> np.ndarray:
@@ -310,7 +310,7 @@ class TestNumbers:
         self, qtbot: QtBot, widget: SegmentWidget, image: np.ndarray
     ) -> None:
         click(qtbot, widget.run.native)
-        qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+        qtbot.waitUntil(lambda: not widget.running)
         viewer = widget._viewer
         truth = np.roll(viewer.layers["brain · mask"].data, 3, axis=1)
         viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
@@ -319,7 +319,7 @@ class TestNumbers:
         assert compare.mask_box.currentText() == "brain · mask"
         settle(qtbot, compare)
         click(qtbot, compare.numbers.attention.button)
-        qtbot.waitUntil(lambda: not compare.numbers.attention.running, timeout=WAIT)
+        qtbot.waitUntil(lambda: not compare.numbers.attention.running)
         table = compare.numbers.gates
         assert texts(table, 0) == ["gate 1"] * 2 + ["gate 2"] * 2
         mask = viewer.layers["brain · mask"].data
@@ -359,7 +359,7 @@ class TestLive:
         settle(qtbot, compare)
         assert compare.state.comparison.overlap(1).both < before.both
         mask.undo()
-        qtbot.waitUntil(lambda: compare.state.comparison.overlap(1) == before, timeout=WAIT)
+        qtbot.waitUntil(lambda: compare.state.comparison.overlap(1) == before)
         settle(qtbot, compare)
         mask.data = pair[1].copy()
         qtbot.waitUntil(
@@ -367,12 +367,11 @@ class TestLive:
                 compare.state.comparison is not None
                 and compare.state.comparison.overlap(None).dice == 1
             ),
-            timeout=WAIT,
         )
 
     def test_a_new_label_becomes_a_class(self, qtbot: QtBot, compare: CompareWidget) -> None:
         compare.viewer.layers["truth"].data_setitem((np.array([1]),) * 3, 5)
-        qtbot.waitUntil(lambda: "label 5" in compare.state.comparison.classes, timeout=WAIT)
+        qtbot.waitUntil(lambda: "label 5" in compare.state.comparison.classes)
         settle(qtbot, compare)
         assert "label 5" in texts(compare.numbers.table, 0)
 
@@ -465,6 +464,22 @@ class TestByEye:
         assert not compare.by_eye.swipe.isChecked()
         assert compare.viewer.layers["mine"].visible
 
+    @pytest.mark.parametrize("first", ["errors", "swipe"])
+    def test_swipe_and_errors_take_each_other_s_place(
+        self, compare: CompareWidget, first: str
+    ) -> None:
+        eye = compare.by_eye
+        one, other = (eye.errors, eye.swipe) if first == "errors" else (eye.swipe, eye.errors)
+        before = {layer.name: layer.visible for layer in compare.viewer.layers}
+        one.click()
+        other.click()
+        assert (one.isChecked(), other.isChecked()) == (False, True)
+        shown = [layer for layer in compare.viewer.layers if layer.visible]
+        effects = {la.metadata.get(OUTPUT, {}).get("effect") for la in shown} - {None}
+        assert effects == {"swipe" if first == "errors" else "errors"}
+        other.click()
+        assert {layer.name: layer.visible for layer in compare.viewer.layers} == before
+
     def test_swipe_is_for_2d(self, compare: CompareWidget) -> None:
         compare.viewer.dims.ndisplay = 3
         compare.by_eye.swipe.click()
@@ -482,7 +497,7 @@ class TestByEye:
             for _, inside in grid(viewer).iter_viewboxes(viewer.layers)
             if inside
         ]
-        assert cells[:2] == [{"brain", "mine"}, {"brain · under truth", "truth"}]
+        assert cells[:2] == [{"brain · under mine", "mine"}, {"brain · under truth", "truth"}]
         compare.by_eye.grid.click()
         assert not grid(viewer).enabled
         assert [(la.name, la.visible) for la in viewer.layers] == before
@@ -611,7 +626,7 @@ class TestErrors:
 
     def test_no_error_is_said(self, qtbot: QtBot, compare: CompareWidget) -> None:
         compare.viewer.layers["mine"].data = lobes()
-        qtbot.waitUntil(lambda: "No error" in compare.errors.message.text(), timeout=WAIT)
+        qtbot.waitUntil(lambda: "No error" in compare.errors.message.text())
         compare.slices.step(1)
         assert "No slice" in compare.slices.message.text()
 
@@ -621,7 +636,7 @@ class TestThreshold:
     def segmented(self, qtbot: QtBot, widget: SegmentWidget) -> CompareWidget:
         widget.probabilities.value = True
         click(qtbot, widget.run.native)
-        qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+        qtbot.waitUntil(lambda: not widget.running)
         viewer = widget._viewer
         truth = np.roll(viewer.layers["brain · mask"].data, 2, axis=1)
         viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
@@ -726,7 +741,7 @@ def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer
     settle(qtbot, compare)
     assert chosen == []  # a slice is no time point
     viewer.dims.set_current_step(0, 1)
-    qtbot.waitUntil(lambda: compare.busy, timeout=WAIT)
+    qtbot.waitUntil(lambda: compare.busy)
     settle(qtbot, compare)
     assert compare.state.comparison.overlap(None).truth_only == (truth[1, 8] > 0).sum()
 

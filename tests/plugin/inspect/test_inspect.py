@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,10 +30,9 @@ from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.scores.grids import OnGrid, onto_grid
-
-WAIT = 60_000
 
 
 def click(qtbot: QtBot, button: QWidget) -> None:
@@ -40,7 +40,7 @@ def click(qtbot: QtBot, button: QWidget) -> None:
 
 
 def wait(qtbot: QtBot, task: Any) -> None:
-    qtbot.waitUntil(lambda: not task.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not task.running)
 
 
 def save(qtbot: QtBot, task: Any) -> None:
@@ -49,9 +49,7 @@ def save(qtbot: QtBot, task: Any) -> None:
 
 
 def settle(qtbot: QtBot, inspect: InspectWidget) -> None:
-    qtbot.waitUntil(
-        lambda: not inspect.state.counting and inspect.state.inspection is not None, timeout=WAIT
-    )
+    qtbot.waitUntil(lambda: not inspect.state.counting and inspect.state.inspection is not None)
 
 
 @pytest.fixture
@@ -85,7 +83,7 @@ def test_a_result_is_taken_up_with_its_layers(
 ) -> None:
     inspect = empty
     click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     settle(qtbot, inspect)
     assert inspect.result_box.currentText() == "brain · tiny"
     assert inspect.image_box.currentText() == "brain"
@@ -98,16 +96,16 @@ def test_a_checkpoint_by_another_name_is_told_apart(
     qtbot: QtBot, widget: SegmentWidget, inspect: InspectWidget, tiny_checkpoint_path: Path
 ) -> None:
     click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     assert "cpu" in widget.result.text()
     other = tiny_checkpoint_path.with_name("copy.safetensors")
     other.write_bytes(tiny_checkpoint_path.read_bytes())
     widget.use_checkpoint(other)
     assert widget.result.text() == ""  # it was of another network
     click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     named = "brain · tiny (copy.safetensors)"
-    qtbot.waitUntil(lambda: inspect.result_box.currentText() == named, timeout=WAIT)
+    qtbot.waitUntil(lambda: inspect.result_box.currentText() == named)
     settle(qtbot, inspect)
     assert inspect.result_box.count() == 1  # the layers are the same
     assert inspect.state.result.provenance["checkpoint_file"] == "copy.safetensors"
@@ -179,20 +177,28 @@ def test_share_of_the_total_is_in_units_of_the_mean(inspect: InspectWidget) -> N
     assert tab.gates[2].contrast_limits == [0, 1]
 
 
-def test_contours_follow_threshold_visibility_and_3d(inspect: InspectWidget) -> None:
+def drawn(qtbot: QtBot, inspect: InspectWidget) -> None:
+    qtbot.waitUntil(lambda: not inspect.gates.contours.busy)
+
+
+def test_contours_follow_threshold_visibility_and_3d(qtbot: QtBot, inspect: InspectWidget) -> None:
     tab, viewer = inspect.gates, inspect.viewer
     values = np.asarray(tab.gates[1].data)
     t = round(float(np.median(values)), 3)
     tab.threshold.setValue(t)
     tab.contour.setChecked(True)
+    drawn(qtbot, inspect)
     contour = viewer.layers[f"gate 1 ≥ {t:g}"]
     assert isinstance(contour, Labels)
     fine = values.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:21, :18, :17]
     np.testing.assert_array_equal(contour.data > 0, fine >= t)
     np.testing.assert_allclose(contour.extent.world, viewer.layers["brain"].extent.world)
     tab.threshold.setValue(t + 0.001)
+    drawn(qtbot, inspect)
     np.testing.assert_array_equal(contour.data > 0, fine >= tab.threshold.value())
     viewer.dims.ndisplay = 3
+    assert contour not in viewer.layers  # at once
+    drawn(qtbot, inspect)
     assert sum(isinstance(la, Surface) for la in viewer.layers) == 1
     tab.gates[1].visible = False
     assert not any(isinstance(la, Surface) for la in viewer.layers)
@@ -222,7 +228,7 @@ def test_the_profile_follows_the_axis_on_screen(qtbot: QtBot, inspect: InspectWi
     viewer, plot = inspect.viewer, inspect.profile.plot
     for order, axis, name in (((1, 0, 2), 1, "y"), ((2, 1, 0), 2, "x")):
         viewer.dims.order = order
-        qtbot.waitUntil(lambda axis=axis: inspect.profile._axis == axis, timeout=WAIT)
+        qtbot.waitUntil(lambda axis=axis: inspect.profile._axis == axis)
         assert plot.axes[1].get_xlabel().endswith(f"along {name}")
         inspect.profile.go_to(3)
         assert viewer.dims.point[axis] == pytest.approx(3)
@@ -248,7 +254,7 @@ def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) ->
     area = inspect.state.inspection.profile(0, None).area[4]
     mask.data_setitem((np.full(4, 4), np.arange(4), np.zeros(4, int)), 0)
     mask.data_setitem((np.full(4, 4), np.arange(4), np.zeros(4, int)), 1)
-    qtbot.waitUntil(lambda: inspect.state.inspection is not before, timeout=WAIT)
+    qtbot.waitUntil(lambda: inspect.state.inspection is not before)
     settle(qtbot, inspect)
     painted = (np.asarray(mask.data)[4] != 0).sum()
     assert inspect.state.inspection.profile(0, None).area[4] == painted
@@ -294,7 +300,7 @@ def test_a_result_of_some_slices_counts_those_alone(qtbot: QtBot, inspect: Inspe
     viewer = inspect.viewer
     layer = viewer.layers["brain · gate 1 (finest)"]
     before = inspect.state.inspection.agreement_rows()[0].voxels
-    with qtbot.waitSignal(inspect.state.ready, timeout=WAIT):
+    with qtbot.waitSignal(inspect.state.ready):
         layer.data = np.asarray(layer.data)[:3]
         inspect.state.count()
     row = inspect.state.inspection.agreement_rows()[0]
@@ -308,7 +314,7 @@ def test_labels_that_lie_elsewhere_are_an_error_in_words(
     far = np.ones((5, 5, 5), np.uint8)
     inspect.viewer.add_labels(far, name="far", translate=(900, 0, 0))
     inspect.truth_box.setCurrentText("far")
-    qtbot.waitUntil(lambda: "do not overlap" in inspect.message.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "do not overlap" in inspect.message.text())
 
 
 def test_the_probe_reads_every_layer(
@@ -363,17 +369,18 @@ def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
     click(qtbot, inspect.grid)
     assert grid(viewer).enabled
     assert grid(viewer).stride == 2
-    cells = list(viewer.layers)[-6:]
-    assert [la.name for la in cells[1::2]] == [
-        "brain · mask",
-        "brain · gate 1 (finest)",
-        "brain · gate 2 (coarsest)",
-    ]
+    cells, others = list(viewer.layers)[:6], list(viewer.layers)[6:]
+    titles = ["mask", "gate 1 (finest)", "gate 2 (coarsest)"]
+    assert [la.name for la in cells[1::2]] == [f"brain · {title}" for title in titles]
+    # Of the whole name a cell has no room for more than the image's.
+    assert [la.name for la in viewer.layers if la.name_overlay.visible] == titles
     assert all(la.visible for la in cells)
+    assert not any(la.visible for la in others)
     assert all(np.shares_memory(la.data, viewer.layers["brain"].data) for la in cells[::2])
     click(qtbot, inspect.grid)
     assert not grid(viewer).enabled
     assert [(la.name, la.visible) for la in viewer.layers] == before
+    assert not any(la.name_overlay.visible for la in viewer.layers)
 
 
 def test_agreement_fills_the_table_and_saves(
@@ -419,6 +426,56 @@ def test_knock_out_shows_what_changed(qtbot: QtBot, inspect: InspectWidget) -> N
     click(qtbot, tab.task.button)
     wait(qtbot, tab.task)
     assert len(viewer.layers) == layers  # updated in place
+
+
+def knock_out(qtbot: QtBot, inspect: InspectWidget) -> None:
+    click(qtbot, inspect.knockout.task.button)
+    wait(qtbot, inspect.knockout.task)
+    assert "voxels changed their label" in inspect.knockout.message.text()
+
+
+def looks(inspect: InspectWidget) -> list[tuple[str, bool]]:
+    return [(layer.name, layer.visible) for layer in inspect.viewer.layers]
+
+
+@pytest.mark.parametrize("ending", ["the dock's X", "by hand", "another result"])
+def test_what_a_knock_out_hides_comes_back_with_its_end(
+    qtbot: QtBot, inspect: InspectWidget, show_tiny: Callable[[], None], ending: str
+) -> None:
+    viewer = inspect.viewer
+    before = looks(inspect)
+    knock_out(qtbot, inspect)
+    click(qtbot, inspect.knockout.cam.button)  # which hides the knock-out's, too
+    wait(qtbot, inspect.knockout.cam)
+    assert not any(layer.visible for layer in inspect.state.result.layers)
+    assert viewer.layers["brain"].visible
+    if ending == "the dock's X":
+        (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
+        close_by_its_x(dock)
+    elif ending == "by hand":
+        for layer in [la for la in viewer.layers if la.metadata.get(OUTPUT, {}).get("effect")]:
+            viewer.layers.remove(layer)
+    else:
+        for layer in inspect.state.result.layers:
+            layer.metadata[OUTPUT]["date"] = "2001-01-01T00:00:00"
+        inspect._layers_changed()
+    assert looks(inspect) == before
+    if ending != "by hand":
+        return
+    knock_out(qtbot, inspect)  # and it can be done again
+    assert viewer.layers["brain · changed voxels"].visible
+
+
+def test_a_result_of_a_file_of_another_name_is_hidden_and_named_alike(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer = inspect.viewer
+    viewer.layers["brain"].name = "patient 7"
+    inspect.image_box.setCurrentText("patient 7")
+    settle(qtbot, inspect)
+    knock_out(qtbot, inspect)
+    assert "brain · changed voxels" in viewer.layers
+    assert not any(layer.visible for layer in inspect.state.result.layers)
 
 
 def test_nothing_ticked_is_said(qtbot: QtBot, inspect: InspectWidget) -> None:
@@ -468,6 +525,29 @@ def test_a_checkpoint_that_is_gone_is_said(
     assert "Browse" in inspect.knockout.message.text()
 
 
+def test_words_go_with_what_they_are_of(qtbot: QtBot, inspect: InspectWidget) -> None:
+    save(qtbot, inspect.export.copy)
+    knock_out(qtbot, inspect)
+    assert "Copied" in inspect.export.message.text()
+    inspect.viewer.layers.clear()
+    for tab in (inspect.export, inspect.knockout, inspect.agreement, inspect.difference):
+        assert tab.message.text() == ""
+    assert inspect.knockout.table.rowCount() == 0
+
+
+def test_a_checkpoint_opened_in_segment_is_a_second_at_once(
+    widget: SegmentWidget, inspect: InspectWidget, tiny_checkpoint_path: Path
+) -> None:
+    second = inspect.difference.second
+    second.setCurrentText("phantom")
+    other = tiny_checkpoint_path.with_name("other.safetensors")
+    shutil.copy(tiny_checkpoint_path, other)
+    widget.use_checkpoint(other)
+    offered = [second.itemText(i) for i in range(second.count())]
+    assert offered == ["hippocampus", "phantom", "other.safetensors"]
+    assert second.currentText() == "phantom"
+
+
 def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any) -> None:
     export = inspect.export
     export.slices.setText("3, 10")
@@ -505,7 +585,7 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     save(qtbot, export.tables)
     assert (tmp_path / "gates.csv").is_file()
     assert len((tmp_path / "profile.csv").read_text().splitlines()) == 1 + 21 + 18 + 17
-    export.copy.click()
+    save(qtbot, export.copy)
     command = QApplication.clipboard().text()
     assert command.startswith("attn-unet inspect IMAGE.nii.gz")
     assert "tiny.safetensors" in command
@@ -614,7 +694,7 @@ def test_a_series_is_inspected_at_the_time_on_screen(
     inspect = InspectWidget(viewer)
     viewer.window.add_dock_widget(inspect, name="Inspect")
     click(qtbot, widget.run.native)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     settle(qtbot, inspect)
     means = []
     for time in (0, 1):
@@ -656,6 +736,7 @@ def test_closing_and_opening_again(qtbot: QtBot, inspect: InspectWidget) -> None
     before = [layer.visible for layer in viewer.layers]
     inspect.gates.solo(2)
     inspect.gates.contour.setChecked(True)
+    drawn(qtbot, inspect)
     inspect.grid.setChecked(True)
     (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
     close_by_its_x(dock)

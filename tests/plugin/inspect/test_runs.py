@@ -22,6 +22,7 @@ from napari_attn_unet.plugin import contributions, layers
 from napari_attn_unet.plugin.inspect.export import ExportTab
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit import queue
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.results import results
@@ -72,7 +73,8 @@ def bench(
 
 
 def test_the_copied_command_runs_and_writes_the_same_mask(bench: Bench, tmp_path: Path) -> None:
-    program, *arguments = shlex.split(ExportTab(bench.state, bench.runs).command())
+    checkpoint = bench.runs.known(bench.result.provenance).find()
+    program, *arguments = shlex.split(ExportTab(bench.state, bench.runs).command(checkpoint))
     assert program == "attn-unet"
     out = tmp_path / "out"
     arguments[arguments.index("OUT")] = str(out)
@@ -101,3 +103,29 @@ def test_a_memory_limit_that_is_no_number_is_none(bench: Bench) -> None:
     bench.settings.keep("memory_gb", "much")
     predictor = bench.runs.predictor(bench.runs.prepare())
     assert predictor is bench.runs.predictor(bench.runs.prepare())
+
+
+def test_a_device_that_is_not_here_is_replaced_and_said(bench: Bench) -> None:
+    told: list[str] = []
+    runs = Runs(bench.state, bench.settings, told.append)
+    bench.result.provenance["device"] = "cuda:7"
+    bench.settings.keep("device", "cuda:8")  # nor is this one
+    predictor = runs.predictor(runs.prepare())
+    assert predictor is queue.load(runs.prepare().checkpoint.find(), "auto", "f32", None)
+    assert told == [
+        "The result was made on cuda:7, which this machine does not have: it is run again on "
+        f"{predictor.device}."
+    ]
+
+
+def test_of_files_of_the_same_name_the_one_of_the_result_is_run(
+    bench: Bench, tmp_path: Path
+) -> None:
+    right = bench.runs.prepare().checkpoint.find()
+    other = tmp_path / "elsewhere" / right.name
+    other.parent.mkdir()
+    other.write_bytes(right.read_bytes() + b"\0")
+    bench.settings.opened(str(other))
+    run = bench.runs.prepare()
+    assert set(run.checkpoint.paths) == {right, other}
+    assert run.checkpoint.find() == right

@@ -11,11 +11,11 @@ from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 from psygnal import Signal
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.kit import dock as module
-from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.dock import Dock, scroll
 
 
 class Docked(QWidget):
@@ -138,7 +138,8 @@ def test_signals_of_its_own_lose_every_slot(dock: Dock) -> None:
 
 def test_a_widget_that_was_never_docked_does_not_end(window: QWidget, viewer: ViewerModel) -> None:
     widget = Docked(viewer)
-    widget.setParent(None)
+    # Qt may tell of a parent that came and went at once.
+    QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.ParentChange))
     assert not widget.dock.is_closed
     widget.setParent(window)
     assert not widget.dock.is_closed
@@ -167,6 +168,40 @@ def test_floating_and_moving_to_another_dock_do_not_end_it(
     second.hide()
     second.show()
     assert not widget.dock.is_closed
+
+
+class TestScroll:
+    @pytest.fixture
+    def tall(self, qtbot: QtBot) -> QWidget:
+        """A docked widget of twenty lines, wider than high."""
+        widget = QWidget()
+        column = QVBoxLayout(widget)
+        for _ in range(20):
+            line = QLabel("a line")
+            line.setMinimumSize(530, 50)
+            column.addWidget(line)
+        scroll(widget)
+        return widget
+
+    def test_what_does_not_fit_is_scrolled_to_and_not_squeezed(
+        self, qtbot: QtBot, tall: QWidget
+    ) -> None:
+        qtbot.addWidget(tall)
+        assert tall.minimumSizeHint().height() == module.LEAST_HEIGHT
+        tall.resize(tall.minimumSizeHint())
+        tall.show()
+        (area,) = tall.findChildren(QScrollArea)
+        assert area.verticalScrollBar().maximum() >= 20 * 50 - module.LEAST_HEIGHT
+        assert area.horizontalScrollBar().maximum() == 0  # the bar stands beside, not over it
+        assert all(line.height() >= 50 for line in tall.findChildren(QLabel))
+
+    def test_a_dock_that_is_high_enough_shows_all(self, qtbot: QtBot, tall: QWidget) -> None:
+        qtbot.addWidget(tall)
+        tall.resize(tall.sizeHint().width() + 200, tall.sizeHint().height())
+        tall.show()
+        (area,) = tall.findChildren(QScrollArea)
+        assert area.verticalScrollBar().maximum() == 0
+        assert all(line.width() > 530 + 100 for line in tall.findChildren(QLabel))  # and wide
 
 
 class TestMemory:

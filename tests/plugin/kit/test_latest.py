@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QWidget
 from napari_attn_unet.errors import RunError, VolumeError
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
-from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.kit.workers import Work
 
 
 class Runs:
@@ -36,11 +36,11 @@ class Runs:
             **options,
         )
 
-    def _prepare(self) -> Callable[[], Steps]:
+    def _prepare(self) -> Callable[[], Work]:
         self.prepared += 1
         number = self.prepared
 
-        def steps() -> Steps:
+        def steps() -> Work:
             try:
                 while not self.go.wait(0.002):
                     sent = yield None
@@ -161,7 +161,7 @@ def test_a_refusal_in_prepare_is_told(dock: Dock) -> None:
 def test_an_error_of_any_type_is_told_and_ends_the_run(
     qtbot: QtBot, dock: Dock, error: BaseException, at_once: bool
 ) -> None:
-    def steps() -> Steps:
+    def steps() -> Work:
         if not at_once:
             yield None
         raise error
@@ -193,7 +193,7 @@ def test_cancel_closes_the_run_and_forgets_the_wishes(qtbot: QtBot, runs: Runs) 
 def test_a_result_that_came_just_before_cancel_is_not_delivered(qtbot: QtBot, runs: Runs) -> None:
     runs.go.set()
     runs.latest.now()
-    assert QThreadPool.globalInstance().waitForDone(5_000)  # returned, and not heard of yet
+    assert QThreadPool.globalInstance().waitForDone(60_000)  # returned, and not heard of yet
     runs.latest.cancel()
     ended(qtbot, runs)
     assert runs.heard() == ["finished"]

@@ -15,7 +15,7 @@ import pytest
 from helpers import drive
 
 from napari_attn_unet.plugin.kit import queue
-from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.volume import Volume
 
 
@@ -30,7 +30,7 @@ def test_five_runs_started_together_go_as_they_came() -> None:
     begun: list[int] = []
     under_way: list[int] = []
 
-    def steps(number: int) -> Steps:
+    def steps(number: int) -> Work:
         under_way.append(number)
         assert under_way == [number]  # alone
         begun.append(number)
@@ -44,28 +44,28 @@ def test_five_runs_started_together_go_as_they_came() -> None:
     results: dict[int, int] = {}
 
     def thread(number: int) -> None:
-        together.wait(5)
+        together.wait(60)
         results[number] = drive(runs[number])[1]
 
     threads = [threading.Thread(target=thread, args=(i,)) for i in (3, 1, 4, 0, 2)]
     for one in threads:
         one.start()
     for one in threads:
-        one.join(10)
+        one.join(60)
     assert begun == [0, 1, 2, 3, 4]
     assert results == {i: i for i in range(5)}
 
 
-def waits(run: Steps) -> bool:
+def waits(run: Work) -> bool:
     """Whether the next step says that it waits."""
     step = next(run)
     return step is not None and step.phase == "waiting for the run before"
 
 
-def line() -> list[Steps]:
+def line() -> list[Work]:
     """Three runs that do nothing for ever; the first has begun."""
 
-    def endless() -> Steps:
+    def endless() -> Work:
         while True:
             yield None
 
@@ -94,11 +94,11 @@ def test_a_run_that_is_closed_while_it_waits_leaves_the_line() -> None:
 
 
 def test_a_run_that_fails_lets_the_next_go() -> None:
-    def fails() -> Steps:
+    def fails() -> Work:
         yield None
         raise MemoryError
 
-    def works() -> Steps:
+    def works() -> Work:
         yield None
         return "done"
 
@@ -114,6 +114,35 @@ def test_a_run_that_never_began_leaves_the_line() -> None:
     del run
     gc.collect()
     assert not queue._line
+
+
+def listens(heard: list[object]) -> Work:
+    """A run of four steps that notes what is sent to it."""
+    for _ in range(4):
+        heard.append((yield None))
+    return "done"
+
+
+@pytest.mark.parametrize(
+    ("while_it_waits", "at_its_first_step", "first"),
+    [([3, None, 5], None, 5), ([3], 7, 7), ([None], None, None)],
+)
+def test_the_last_that_is_sent_to_a_run_that_waits_reaches_its_first_step(
+    while_it_waits: list[int | None], at_its_first_step: int | None, first: int | None
+) -> None:
+    others = line()
+    heard: list[object] = []
+    run = queue.in_turn(lambda: listens(heard))()
+    assert waits(run)
+    for sent in while_it_waits:
+        run.send(sent)
+    for one in others[::-1]:
+        one.close()
+    assert next(run) is None
+    run.send(at_its_first_step)
+    run.send(9)
+    assert drive(run)[1] == "done"
+    assert heard == [first, 9, None, None]
 
 
 class TestLoading:

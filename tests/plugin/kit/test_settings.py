@@ -10,7 +10,7 @@ from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, SpinBox
 from qtpy.QtCore import QSettings
 
 from napari_attn_unet.network.library import bundled
-from napari_attn_unet.plugin.kit.settings import REMEMBERED, Settings
+from napari_attn_unet.plugin.kit.settings import NEWS, REMEMBERED, Settings
 
 
 def controls() -> dict[str, Any]:
@@ -110,3 +110,22 @@ def test_one_checkpoint_alone_is_remembered(tmp_path: Path) -> None:
     file.touch()
     Settings("test").opened(str(file))
     assert ("net.pt", str(file)) in Settings("test").checkpoints()
+
+
+def test_all_who_offer_checkpoints_hear_of_one(tmp_path: Path) -> None:
+    file = tmp_path / "net.pt"
+    file.touch()
+    heard: list[list[str]] = []
+
+    def hear() -> None:
+        heard.append([name for name, _ in Settings("test").checkpoints()])
+
+    NEWS.checkpoints.connect(hear)
+    try:
+        Settings("test").opened(str(file))
+        Settings("test").forget(str(file))
+        Settings("test").forget(str(file))  # no news
+    finally:
+        NEWS.checkpoints.disconnect(hear)
+    ships = list(bundled())
+    assert heard == [[*ships, "net.pt"], ships]

@@ -15,7 +15,7 @@ from napari_attn_unet.errors import RunError
 from napari_attn_unet.plugin.kit import queue
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.task import Task
-from napari_attn_unet.plugin.kit.workers import Steps
+from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.prediction import Progress
 
 
@@ -32,8 +32,8 @@ class Job:
             dock, "Go", "Set off.", self._prepare, self.results.append, self.said.append, **options
         )
 
-    def _prepare(self) -> Callable[[], Steps]:
-        def steps() -> Steps:
+    def _prepare(self) -> Callable[[], Work]:
+        def steps() -> Work:
             self.order.append(self.name)
             while not self.go.wait(0.002):
                 yield Progress("thinking", 0.25)
@@ -108,7 +108,7 @@ def test_a_second_click_cancels(qtbot: QtBot, make: Callable[..., Job]) -> None:
 
 
 def test_a_refusal_is_said_and_the_button_stays(qtbot: QtBot, dock: Dock) -> None:
-    def refuses() -> Callable[[], Steps]:
+    def refuses() -> Callable[[], Work]:
         msg = "no image"
         raise RunError(msg)
 

@@ -16,8 +16,6 @@ from napari_attn_unet.plugin.segment import widget as segment
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
 
-WAIT = 60_000
-
 
 class Gate:
     """Holds runs before their network until it is opened, and counts them."""
@@ -58,8 +56,8 @@ def click_run(qtbot: QtBot, widget: SegmentWidget) -> None:
 def follow(qtbot: QtBot, widget: SegmentWidget) -> None:
     widget.region.value = SLICES
     widget.live.value = True
-    qtbot.waitUntil(lambda: "brain · slices · mask" in names(widget), timeout=WAIT)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: "brain · slices · mask" in names(widget))
+    qtbot.waitUntil(lambda: not widget.running)
 
 
 @pytest.fixture
@@ -92,9 +90,9 @@ def test_a_live_run_under_way_ends_with_live(
 ) -> None:
     widget.region.value = SLICES
     widget.live.value = True
-    qtbot.waitUntil(lambda: gate.begun == 1, timeout=WAIT)
+    qtbot.waitUntil(lambda: gate.begun == 1)
     widget.live.value = False
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     assert names(widget) == ["brain"]
     assert "not followed" in widget.result.text()
     assert widget._live._kept.session is None
@@ -105,11 +103,11 @@ def test_cancel_ends_live(
 ) -> None:
     widget.region.value = SLICES
     widget.live.value = True
-    qtbot.waitUntil(lambda: gate.begun == 1, timeout=WAIT)
+    qtbot.waitUntil(lambda: gate.begun == 1)
     click_run(qtbot, widget)
     assert not widget.live.value
     assert widget.result.text() == "Cancelled."
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     widget._viewer.dims.set_point(0, 2 * 4)
     assert not widget._task._latest.busy
     assert prepared == [True]
@@ -120,13 +118,13 @@ def test_a_long_run_is_shown_though_live_was_ticked_meanwhile(
     stays: bool, qtbot: QtBot, widget: SegmentWidget, gate: Gate, prepared: list[bool]
 ) -> None:
     click_run(qtbot, widget)
-    qtbot.waitUntil(lambda: gate.begun == 1, timeout=WAIT)
+    qtbot.waitUntil(lambda: gate.begun == 1)
     widget.region.value = SLICES
     widget.live.value = True
     widget.live.value = stays
     gate.open.set()
-    qtbot.waitUntil(lambda: "brain · mask" in names(widget), timeout=WAIT)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: "brain · mask" in names(widget))
+    qtbot.waitUntil(lambda: not widget.running)
     assert prepared == ([False, True] if stays else [False])
 
 
@@ -138,13 +136,13 @@ def test_what_was_unticked_while_it_waited_keeps_nothing(
     try:
         widget.region.value = SLICES
         widget.live.value = True
-        qtbot.waitUntil(lambda: widget.bar.format() == queue.WAITING, timeout=WAIT)
+        qtbot.waitUntil(lambda: widget.bar.format() == queue.WAITING)
         widget.live.value = False
     finally:
         with queue._moved:
             queue._line.remove(before)
             queue._moved.notify_all()
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     assert widget._live._kept.session is None
     assert names(widget) == ["brain"]
 

@@ -16,11 +16,11 @@ from qtpy.QtCore import Qt
 
 from napari_attn_unet.engine import devices, predictor
 from napari_attn_unet.engine import session as engine
+from napari_attn_unet.plugin.kit import queue
+from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.segment.preview import PENDING, Preview
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
-
-WAIT = 60_000
 
 
 def click(qtbot: QtBot, button: Any) -> None:
@@ -29,7 +29,7 @@ def click(qtbot: QtBot, button: Any) -> None:
 
 def run(qtbot: QtBot, widget: SegmentWidget) -> None:
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
 
 
 def names(widget: SegmentWidget) -> list[str]:
@@ -137,6 +137,33 @@ def test_bad_voxels_are_explained(qtbot: QtBot, widget: SegmentWidget) -> None:
     assert "NaN" in widget.result.text()
 
 
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\x08" + bytes(7) + b"{}      "])
+def test_a_file_that_is_no_checkpoint_is_said_and_not_offered(
+    widget: SegmentWidget, tmp_path: Path, content: bytes
+) -> None:
+    chosen, offered = widget.checkpoint.value, widget.checkpoint.choices
+    file = tmp_path / "notes.safetensors"
+    file.write_bytes(content)
+    widget.use_checkpoint(file)
+    assert "notes.safetensors" in widget.result.text()
+    assert (widget.checkpoint.value, widget.checkpoint.choices) == (chosen, offered)
+    assert not any(name == file.name for name, _ in Settings("segment").checkpoints())
+
+
+def test_a_checkpoint_that_was_spoilt_is_said_once_and_not_offered_again(
+    widget: SegmentWidget, tiny_checkpoint_path: Path
+) -> None:
+    file = tiny_checkpoint_path.with_name("other.safetensors")
+    file.write_bytes(tiny_checkpoint_path.read_bytes())
+    widget.use_checkpoint(file)
+    widget.checkpoint.value = str(tiny_checkpoint_path)
+    file.write_bytes(b"cut")
+    widget.checkpoint.value = str(file)
+    assert "other.safetensors" in widget.result.text()
+    assert str(file) not in widget.checkpoint.choices
+    assert widget.checkpoint.value != str(file)
+
+
 def test_no_image_is_said_in_words(qtbot: QtBot, widget: SegmentWidget) -> None:
     widget._viewer.layers.clear()
     assert "Open a 3D image" in widget.note.text()
@@ -174,10 +201,10 @@ def test_cancel_closes_the_run(
 ) -> None:
     closed = slowly(monkeypatch)
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500)
     assert widget.run.text == "Cancel"
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"], timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"])
     assert names(widget) == ["brain"]
     assert widget.result.text() == "Cancelled."
 
@@ -187,9 +214,9 @@ def test_removing_the_image_stops_the_run(
 ) -> None:
     closed = slowly(monkeypatch)
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500)
     widget._viewer.layers.remove("brain")
-    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"], timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running and closed == ["closed"])
     assert "removed" in widget.result.text()
 
 
@@ -246,16 +273,16 @@ def test_closing_the_viewer_ends_the_run(
 ) -> None:
     closed = slowly(monkeypatch)
     click(qtbot, widget.run)
-    qtbot.waitUntil(lambda: widget.bar.value() == 500, timeout=WAIT)
+    qtbot.waitUntil(lambda: widget.bar.value() == 500)
     widget._viewer.close()
-    qtbot.waitUntil(lambda: closed == ["closed"], timeout=WAIT)
+    qtbot.waitUntil(lambda: closed == ["closed"])
 
 
 def test_an_image_changed_during_the_run_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
     click(qtbot, widget.run)
     layer = widget._viewer.layers["brain"]
     layer.data = layer.data + 1
-    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: not widget.running)
     assert "changed during the run" in widget.result.text()
     run(qtbot, widget)
     assert "changed" not in widget.result.text()
@@ -295,6 +322,42 @@ def in_thin_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         engine, "plan_run", lambda *_, **__: (engine.Plan(0, 1, 4, 1_000_000), False)
     )
+
+
+def test_a_run_that_waited_begins_at_the_slice_on_screen(
+    qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = widget._viewer
+    viewer.layers["brain"].data = np.random.default_rng(1).normal(size=(64, 24, 24))
+    in_thin_slabs(monkeypatch)
+    viewer.dims.set_point(0, 0)
+    evaluate = engine.evaluate
+    begun: list[int] = []
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        begun.append(options["look_at"])
+        return evaluate(*arguments, **options)
+
+    monkeypatch.setattr(engine, "evaluate", noted)
+    told: list[Any] = []
+    progressed = widget._task._yielded
+    widget._task._yielded = lambda progress: (told.append(progress), progressed(progress))
+    before = object()
+    queue._line.append(before)
+    try:
+        qtbot.mouseClick(widget.run.native, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: widget.bar.format() == queue.WAITING)
+        viewer.dims.set_point(0, 2 * 30)
+        viewer.dims.set_point(0, 2 * 50)
+        # What is sent is taken at the next step: none may begin before it.
+        heard = len(told)
+        qtbot.waitUntil(lambda: len(told) > heard + 1)
+    finally:
+        with queue._moved:
+            queue._line.remove(before)
+            queue._moved.notify_all()
+    qtbot.waitUntil(lambda: not widget.running)
+    assert begun == [50]
 
 
 def test_the_next_slices_follow_the_slider(
@@ -410,7 +473,7 @@ def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: Segme
             layers = [x for x in viewer.layers if x.name == "brain · slices · mask"]
             return bool(layers) and layers[0].translate[0] == 2 * plane and not widget.running
 
-        qtbot.waitUntil(shows, timeout=WAIT)
+        qtbot.waitUntil(shows)
         layer = viewer.layers["brain · slices · mask"]
         np.testing.assert_array_equal(layer.data[0], whole[plane])
         assert widget._live.session is not None
@@ -421,7 +484,7 @@ def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: Segme
 
 
 def test_the_devices_of_this_machine_are_offered(qtbot: QtBot, widget: SegmentWidget) -> None:
-    qtbot.waitUntil(lambda: len(widget.device.choices) > 1, timeout=WAIT)
+    qtbot.waitUntil(lambda: len(widget.device.choices) > 1)
     assert set(widget.device.choices) == set(devices.available_devices())
     widget.device.value = "cpu"
     run(qtbot, widget)
@@ -429,6 +492,6 @@ def test_the_devices_of_this_machine_are_offered(qtbot: QtBot, widget: SegmentWi
 
 
 def test_the_memory_that_a_run_takes_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
-    qtbot.waitUntil(lambda: "takes about" in widget.memory_note.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "takes about" in widget.memory_note.text())
     widget.memory_gb.value = 0.05
     assert "too little: needs" in widget.memory_note.text()
