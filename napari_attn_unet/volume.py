@@ -4,11 +4,12 @@ Arrays are indexed (Z, Y, X). World coordinates are ordered the same way. For im
 knows the patient, world z, y and x run towards superior, anterior and right (the RAS+ axes of
 NIfTI-1, read backwards).
 """
+# Over 350 lines: a volume, its place, units and orientation, which make no sense apart.
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations, product
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +38,11 @@ def corners(shape: Sequence[int]) -> FloatArray:
 SAME_VOXEL = 0.02
 """Share of a voxel by which two places of one voxel may differ; see `Geometry.is_grid_of`."""
 
+_RIGHT_ANGLE = 1e-6
+"""Cosine up to which two axes are at right angles."""
+_FLAT = 1e-6
+"""Volume between three unit vectors below which 32-bit floats cannot tell it from none."""
+
 MILLIMETRES = {
     "km": 1e6,
     "m": 1e3,
@@ -44,6 +50,8 @@ MILLIMETRES = {
     "mm": 1.0,
     "um": 1e-3,
     "nm": 1e-6,
+    "angstrom": 1e-7,
+    "pm": 1e-9,
 }
 """Length of each unit in mm. A unit that is not listed ("pixel") says nothing about size."""
 
@@ -63,6 +71,11 @@ _UNIT_NAMES = {
     "μm": "um",
     "nanometer": "nm",
     "nanometre": "nm",
+    "ångström": "angstrom",
+    "Å": "angstrom",
+    "\u212b": "angstrom",  # the sign, a character of its own
+    "picometer": "pm",
+    "picometre": "pm",
 }
 
 
@@ -83,6 +96,8 @@ class Geometry:
         coordinates (z, y, x, 1).
     unit
         Unit of the world coordinates: a key of `MILLIMETRES`, or "pixel" where it is unknown.
+    assumed
+        Whether nobody said the unit, but the file's format takes it for granted (NIfTI's mm).
 
     Raises
     ------
@@ -92,6 +107,7 @@ class Geometry:
 
     affine: FloatArray
     unit: str = "pixel"
+    assumed: bool = False
 
     def __post_init__(self) -> None:
         """Check the affine and make it read-only."""
@@ -99,7 +115,9 @@ class Geometry:
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             msg = f"An affine needs 4 x 4 finite numbers, but got {affine.tolist()}."
             raise VolumeError(msg)
-        if abs(np.linalg.det(affine[:3, :3])) < 1e-30:  # noqa: PLR2004  (singular for any unit)
+        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+        volume = abs(np.linalg.det(affine[:3, :3] / np.where(lengths > 0, lengths, 1.0)))
+        if not lengths.all() or volume < _FLAT:
             msg = (
                 f"An affine must be invertible, but this one has no volume: {affine.tolist()}. "
                 "Check the spacing of the image: every axis needs a size above 0."
@@ -143,6 +161,18 @@ class Geometry:
         return np.asarray(self.affine[:3, :3] / np.asarray(self.spacing))
 
     @property
+    def steps(self) -> FloatArray:
+        """(3, 3) matrix from steps of voxels (z, y, x) to lengths in space, in `unit`.
+
+        Diagonal, the spacing, on a grid at right angles, however it is turned; of a sheared one,
+        its axes in the world.
+        """
+        angles = self.direction.T @ self.direction
+        if np.allclose(angles, np.eye(3), rtol=0, atol=_RIGHT_ANGLE):
+            return np.diag(self.spacing)
+        return np.asarray(self.affine[:3, :3])
+
+    @property
     def spacing_mm(self) -> tuple[float, float, float] | None:
         """Spacing in mm, or None where the unit is unknown."""
         if self.unit not in MILLIMETRES:
@@ -172,20 +202,43 @@ class Geometry:
         step = np.asarray(voxel_size, dtype=np.float64)
         local = np.diag([*step, 1.0])
         local[:3, 3] = np.asarray(start, dtype=np.float64) + (step - 1.0) / 2.0
-        return Geometry(self.affine @ local, self.unit)
+        return replace(self, affine=self.affine @ local)
 
     def coarsened(self, factor: int) -> Geometry:
         """Return the geometry of a map with voxels `factor` times larger along each axis."""
         return self.regridded((factor,) * 3, (0.0,) * 3)
 
+    def unit_in(self, other: Geometry) -> float:
+        """Return how long this grid's unit is in another's.
+
+        An unknown unit is taken for the other one; so is an assumed one, if the voxels are then
+        nearer to each other in size.
+        """
+        if not {self.unit, other.unit} <= set(MILLIMETRES):
+            return 1.0
+        by = MILLIMETRES[self.unit] / MILLIMETRES[other.unit]
+        if self.assumed != other.assumed:
+            apart = float(np.log(np.prod(self.spacing) / np.prod(other.spacing))) / 3
+            if abs(apart) < abs(apart + float(np.log(by))):
+                return 1.0
+        return by
+
+    def beside(self, other: Geometry) -> Geometry:
+        """Return this grid in another's unit, where it is only that one's that was said."""
+        if self.unit != other.unit and other.unit in MILLIMETRES and not other.assumed:
+            if self.assumed and self.unit_in(other) == 1:
+                return replace(self, unit=other.unit, assumed=False)
+            if self.unit not in MILLIMETRES:
+                return replace(self, unit=other.unit)
+        return self
+
     def indices_in(self, other: Geometry) -> FloatArray:
         """(4, 4) matrix from indices of this grid to indices of another.
 
-        Lengths in two known units are converted; an unknown unit is taken for the other one.
+        Lengths are converted as `unit_in` says.
         """
         scale = np.eye(4)
-        if self.unit in MILLIMETRES and other.unit in MILLIMETRES:
-            scale[:3] *= MILLIMETRES[self.unit] / MILLIMETRES[other.unit]
+        scale[:3] *= self.unit_in(other)
         return np.asarray(np.linalg.inv(other.affine) @ scale @ self.affine)
 
     def is_grid_of(self, other: Geometry, shape: Sequence[int]) -> bool:
@@ -201,7 +254,7 @@ class Geometry:
 
     def oriented(self, orientation: Orientation, shape: Sequence[int]) -> Geometry:
         """Return the geometry of an array of this geometry, of `shape`, once reoriented."""
-        return Geometry(self.affine @ orientation.index_affine(shape), self.unit)
+        return replace(self, affine=self.affine @ orientation.index_affine(shape))
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,3 +133,36 @@ def test_what_is_no_grid_is_refused() -> None:
         Volume(np.ones(SHAPE))
     with pytest.raises(ShapeError, match="at least one voxel"):
         Volume(np.ones((1, 2, 0, 3)))
+
+
+def test_a_unit_that_nobody_said_gives_way_to_one_that_somebody_did() -> None:
+    said = Geometry.from_spacing((2, 0.9, 0.9), unit="um")
+    for spacing in ((2, 0.9, 0.9), (4, 1.8, 1.8)):  # the same grid, and a coarser one
+        assumed = Geometry(Geometry.from_spacing(spacing).affine, "mm", assumed=True)
+        assert assumed.unit_in(said) == said.unit_in(assumed) == 1
+        assert assumed.coarsened(2).assumed
+    true = Geometry(Geometry.from_spacing((2e-3, 9e-4, 9e-4)).affine, "mm", assumed=True)
+    assert true.unit_in(said) == pytest.approx(1000)
+    assert Geometry(said.affine, "mm").unit_in(said) == pytest.approx(1000)
+
+
+def test_distances_on_a_sheared_grid_are_those_of_the_world() -> None:
+    affine = np.diag((3.0, 2, 1, 1))
+    affine[0, 1] = 1.5
+    geometry = Geometry(affine, "mm")
+    step = np.array([1, -2, 3])
+    world = affine[:3, :3] @ step
+    assert np.linalg.norm(geometry.steps @ step) == pytest.approx(np.linalg.norm(world))
+    turned = np.eye(4)
+    turned[:2, :2] = [[0.6, -0.8], [0.8, 0.6]]
+    plain = Geometry(turned @ np.diag((3.0, 2, 1, 1)), "mm")
+    np.testing.assert_allclose(plain.steps, np.diag((3, 2, 1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [1e-6, 1.0, 1e6])
+def test_axes_in_one_plane_are_refused_however_long(length: float) -> None:
+    affine = np.diag((length, length, length, 1))
+    Geometry(affine)
+    affine[:3, 2] = affine[:3, 1]
+    with pytest.raises(VolumeError, match="no volume"):
+        Geometry(affine)

@@ -166,7 +166,7 @@ def read_one(path: Path, predictor: Predictor) -> Volume:
 def read_truth(path: Path | None, volume: Volume) -> npt.NDArray[np.integer[Any]] | None:
     """Read labels and bring them onto the grid (Z, Y, X) of a volume; None stays None."""
     from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from napari_attn_unet.grids import onto_grid  # noqa: PLC0415
+    from napari_attn_unet.scores.grids import onto_grid  # noqa: PLC0415
 
     if path is None:
         return None

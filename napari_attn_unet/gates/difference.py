@@ -39,7 +39,7 @@ class Difference:
             other = gates.get(gate.level)
             if other is None or other.coefficients.shape != gate.coefficients.shape:
                 continue
-            if np.allclose(other.geometry.affine, gate.geometry.affine, atol=1e-4):
+            if gate.geometry.is_grid_of(other.geometry, gate.coefficients.shape):
                 found[gate.name] = other.coefficients - gate.coefficients, gate.geometry
         return found
 

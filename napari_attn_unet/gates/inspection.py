@@ -18,8 +18,8 @@ from napari_attn_unet.errors import ShapeError
 from napari_attn_unet.gates import statistics
 from napari_attn_unet.gates.cover import BoolArray, Cover
 from napari_attn_unet.gates.statistics import Errors, GateStatistics, Profile
-from napari_attn_unet.grids import percent
 from napari_attn_unet.prediction import GateMap
+from napari_attn_unet.scores.grids import percent
 from napari_attn_unet.table import Row, column
 from napari_attn_unet.volume import Geometry
 

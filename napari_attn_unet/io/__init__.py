@@ -8,6 +8,7 @@ from napari_attn_unet.io.labels import (
     whole_numbers,
 )
 from napari_attn_unet.io.names import case_names
+from napari_attn_unet.io.nifti import TIME_STEP
 from napari_attn_unet.io.results import (
     ABOUT,
     FILES,
@@ -33,6 +34,7 @@ __all__ = [
     "FILES",
     "RESULT",
     "SUFFIXES",
+    "TIME_STEP",
     "StoredMap",
     "case_names",
     "check",

@@ -122,6 +122,13 @@ def _name(case: CasePaths) -> str:
     return case.name
 
 
+def index_of(path: str | Path) -> Path | None:
+    """Return the file that lists a dataset's cases, of the file or its folder; None without."""
+    path = Path(path)
+    index = path / INDEX if path.is_dir() else path
+    return index if index.suffix.lower() == ".json" and index.is_file() else None
+
+
 def open_dataset(path: str | Path) -> Dataset:
     """Read a dataset.json, or that of a folder. Whether its files are there is not asked.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_attn_unet.errors import FileError
+from napari_attn_unet.io import nifti_header
 from napari_attn_unet.output import replacing
-from napari_attn_unet.volume import (
-    MILLIMETRES,
-    FloatArray,
-    Geometry,
-    Orientation,
-    Volume,
-    unit_symbol,
-)
+from napari_attn_unet.volume import FloatArray, Geometry, Orientation, Volume
 
 SUFFIXES = (".nii", ".nii.gz")
 _SPATIAL_AXES = 3
@@ -33,6 +27,8 @@ _SERIES_AXES = 4
 _LONGEST = 32767
 """Voxels along an axis: the header counts them with 16 bits."""
 _LABEL_INTENT = 1002
+TIME_STEP = "time_step_s"
+"""Key of the seconds between two volumes of a series, in the metadata of one from no file."""
 _REVERSED = np.eye(4)[[2, 1, 0, 3]]  # (x, y, z, 1) <-> (z, y, x, 1)
 
 
@@ -43,9 +39,9 @@ class NiftiSource:
     Attributes
     ----------
     header
-        The file's header, 348 bytes.
+        The file's header, as NIfTI-1's 348 bytes.
     affine
-        The file's exact affine, (x, y, z, 1) in file order to RAS+ mm.
+        The file's exact affine, (x, y, z, 1) in file order to RAS+.
     orientation
         Change of axes from the file (transposed to z, y, x) to the array.
     geometry
@@ -71,6 +67,7 @@ def read(path: Path, channels: int) -> list[Volume]:
         image: Any = nibabel.load(path)
         array = np.asanyarray(image.dataobj)
     except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+        _refuse_place(path)
         msg = (
             f"{path.name} cannot be read as NIfTI: {error}. The file is damaged, incomplete or "
             "something else by a wrong name (a compressed file must end in .nii.gz, another in "
@@ -86,15 +83,29 @@ def read(path: Path, channels: int) -> list[Volume]:
     array = array.astype(array.dtype.newbyteorder("="), copy=False).T
     if array.ndim == _SPATIAL_AXES:
         array = array[np.newaxis]
-    affine = np.asarray(image.affine, dtype=np.float64)
-    on_file = Geometry(_REVERSED @ affine @ _REVERSED, _unit(image.header))
+    header = nifti_header.as_nifti1(image.header)
+    affine = nifti_header.affine_of(image.header, path.name)
+    unit, assumed = nifti_header.unit_of(header)
+    on_file = Geometry(_REVERSED @ affine @ _REVERSED, unit, assumed)
     orientation = Orientation.to_canonical(on_file.affine)
     geometry = on_file.oriented(orientation, array.shape[1:])
     array = orientation.apply(array)
-    header = nibabel.Nifti1Header.from_header(image.header, check=False)
     source = NiftiSource(header.binaryblock, affine, orientation, geometry)
     points = [array] if 1 < channels == len(array) else list(array[:, np.newaxis])
     return [Volume(point, geometry, stem(path), {"nifti": source}) for point in points]
+
+
+def _refuse_place(path: Path) -> None:
+    """Refuse a file that nibabel does not open because of the place in its header, by that."""
+    import nibabel  # noqa: PLC0415  (0.2 s to import)
+
+    try:
+        with nibabel.openers.ImageOpener(str(path)) as file:
+            header = nibabel.Nifti1Header.from_fileobj(file, check=False)
+    except Exception:
+        return
+    if header["magic"] in (nibabel.Nifti1Header.single_magic, nibabel.Nifti1Header.pair_magic):
+        nifti_header.affine_of(header, path.name)
 
 
 def _squeezed(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
@@ -116,15 +127,6 @@ def _squeezed(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
         )
         raise FileError(msg)
     return array
-
-
-def _unit(header: Any) -> str:
-    try:
-        name = header.get_xyzt_units()[0]
-    except (KeyError, AttributeError):
-        name = "unknown"
-    # The standard leaves "unknown" open; every program reads it as mm.
-    return "mm" if name == "unknown" else unit_symbol(name)
 
 
 def says_labels(metadata: Mapping[str, Any]) -> bool:
@@ -154,41 +156,25 @@ def write(
 
     array = _writable(array, path)
     source = metadata.get("nifti")
-    header = None
-    affine: FloatArray
-    same_grid = False
+    known, before = None, np.eye(4)
     if isinstance(source, NiftiSource):
-        header = nibabel.Nifti1Header(source.header, check=False)
+        known, before = nibabel.Nifti1Header(source.header, check=False), source.affine
         back = source.orientation.inverse
-        on_file = geometry.oriented(back, array.shape[-3:])
+        geometry = geometry.oriented(back, array.shape[-3:])
         array = back.apply(array)
-        affine = _REVERSED @ on_file.affine @ _REVERSED
-        same_grid = np.allclose(affine, source.affine, rtol=0, atol=1e-6 * max(geometry.spacing))
-        if same_grid:
-            affine = source.affine
-    else:
-        affine = _REVERSED @ geometry.affine @ _REVERSED
-    unit = {"mm": "mm", "um": "micron", "m": "meter", "pixel": "unknown"}.get(geometry.unit)
-    if unit is None:  # NIfTI knows no other units
-        affine = np.diag([*[MILLIMETRES[geometry.unit]] * 3, 1.0]) @ affine
-        unit = "mm"
-    image = nibabel.Nifti1Image(array.T, affine, header, dtype=array.dtype)
+    on_file = replace(geometry, affine=_REVERSED @ geometry.affine @ _REVERSED)
+    # Without an affine of its own, nibabel leaves the header's place as it is.
+    image = nibabel.Nifti1Image(array.T, None, known, dtype=array.dtype)
+    image.header.set_data_shape(array.T.shape)
+    nifti_header.place(image.header, known, before, on_file)
+    if known is None and array.ndim == _SERIES_AXES and metadata.get(TIME_STEP):
+        nifti_header.set_time_step(image.header, metadata[TIME_STEP])
     image.header.set_slope_inter(1, 0)
     image.header["cal_min"] = image.header["cal_max"] = 0
     if labels:
         image.header.set_intent(_LABEL_INTENT)
     elif int(image.header["intent_code"]) == _LABEL_INTENT:
         image.header.set_intent("none")
-    if not same_grid:
-        image.header.set_xyzt_units(unit)
-    codes = [int(image.header[key]) for key in ("sform_code", "qform_code")]
-    if not same_grid and not any(codes):
-        codes = [1, 1]  # no code would make readers ignore the affine
-    image.set_sform(affine, codes[0] or None)
-    # A quaternion cannot hold shear; without this, ITK refuses slightly sheared files.
-    image.set_qform(affine, codes[1], strip_shears=True)
-    if not codes[0]:
-        image.header["sform_code"] = 0
     with replacing(path) as temporary:
         nibabel.save(image, temporary)
 

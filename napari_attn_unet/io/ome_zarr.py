@@ -20,6 +20,8 @@ _NAMES = {
     "mm": "millimeter",
     "um": "micrometer",
     "nm": "nanometer",
+    "angstrom": "angstrom",
+    "pm": "picometer",
 }
 """How OME-Zarr writes a unit (the names of UDUNITS-2)."""
 

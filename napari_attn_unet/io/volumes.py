@@ -17,6 +17,7 @@ from napari_attn_unet.errors import FileError
 from napari_attn_unet.io import nifti
 from napari_attn_unet.volume import Geometry, Volume
 
+_PAIR = (".hdr", ".img", ".hdr.gz", ".img.gz")
 FORMATS: tuple[ModuleType, ...] = (nifti,)
 SUFFIXES: tuple[str, ...] = tuple(suffix for module in FORMATS for suffix in module.SUFFIXES)
 
@@ -72,6 +73,12 @@ def read(path: str | Path, channels: int = 1) -> list[Volume]:
         msg = f"There is no file at {path}. Check the path."
         raise FileError(msg)
     module = _format(path)
+    if path.name.lower().endswith(_PAIR):
+        msg = (
+            f"{path.name} is one of a pair of files, header (.hdr) and voxels (.img). Join them "
+            "to one .nii.gz first: fslchfiletype NIFTI_GZ, or nibabel.save(nibabel.load(…), …)."
+        )
+        raise FileError(msg)
     if module is None:
         msg = (
             f"{path.name} is not a NIfTI file. This version reads {' and '.join(SUFFIXES)}; "

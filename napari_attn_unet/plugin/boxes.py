@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Shapes
 
 from napari_attn_unet.errors import VolumeError
-from napari_attn_unet.plugin.kit.navigate import to_layer
+from napari_attn_unet.plugin.kit.navigate import between, to_layer
 from napari_attn_unet.plugin.placement import placement_of, transforms
 
 _SPATIAL = 3
@@ -34,8 +34,13 @@ def box(
     data = image.data[0] if image.multiscale else image.data
     size = np.asarray(data.shape[-_SPATIAL:])
     corners = np.concatenate([np.asarray(vertices, dtype=float) for vertices in shapes.data])
-    world = [shapes.data_to_world(corner) for corner in corners]
-    index = np.asarray([image.world_to_data(point)[-_SPATIAL:] for point in world])
+    if shapes.ndim < _SPATIAL:
+        msg = (
+            f"{shapes.name!r} lies on no slice: its layer has {shapes.ndim} axes. Draw the box in "
+            "a new Shapes layer while the volume is on screen, or press Add box."
+        )
+        raise VolumeError(msg)
+    index = np.asarray([between(shapes, image, corner) for corner in corners])
     low, high = index.min(axis=0), index.max(axis=0)
     sides = high - low
     spacing = placement_of(image).geometry.spacing_mm

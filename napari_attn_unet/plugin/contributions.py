@@ -24,7 +24,7 @@ from napari_attn_unet.plugin.layers import (
     from_stored,
     to_prediction,
 )
-from napari_attn_unet.plugin.placement import geometry_of
+from napari_attn_unet.plugin.placement import geometry_of, time_step
 from napari_attn_unet.plugin.results import results_among
 from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.volume import Volume
@@ -219,7 +219,8 @@ def _layer(data: Any, attributes: Mapping[str, Any], kind: str) -> Layer:
     full = data[0] if attributes.get("multiscale") else data
     io.check(f"{name}.nii.gz", np.shape(full), full.dtype)
     plain = {"rgb": False} if kind == "image" else {}
-    return Layer.create(full, {**plain, **attributes, "multiscale": False}, kind)
+    about = {key: value for key, value in attributes.items() if key != "data"}
+    return Layer.create(full, {**plain, **about, "multiscale": False}, kind)
 
 
 def _write(path: Path, layer: Layer) -> str:
@@ -228,7 +229,8 @@ def _write(path: Path, layer: Layer) -> str:
     is_labels = isinstance(layer, Labels)
     try:
         array = np.asarray(layer.data)
-        io.write(path, array, geometry_of(layer), layer.metadata, labels=is_labels)
+        metadata = {**layer.metadata, io.TIME_STEP: time_step(layer)}
+        io.write(path, array, geometry_of(layer), metadata, labels=is_labels)
     except FileError:
         raise
     except AttnUNetError as error:  # napari takes a ValueError for "no writer"

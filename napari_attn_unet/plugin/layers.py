@@ -37,6 +37,7 @@ CLASSES, CLASS, GATE = "classes", "class", "gate"
 CHECKSUM = "checksum"
 """Key of what a mask was when it was shown, by which a corrected one is told."""
 _SPATIAL = 3
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 _GATE_COLORMAP = "inferno"
 
 _CHECKPOINT = "checkpoint_sha256"
@@ -318,7 +319,7 @@ def show(
             continue
         runs.add(old.metadata[OUTPUT].get("date"))
         old.data = data
-        for key in ("scale", "translate", "rotate", "shear", "affine", "metadata", "features"):
+        for key in (*_PLACE, "metadata", "features"):
             if key in options:
                 setattr(old, key, options[key])
         if kind == "labels":

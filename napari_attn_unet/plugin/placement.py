@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from napari.layers import Layer
 
-from napari_attn_unet.volume import FloatArray, Geometry, unit_symbol
+from napari_attn_unet.volume import MILLIMETRES, FloatArray, Geometry, unit_symbol
 
 GEOMETRY = "geometry"
 """Key of an output's exact geometry in its layer's metadata."""
 _SPATIAL = 3
+_ROUNDING = 1e-6
+"""Of a voxel: what is moved by less lies where it was."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,13 +72,20 @@ def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
     physical = np.linalg.inv(affine) @ full
     keep = [*kept, n]
     units = [str(layer.units[i]) for i in kept]
-    names = {unit_symbol(u) for u in units[-_SPATIAL:]}
     spatial = full[np.ix_([*kept[-_SPATIAL:], n], [*kept[-_SPATIAL:], n])]
-    geometry = Geometry(spatial, names.pop() if len(names) == 1 else "pixel")
+    geometry = in_one_unit(spatial, units[-_SPATIAL:])
     metadata: dict[str, Any] = {}
-    source = layer.metadata.get("nifti")
-    if source is not None and np.allclose(source.geometry.spacing, geometry.spacing, rtol=1e-5):
-        geometry, metadata = source.geometry, {"nifti": source}
+    source, output = layer.metadata.get("nifti"), layer.metadata.get(GEOMETRY)
+    if source is not None:
+        metadata = {"nifti": source}
+    if (
+        isinstance(output, Geometry)
+        and output.unit == geometry.unit
+        and np.allclose(output.spacing, geometry.spacing)
+    ):
+        geometry = output
+    elif source is not None:
+        geometry = _moved(source.geometry, geometry)
     whole = len(kept) == n
     return Placement(
         name=layer.name,
@@ -91,20 +100,54 @@ def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
     )
 
 
+def in_one_unit(affine: FloatArray, units: Sequence[str]) -> Geometry:
+    """Return the geometry of an affine (4, 4) whose world axes (z, y, x) have units each.
+
+    In the smallest of them, as napari shows them; in "pixel" where one is no length.
+    """
+    names = [unit_symbol(unit) for unit in units]
+    if not set(names) <= set(MILLIMETRES):
+        return Geometry(affine)
+    unit = min(names, key=MILLIMETRES.__getitem__)
+    by = [MILLIMETRES[name] / MILLIMETRES[unit] for name in names]
+    return Geometry(np.diag([*by, 1.0]) @ affine, unit)
+
+
 def geometry_of(layer: Layer) -> Geometry:
     """Return where a layer's last three axes lie: exact if it is an output or from a file."""
-    kept = layer.metadata.get(GEOMETRY)
-    placement = placement_of(layer)
-    if isinstance(kept, Geometry) and np.allclose(kept.spacing, placement.geometry.spacing):
-        return kept
-    return placement.geometry
+    return placement_of(layer).geometry
+
+
+def _moved(file: Geometry, shown: Geometry) -> Geometry:
+    """Return where a file's grid lies once its layer was moved, scaled or cropped in the viewer.
+
+    The reader shows a file scaled and moved, but not turned. What differs from that is a change of
+    the grid's indices, which is made to the file's exact place. A unit that differs was said since.
+    """
+    if shown.unit not in MILLIMETRES:
+        shown = replace(shown, unit=file.unit)
+    said = file if shown.unit == file.unit else replace(file, unit=shown.unit, assumed=False)
+    change = np.linalg.inv(as_read("", file).full) @ shown.affine
+    if np.allclose(change, np.eye(4), rtol=0, atol=_ROUNDING):
+        return said
+    return replace(said, affine=file.affine @ change)
+
+
+def time_step(layer: Layer) -> float | None:
+    """Return the seconds between two volumes of a series; None if its unit is none of time."""
+    if layer.ndim != _SPATIAL + 1 or not layer.units[0].is_compatible_with("second"):
+        return None
+    return float((float(layer.scale[0]) * layer.units[0]).to("second").magnitude)
 
 
 def shown_geometry(layer: Layer) -> Geometry:
     """Return where a layer's last three axes lie in the viewer, whatever a file says."""
     placement = placement_of(layer)
     keep = [*range(layer.ndim - _SPATIAL, layer.ndim), layer.ndim]
-    return Geometry(placement.full[np.ix_(keep, keep)], placement.geometry.unit)
+    units = [str(unit) for unit in layer.units[-_SPATIAL:]]
+    shown = in_one_unit(placement.full[np.ix_(keep, keep)], units)
+    from_file = placement.metadata and placement.geometry.unit == shown.unit
+    return replace(shown, assumed=bool(from_file and placement.geometry.assumed))
 
 
 def placed(placement: Placement, geometry: Geometry, ndim: int) -> dict[str, Any]:
@@ -152,9 +195,8 @@ def as_read(name: str, geometry: Geometry, *, series: bool = False) -> Placement
 def transforms(layer: Layer, ndim: int | None = None) -> dict[str, Any]:
     """Return the arguments that lay another layer of `ndim` axes, or as many, on a layer's grid."""
     if ndim == _SPATIAL < layer.ndim:
-        geometry = shown_geometry(layer)
         return {
-            "affine": geometry.affine,
+            "affine": placement_of(layer).in_space().full,
             "units": layer.units[-_SPATIAL:],
             "axis_labels": layer.axis_labels[-_SPATIAL:],
         }

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from napari.layers import Image, Labels, Layer
 
 from napari_attn_unet import io
-from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.plugin.kit.navigate import to_layer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.prediction import GateMap
+from napari_attn_unet.scores.grids import OnGrid, onto_grid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +69,9 @@ def results_among(layers: Iterable[Layer]) -> list[Result]:
         about = layer.metadata.get(OUTPUT)
         if not about or not about.get("date") or about.get("effect"):
             continue
-        key = (about["date"], about.get("image"), about.get("checkpoint_sha256"), layer.ndim)
+        # Two runs may fall into one second: a copy of a checkpoint is told by its name.
+        network = about.get("checkpoint_sha256"), about.get("checkpoint_file")
+        key = (about["date"], about.get("image"), *network, layer.ndim)
         result = found.setdefault(key, Result(key, about))
         if "gate" in layer.metadata and isinstance(layer, Image):
             result.gates[layer.metadata["gate"]] = layer

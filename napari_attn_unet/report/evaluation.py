@@ -17,12 +17,12 @@ import numpy.typing as npt
 from napari_attn_unet import io
 from napari_attn_unet.errors import reason
 from napari_attn_unet.gates.inspection import Inspection
-from napari_attn_unet.grids import onto_grid
 from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.report import figure
 from napari_attn_unet.report.cases import CaseResult, Report
 from napari_attn_unet.report.pairs import Pair, Pairs, find_pairs, names_of
 from napari_attn_unet.scores.comparison import Comparison
+from napari_attn_unet.scores.grids import onto_grid
 from napari_attn_unet.scores.matching import labels_in, match, relabel
 
 
@@ -137,8 +137,9 @@ def evaluate_case(
     """Evaluate one pair; what is wrong with it is told in the result, not raised."""
     try:
         mask, place = io.read_labels(pair.mask)
-        there = onto_grid(*io.read_labels(pair.truth), place, mask.shape, on="mask")
-        truth = there.labels
+        truth, truth_place = io.read_labels(pair.truth)
+        there = onto_grid(truth, truth_place, place, mask.shape, on="mask")
+        truth, place = there.labels, place.beside(truth_place)
         named = names_of(pair.mask)
         matching = match(_named(mask, named or classes), _named(truth, classes or named))
         comparison = Comparison(*relabel(mask, truth, matching), place, matching.classes)

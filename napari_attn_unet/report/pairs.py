@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from napari_attn_unet import io
 from napari_attn_unet.errors import AttnUNetError, ConfigError
-from napari_attn_unet.io.datasets import INDEX, open_dataset
+from napari_attn_unet.io.datasets import INDEX, index_of, open_dataset
 from napari_attn_unet.io.names import (
     Key,
     Matches,
@@ -103,11 +103,8 @@ def find_pairs(masks: str | Path, truths: str | Path, images: str | Path | None 
         msg = f"{truths} does not exist. A folder of truths or a {INDEX} is needed for these masks."
         raise ConfigError(msg)
     found, notes = _cases_in(masks, "masks")
-    index = truths / INDEX if truths.is_dir() else truths
-    if index.suffix.lower() == ".json" and index.is_file():
-        result = _by_dataset(found, index)
-    else:
-        result = _by_path(found, truths)
+    index = index_of(truths)
+    result = _by_dataset(found, index) if index is not None else _by_path(found, truths)
     result = result._replace(notes=(*notes, *result.notes))
     return result if images is None else _pictured(result, Path(images))
 

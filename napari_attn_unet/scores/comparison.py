@@ -206,7 +206,7 @@ class Comparison:
         key = self._kept(label)
         if key not in self._distances:
             pair = self._structures(label)
-            self._distances[key] = metrics.distances(*pair, self.geometry.spacing)
+            self._distances[key] = metrics.distances(*pair, self.geometry.steps)
         return self._distances[key]
 
     def objects(self, label: int | None) -> Objects:
@@ -333,7 +333,7 @@ class Comparison:
             wrong = (truth == t) & (mask == m)
             other = mask == t if missed else truth == m
             found += errors_of(
-                wrong, other, self.geometry.spacing, box, kind=KINDS[kind], classes=classes
+                wrong, other, self.geometry.steps, box, kind=KINDS[kind], classes=classes
             )
         return sorted(found, key=lambda c: (-c.voxels, -c.depth))
 
@@ -347,4 +347,4 @@ class Comparison:
 
         See `surfaces.signed_surface`; None where mask or truth has nothing of the class.
         """
-        return signed_surface(*self._structures(label), self.geometry.spacing)
+        return signed_surface(*self._structures(label), self.geometry.steps)

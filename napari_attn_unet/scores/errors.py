@@ -69,7 +69,7 @@ class ErrorRow(Row):
 def errors_of(  # noqa: PLR0913  (what they are, beside what they are called)
     wrong: BoolArray,
     other: BoolArray,
-    spacing: Sequence[float],
+    spacing: metrics.Spacing,
     crop: Sequence[slice],
     *,
     kind: str,
@@ -82,7 +82,7 @@ def errors_of(  # noqa: PLR0913  (what they are, beside what they are called)
     wrong, other
         (Z, Y, X): those voxels, and the other side's structure, to which their distance is.
     spacing
-        Size of a voxel along each axis.
+        As of `metrics.distances`.
     crop
         Where both arrays lie in the whole grid; the result's places are in that.
     kind, classes
@@ -94,8 +94,7 @@ def errors_of(  # noqa: PLR0913  (what they are, beside what they are called)
     around = box_of(wrong | other)  # a surface that ends at its border is the same
     away = metrics.nearest(wrong[around], metrics.surface(other[around]), spacing)
     inside = parts.labels > 0
-    padded = np.pad(inside, 1)  # beyond the border is outside
-    inner = ndimage.distance_transform_edt(padded, sampling=spacing)[1:-1, 1:-1, 1:-1]
+    inner = metrics.thickness(inside, spacing)
     numbers = np.arange(1, len(parts) + 1)
     middles = ndimage.maximum_position(inner, parts.labels, numbers)
     farthest = ndimage.maximum(away, parts.labels[inside], numbers)

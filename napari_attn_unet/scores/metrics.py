@@ -23,6 +23,8 @@ from napari_attn_unet.errors import ShapeError
 from napari_attn_unet.scores.components import BoolArray, box_of, connected
 
 FloatArray = npt.NDArray[np.float64]
+Spacing = Sequence[float] | FloatArray
+"""Size of a voxel along each axis (z, y, x); or a (3, 3) matrix, `Geometry.steps`."""
 NAN = float("nan")
 
 
@@ -146,7 +148,7 @@ def dice(mask: npt.NDArray[Any], truth: npt.NDArray[Any], label: int) -> float:
     return overlap(mask == label, truth == label).dice
 
 
-def distances(mask: BoolArray, truth: BoolArray, spacing: Sequence[float]) -> Distances:
+def distances(mask: BoolArray, truth: BoolArray, spacing: Spacing) -> Distances:
     """Return the distances between the surfaces of two structures.
 
     Parameters
@@ -154,7 +156,8 @@ def distances(mask: BoolArray, truth: BoolArray, spacing: Sequence[float]) -> Di
     mask, truth
         (Z, Y, X).
     spacing
-        Size of a voxel along each axis.
+        Size of a voxel along each axis (z, y, x); or, as of a sheared grid, the (3, 3) matrix
+        from steps of voxels to lengths, `Geometry.steps`.
     """
     same_shape(mask, truth)
     box = box_of(mask | truth)
@@ -171,15 +174,44 @@ def surface(structure: BoolArray) -> BoolArray:
     return result
 
 
-def nearest(here: BoolArray, there: BoolArray, spacing: Sequence[float]) -> FloatArray:
+def in_space(index: npt.NDArray[Any], spacing: Spacing) -> FloatArray:
+    """Return where indices (N, 3) of voxels lie in space, for distances between them."""
+    steps = _steps(spacing)
+    return np.asarray(index * steps if steps.ndim == 1 else index @ steps.T)
+
+
+def _steps(spacing: Spacing) -> FloatArray:
+    """Return lengths (3,) along axes at right angles, or else the (3, 3) matrix."""
+    steps = np.asarray(spacing, dtype=np.float64)
+    if steps.ndim > 1 and np.array_equal(steps, np.diag(np.diag(steps))):
+        return np.diag(steps)
+    return steps
+
+
+def thickness(structure: BoolArray, spacing: Spacing) -> FloatArray:
+    """Return how far each voxel (Z, Y, X) of a structure is from the nearest one outside it."""
+    from scipy import ndimage  # noqa: PLC0415  (slow to import)
+
+    padded = np.pad(structure, 1)
+    steps = _steps(spacing)
+    if steps.ndim == 1:
+        inner = ndimage.distance_transform_edt(padded, sampling=steps)
+    else:  # scipy's transform takes right angles for granted
+        inner = np.zeros(padded.shape)
+        around = ndimage.binary_dilation(padded, np.ones((3, 3, 3)))
+        inner[padded] = nearest(padded, around & ~padded, steps)
+    return np.asarray(inner[1:-1, 1:-1, 1:-1], dtype=np.float64)
+
+
+def nearest(here: BoolArray, there: BoolArray, spacing: Spacing) -> FloatArray:
     """Return how far each voxel of `here` is from the nearest of `there`, in C order."""
     # A tree asks only the voxels that count; a distance transform would fill the whole volume.
     from scipy.spatial import cKDTree  # noqa: PLC0415  (slow to import)
 
     if not there.any() or not here.any():
         return np.full(int(here.sum()), np.inf)
-    tree = cKDTree(np.argwhere(there) * np.asarray(spacing))
-    found, _ = tree.query(np.argwhere(here) * np.asarray(spacing))
+    tree = cKDTree(in_space(np.argwhere(there), spacing))
+    found, _ = tree.query(in_space(np.argwhere(here), spacing))
     return np.asarray(found, dtype=np.float64)
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from napari_attn_unet.scores.components import BoolArray, box_of
-from napari_attn_unet.scores.metrics import FloatArray
+from napari_attn_unet.scores.metrics import FloatArray, Spacing, in_space
 
 SignedSurface = tuple[FloatArray, npt.NDArray[np.int64], FloatArray]
 """Vertices (N, 3), faces (M, 3), a distance per vertex (N,)."""
 
 
-def signed_surface(
-    mask: BoolArray, truth: BoolArray, spacing: Sequence[float]
-) -> SignedSurface | None:
+def signed_surface(mask: BoolArray, truth: BoolArray, spacing: Spacing) -> SignedSurface | None:
     """Return a mask's surface and its signed distance from the truth's.
 
     Parameters
@@ -24,7 +20,7 @@ def signed_surface(
     mask, truth
         Structures (Z, Y, X) on one grid.
     spacing
-        Size of a voxel along each axis.
+        As of `metrics.distances`.
 
     Returns
     -------
@@ -44,7 +40,6 @@ def signed_surface(
     solid, true = (np.pad(a[box], 1).astype(np.float32) for a in (mask, truth))
     vertices, faces, _, _ = measure.marching_cubes(solid, 0.5)
     others, _, _, _ = measure.marching_cubes(true, 0.5)
-    size = np.asarray(spacing)
-    distance, _ = cKDTree(others * size).query(vertices * size)
+    distance, _ = cKDTree(in_space(others, spacing)).query(in_space(vertices, spacing))
     inside = ndimage.map_coordinates(true, vertices.T, order=1) > 0.5  # noqa: PLR2004
     return vertices + start - 1, faces.astype(np.int64), np.where(inside, -distance, distance)

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from napari_attn_unet import io
 from napari_attn_unet.engine.preprocessing import prepare
 from napari_attn_unet.errors import DatasetError, VolumeError
-from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.io.datasets import CasePaths, Dataset
 from napari_attn_unet.network.card import PreprocessingSpec
+from napari_attn_unet.scores.grids import OnGrid, onto_grid
 from napari_attn_unet.volume import Geometry, Volume
 
 _LISTED = 10

@@ -66,3 +66,15 @@ def test_a_box_around_what_is_shown_has_its_size(data: np.ndarray) -> None:
     start, stop = box(shapes, image, depth_mm=(10, 8, 6))
     assert (start, stop) == ((8, 5, 4), (13, 13, 11))
     assert plane_on_screen(viewer, image) == (0, 10)
+
+
+@pytest.mark.parametrize(("unit", "long"), [("nm", 1e-3), ("mm", 1e3), ("um", 1.0)])
+def test_a_box_in_another_unit_than_its_image_holds_the_same_voxels(
+    unit: str, long: float, data: np.ndarray
+) -> None:
+    image = Image(data, scale=(5, 1, 1), translate=(7, -3, 11), units=("um",) * 3, name="cells")
+    corners = np.array([(8.0, 3.7, 4.7), (8, 3.7, 9.3), (8, 8.3, 9.3), (8, 8.3, 4.7)])
+    world = np.array([image.data_to_world(corner) for corner in corners]) / long
+    shapes = Shapes([world], shape_type="rectangle", units=(unit,) * 3)
+    start, stop = box(shapes, image)
+    assert (start[1:], stop[1:]) == ((4, 5), (9, 10))

@@ -6,6 +6,7 @@ import html.parser
 import math
 import os
 import signal
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import stats
 
 from napari_attn_unet import io
 from napari_attn_unet.errors import ConfigError
-from napari_attn_unet.report import evaluation
+from napari_attn_unet.report import cases, evaluation
 from napari_attn_unet.report.cases import CaseResult, Report, bootstrap_interval, paired
 from napari_attn_unet.report.evaluation import evaluate, evaluate_case, evaluate_pairs
 from napari_attn_unet.report.html import to_html
@@ -304,3 +305,9 @@ def test_evaluate_does_all_of_it(dataset: Path, masks: Path) -> None:
     assert not any(case.picture for case in report.good)
     with pytest.raises(ConfigError, match="does not exist"):
         evaluate(masks, dataset / "nowhere")
+
+
+def test_every_number_of_a_row_is_known_to_be_undefined_or_none_where_a_class_is_absent() -> None:
+    known = {*cases._UNDEFINED, *cases._COUNTED}
+    said = {"case", "class_name", "note", "unit", "size_unit", "tolerance"}
+    assert {field.name for field in fields(ScoreRow)} == known | said

@@ -114,6 +114,25 @@ def test_distances_follow_the_spacing() -> None:
     assert distances.hd95 == pytest.approx(math.hypot(6, 1.2))
 
 
+def test_distances_on_a_sheared_grid_are_those_of_the_world() -> None:
+    steps = np.array([[3, 1.5, 0], [0, 2, 0.4], [0, 0, 1.0]])
+    mask, truth = cubes((4, 4, 4), size=1), cubes((6, 3, 7), size=1)
+    apart = float(np.linalg.norm(steps @ (2, -1, 3)))
+    assert metrics.distances(mask, truth, steps).hd95 == pytest.approx(apart)
+    assert metrics.distances(mask, truth, steps).surface_dice(apart - 0.01) == 0
+    # By brute force: every voxel of a block to every one around it.
+    block = cubes((4, 4, 4), size=4)
+    depth = metrics.thickness(block, steps)
+    inside, outside = np.argwhere(block), np.argwhere(~block)
+    away = np.linalg.norm((inside[:, None] - outside[None]) @ steps.T, axis=-1).min(axis=1)
+    np.testing.assert_allclose(depth[block], away)
+    assert not depth[~block].any()
+    plain = np.diag((3.0, 2, 1))
+    np.testing.assert_array_equal(
+        metrics.thickness(block, plain), metrics.thickness(block, (3, 2, 1))
+    )
+
+
 def test_objects_by_hand() -> None:
     truth = cubes((1, 1, 1), (1, 10, 1), (10, 1, 10), size=3)
     mask = cubes((3, 3, 3), (12, 14, 2), size=2)  # a corner of the first; nothing else

@@ -12,7 +12,6 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
-from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
@@ -23,6 +22,7 @@ from napari_attn_unet.plugin.results import at_time, labels_at
 from napari_attn_unet.scores.comparison import Comparison, ScoreRow
 from napari_attn_unet.scores.components import box_of
 from napari_attn_unet.scores.errors import ErrorComponent
+from napari_attn_unet.scores.grids import OnGrid, onto_grid
 from napari_attn_unet.scores.matching import Matching, labels_in, match, relabel
 from napari_attn_unet.volume import Box, Geometry
 
@@ -127,7 +127,7 @@ class State:
             if not (set(values[0]) <= set(matching.mask) and set(values[1]) <= set(matching.truth)):
                 matching = match(*values)  # a value that was not there before
             pair = relabel(arrays[0], moved, matching)
-            comparison = Comparison(*pair, place, matching.classes)
+            comparison = Comparison(*pair, place.beside(there), matching.classes)
             return arrays[0], truth_there, matching, comparison
 
         return steps

@@ -9,13 +9,13 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 
 from napari_attn_unet.gates.inspection import Inspection
-from napari_attn_unet.grids import OnGrid
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import Result, at_time, gate_map, labels_on
+from napari_attn_unet.scores.grids import OnGrid
 
 REST_MS = 300
 """How long a brush or slider must rest before numbers are counted again."""

@@ -41,13 +41,33 @@ def to_viewer(viewer: Any, layer: Layer, index: Sequence[float] | FloatArray) ->
     return np.asarray(layer.data_to_world(index), np.float64) / _per_unit(viewer, layer)
 
 
+def between(layer: Layer, other: Layer, index: Sequence[float] | FloatArray) -> FloatArray:
+    """Return the index (z, y, x) in another layer's data of an index of a layer's.
+
+    Whatever units the two have; a layer lacks no axis of the last ones of the other's.
+    """
+    n = min(layer.ndim, other.ndim)
+    world = np.asarray(layer.data_to_world(index), np.float64)[-n:]
+    there = np.zeros(other.ndim)
+    there[-n:] = world * _lengths(layer.units[-n:], other.units[-n:])
+    return np.asarray(other.world_to_data(there), np.float64)[-_SPATIAL:]
+
+
 def _per_unit(viewer: Any, layer: Layer) -> FloatArray:
     """Return how many of a layer's units one of the viewer's is, along each axis."""
     units = getattr(viewer.dims, "units", None) or ()  # napari 0.9 is the first that minds them
-    pairs = list(zip(units[-layer.ndim :], layer.units, strict=False))
-    if len(pairs) < layer.ndim or not all(a.is_compatible_with(b) for a, b in pairs):
-        return np.ones(layer.ndim)  # it is in the viewer no more
-    return np.array([(1 * shown).to(own).magnitude for shown, own in pairs])
+    return _lengths(units[-layer.ndim :], layer.units)
+
+
+def _lengths(units: Sequence[Any], others: Sequence[Any]) -> FloatArray:
+    """Return how long units are in others, along each axis.
+
+    All 1 where any two say different things, as pixels and mm: napari minds none of them then.
+    """
+    pairs = list(zip(units, others, strict=False))
+    if len(pairs) < len(others) or not all(a.is_compatible_with(b) for a, b in pairs):
+        return np.ones(len(others))
+    return np.array([(1 * unit).to(other).magnitude for unit, other in pairs])
 
 
 def plane_on_screen(viewer: Any, image: Image) -> tuple[int, int] | None:

@@ -22,8 +22,9 @@ def tabs(pages: Sequence[tuple[QWidget, str, str]], settings: Settings) -> QTabW
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         result.setTabToolTip(result.addTab(area, name), tip)
-    kept = str(settings.value("tab", 0))
-    if kept.isdigit() and int(kept) < result.count():
-        result.setCurrentIndex(int(kept))
-    result.currentChanged.connect(lambda i: settings.keep("tab", i))
+    names = [name for _, name, _ in pages]
+    kept = str(settings.value("tab", names[0]))
+    if kept in names:
+        result.setCurrentIndex(names.index(kept))
+    result.currentChanged.connect(lambda i: settings.keep("tab", names[i]))
     return result

@@ -25,7 +25,6 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
-from napari_attn_unet.grids import OnGrid, onto_grid
 from napari_attn_unet.plugin import results
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
@@ -33,6 +32,7 @@ from napari_attn_unet.plugin.inspect import widget as widget_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
+from napari_attn_unet.scores.grids import OnGrid, onto_grid
 
 
 def click(qtbot: QtBot, button: QWidget) -> None:

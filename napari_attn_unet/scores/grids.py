@@ -77,7 +77,7 @@ def onto_grid(  # noqa: PLR0913  (two grids, and what they are called)
 
     A voxel's nearest neighbour is at most half a voxel away along each axis of the labels' grid,
     its border included; beyond, there is none. Lengths in two known units are converted; an
-    unknown unit is taken for the other one.
+    unknown unit is taken for the other one. See `Geometry.unit_in`.
 
     Parameters
     ----------
@@ -162,7 +162,8 @@ def _share_outside(
 def _refuse_other_unit(source: Geometry, target: Geometry, what: str, on: str) -> None:
     """Refuse two grids of the same numbers in two known units: one of the units is wrong."""
     units = {source.unit, target.unit}
-    known = len(units) > 1 and units <= set(MILLIMETRES)
+    said = not (source.assumed or target.assumed)
+    known = said and len(units) > 1 and units <= set(MILLIMETRES)
     if known and np.allclose(source.spacing, target.spacing, rtol=1e-4):
         numbers = " × ".join(f"{s:.4g}" for s in source.spacing)
         msg = (
@@ -185,7 +186,7 @@ def _words(  # noqa: PLR0913  (two grids, and what they are called)
     """Return what kind of change it is, and how far apart the grids are."""
     what, on = names
     unit = target.unit if target.unit in MILLIMETRES else source.length_unit
-    furthest = float(np.linalg.norm(away * source.spacing)) * _scale(source, target)
+    furthest = float(np.linalg.norm(source.steps @ away)) * source.unit_in(target)
     how = "the label at its place"
     if (away > SAME_VOXEL).any():
         how = f"the nearest label, up to {furthest:.3g} {unit} away"
@@ -207,13 +208,6 @@ def _words(  # noqa: PLR0913  (two grids, and what they are called)
     return note
 
 
-def _scale(source: Geometry, target: Geometry) -> float:
-    """Return the length of one grid's unit in the other's; 1 where one is unknown."""
-    if source.unit in MILLIMETRES and target.unit in MILLIMETRES:
-        return MILLIMETRES[source.unit] / MILLIMETRES[target.unit]
-    return 1.0
-
-
 def _apart(source: Geometry, target: Geometry, shape: Sequence[int]) -> tuple[float, float]:
     """Return how far the voxels of two grids of one shape are apart at most.
 
@@ -221,7 +215,7 @@ def _apart(source: Geometry, target: Geometry, shape: Sequence[int]) -> tuple[fl
     """
     index, ends = target.indices_in(source), corners(shape)
     voxels = ends @ index[:3, :3].T + index[:3, 3] - ends
-    lengths = np.linalg.norm(voxels @ source.affine[:3, :3].T, axis=1) * _scale(source, target)
+    lengths = np.linalg.norm(voxels @ source.affine[:3, :3].T, axis=1) * source.unit_in(target)
     return float(np.abs(voxels).max()), float(lengths.max())
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_attn_unet.errors import VolumeError
-from napari_attn_unet.grids import onto_grid
 from napari_attn_unet.scores import metrics
+from napari_attn_unet.scores.grids import onto_grid
 from napari_attn_unet.volume import Geometry, Orientation, Volume
 
 RNG = np.random.default_rng(0)
@@ -142,3 +142,14 @@ def test_lengths_in_two_units_are_converted_and_contradictions_refused() -> None
         assert onto_grid(labels, a, b, (2, 2, 2)).labels is labels
     fine = unknown.regridded((0.5, 0.5, 0.5), (0, 0, 0))
     assert "One of them has no unit; mm is taken" in onto_grid(labels, fine, mm, (1, 1, 1)).note
+
+
+def test_labels_whose_file_says_no_unit_lie_on_an_image_of_equal_numbers() -> None:
+    image = Geometry.from_spacing((2, 0.9, 0.9), unit="um")
+    labels = np.ones((3, 4, 5), np.uint8)
+    unsaid = Geometry(image.affine, "mm", assumed=True)
+    assert onto_grid(labels, unsaid, image, labels.shape).labels is labels
+    with pytest.raises(VolumeError, match="One of the units is wrong"):
+        onto_grid(labels, Geometry(image.affine, "mm"), image, labels.shape)
+    crop = onto_grid(labels, unsaid.regridded((1, 1, 1), (1, 0, 0)), image, (5, 4, 5))
+    assert crop.labels[:, 0, 0].tolist() == [0, 1, 1, 1, 0]

@@ -1,0 +1,113 @@
+"""Where layers lie, in whatever units their axes are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+
+from napari_attn_unet import io
+from napari_attn_unet.plugin.contributions import get_reader, write_image
+from napari_attn_unet.plugin.layers import show
+from napari_attn_unet.plugin.placement import geometry_of, placement_of, shown_geometry, transforms
+
+DATA = np.zeros((4, 5, 6), np.float32)
+
+
+def opened(path: Path) -> Image:
+    read = get_reader(str(path))
+    assert read is not None
+    ((data, options, _),) = read(str(path))
+    return Image(data, **options)
+
+
+def saved(layer: Image, path: Path) -> Path:
+    data, options, _ = layer.as_layer_data_tuple()
+    write_image(str(path), data, options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("units", "scale", "unit", "spacing"),
+    [
+        (("um", "nm", "nm"), (0.2, 100, 100), "nm", (200, 100, 100)),
+        (("mm", "um", "mm"), (1, 500, 0.5), "um", (1000, 500, 500)),
+        (("m", "cm", "mm"), (0.01, 1, 10), "mm", (10, 10, 10)),
+        (("angstrom", "nm", "nm"), (10, 1, 1), "angstrom", (10, 10, 10)),
+        (("pixel", "mm", "mm"), (2, 1, 1), "pixel", (2, 1, 1)),
+        (("pixel",) * 3, (2, 1, 1), "pixel", (2, 1, 1)),
+    ],
+)
+def test_axes_in_different_units_are_measured_in_the_smallest(
+    units: tuple[str, ...],
+    scale: tuple[float, ...],
+    unit: str,
+    spacing: tuple[float, ...],
+    tmp_path: Path,
+) -> None:
+    layer = Image(DATA, scale=scale, units=units, translate=(1, 2, 3))
+    for geometry in (geometry_of(layer), shown_geometry(layer)):
+        assert geometry.unit == unit
+        assert geometry.spacing == pytest.approx(spacing)
+    if unit != "pixel":
+        (back,) = io.read(saved(layer, tmp_path / "a.nii.gz"))
+        assert back.geometry.spacing_mm == pytest.approx(geometry_of(layer).spacing_mm)
+
+
+def test_a_turned_layer_s_world_axes_have_the_units() -> None:
+    quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])  # data's z is the world's y
+    layer = Image(DATA, scale=(2, 3, 4), rotate=quarter, units=("um", "nm", "nm"))
+    assert geometry_of(layer).spacing == pytest.approx((2, 3000, 4))
+
+
+def test_a_unit_that_a_user_gives_an_open_file_is_believed(tmp_path: Path) -> None:
+    turned = np.array([[0.6, -0.8, 0, 5], [0.8, 0.6, 0, 6], [0, 0, 2, 7], [0, 0, 0, 1]])
+    image = nibabel.Nifti1Image(np.random.default_rng(0).random((6, 5, 4)), turned)
+    nibabel.save(image, tmp_path / "a.nii.gz")  # no unit: mm is assumed
+    layer = opened(tmp_path / "a.nii.gz")
+    assert geometry_of(layer).assumed
+    assert shown_geometry(layer).assumed
+    layer.units = ("um",) * 3
+    assert (geometry_of(layer).unit, geometry_of(layer).assumed) == ("um", False)
+    assert not shown_geometry(layer).assumed
+    header = nibabel.load(saved(layer, tmp_path / "b.nii.gz")).header
+    assert header.get_xyzt_units()[0] == "micron"
+    np.testing.assert_allclose(header.get_best_affine(), turned, atol=1e-5)
+
+
+def test_a_series_opened_and_saved_keeps_its_time(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(np.random.default_rng(0).random((6, 5, 4, 3)), np.eye(4))
+    image.header.set_zooms((1, 1, 1, 2.2))
+    image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, tmp_path / "a.nii.gz")
+    layer = opened(tmp_path / "a.nii.gz")
+    header = nibabel.load(saved(layer, tmp_path / "b.nii.gz")).header
+    assert header.get_zooms()[3] == pytest.approx(2.2)
+    assert header.get_xyzt_units() == ("mm", "sec")
+
+
+def test_what_is_laid_over_one_time_point_lies_there_in_any_units() -> None:
+    layer = Image(np.zeros((3, 4, 5, 6)), scale=(2, 0.2, 100, 90), units=("s", "um", "nm", "nm"))
+    over = Labels(np.zeros((4, 5, 6), np.uint8), **transforms(layer, 3))
+    assert over.units == layer.units[1:]
+    np.testing.assert_allclose(over.data_to_world((1, 2, 3)), layer.data_to_world((0, 1, 2, 3))[1:])
+
+
+def test_a_layer_that_is_updated_takes_its_image_s_units() -> None:
+    viewer = ViewerModel()
+    image = Image(DATA, scale=(2, 1, 1), units=("mm",) * 3)
+    metadata = {"metadata": {"napari-attn-unet": {"image": "a", "date": "1"}}}
+
+    def shown() -> Image:
+        options = {"name": "a · gate 1", "rgb": False, **metadata, **transforms(image)}
+        return show(viewer, [(DATA, options, "image")], keep_old=False)[0]
+
+    first = shown()
+    image.units = ("um",) * 3
+    assert shown() is first
+    assert [str(unit) for unit in first.units] == ["micrometer"] * 3
+    assert placement_of(first).geometry.unit == "um"
