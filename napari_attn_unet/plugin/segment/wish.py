@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -246,6 +247,11 @@ def _run(wish: Wish, kept: _Kept) -> Work:
 
 
 def find_devices() -> Work:
-    """Return what this machine can compute on; torch is loaded for it, on a thread."""
+    """Return what this machine can compute on; torch is loaded for it, on a thread.
+
+    So is what napari needs for the first mask: the window would stand still for it.
+    """
+    yield None
+    import_module("pandas")
     yield None
     return devices.available_devices()
