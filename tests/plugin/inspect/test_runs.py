@@ -90,11 +90,14 @@ def test_the_volume_is_known_again_and_all_else_is_as_it_is_now(bench: Bench) ->
     first = runs.prepare()
     assert first.device == "cpu"
     about["device"] = "cuda"
-    image.translate = (1, 2, 3)
     second = runs.prepare()
     assert second.volume is first.volume
     assert second.device == "cuda"
-    np.testing.assert_allclose(second.placement.full[:3, 3], (1, 2, 3))
+    image.translate = (1, 2, 3)
+    moved = runs.prepare()
+    places = (run.volume.geometry.affine for run in (first, moved))
+    assert not np.array_equal(*places)  # its outputs lie elsewhere
+    np.testing.assert_allclose(moved.placement.full[:3, 3], (1, 2, 3))
     image.data = image.data + 1
     assert runs.prepare().volume is not first.volume
 
