@@ -185,7 +185,9 @@ class KnockoutTab(QWidget):
             raise RunError(msg)
         run = self._runs.prepare()
         bring = self._state.labels_on_image(self._state.truth)
-        base = self._base[1] if self._base is not None and self._base[0] is run else None
+        base = None
+        if self._base is not None and self._base[0].volume is run.volume:
+            base = self._base[1]
         looking = plane_on_screen(self._state.viewer, self._state.image)
         axis, plane = looking or (None, None)
 
