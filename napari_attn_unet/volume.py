@@ -223,6 +223,18 @@ class Geometry:
                 return 1.0
         return by
 
+    def is_same(self, other: Geometry) -> bool:
+        """Whether another says the very same: affine and unit."""
+        said = (self.unit, self.assumed) == (other.unit, other.assumed)
+        return said and np.array_equal(self.affine, other.affine)
+
+    def in_unit_of(self, other: Geometry) -> Geometry:
+        """Return the same place with the lengths of another's unit; of unknown units, as it is."""
+        if self.unit not in MILLIMETRES or other.unit not in MILLIMETRES:
+            return self
+        by = MILLIMETRES[self.unit] / MILLIMETRES[other.unit]
+        return Geometry(np.diag([by, by, by, 1.0]) @ self.affine, other.unit, other.assumed)
+
     def beside(self, other: Geometry) -> Geometry:
         """Return this grid in another's unit, where it is only that one's that was said."""
         if self.unit != other.unit and other.unit in MILLIMETRES and not other.assumed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,8 @@ from napari_attn_unet.errors import CheckpointError, ConfigError, reason
 from napari_attn_unet.table import Row, column, counted, markdown, score, text, write_csv
 
 if TYPE_CHECKING:
-    from napari_attn_unet.io.datasets import CasePaths
-    from napari_attn_unet.report.cases import CaseResult, PairedRow
+    from napari_attn_unet.io.datasets import CasePaths, Dataset
+    from napari_attn_unet.report.cases import CaseResult, PairedRow, Report
     from napari_attn_unet.report.pairs import Pair
 
 SIDES = ("first", "second")
@@ -87,12 +87,10 @@ def run(options: argparse.Namespace) -> int:
     """Write everything; return 1 if a case failed."""
     from napari_attn_unet import output  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.io import open_dataset  # noqa: PLC0415
-    from napari_attn_unet.report.cases import paired  # noqa: PLC0415
-    from napari_attn_unet.report.html import write_report  # noqa: PLC0415
-    from napari_attn_unet.report.pairs import note_on_names  # noqa: PLC0415
 
     masks = [source for source in (options.first, options.second) if Path(source).is_dir()]
-    output.claim(options.out, NAMES, overwrite=options.overwrite, inputs=masks)
+    asked = {"overwrite": options.overwrite, "inputs": masks}
+    output.claim(options.out, NAMES, **asked)
     for source in (options.first, options.second):
         _require(source)
     dataset = open_dataset(options.dataset)
@@ -104,11 +102,34 @@ def run(options: argparse.Namespace) -> int:
         for name in ("first", "second")
         if Path(source := getattr(options, name)).is_dir()
     }
-    output.clear(options.out, NAMES)
+    with output.result(options.out, NAMES, **asked) as part:
+        reports = _write(part, cases, found, dataset, options)
+    print(f"{options.out}: paired.csv, first/report.html, second/report.html")
+    done = set.intersection(*({case.name for case in report.good} for report in reports))
+    if len(done) < len(cases):
+        verb = "lacks" if len(cases) - len(done) == 1 else "lack"
+        total = counted(len(cases), "case")
+        print(f"{len(cases) - len(done)} of {total} {verb} a result.", file=sys.stderr)
+        return 1
+    return 1 if any(report.failed for report in reports) else 0
+
+
+def _write(
+    out: Path,
+    cases: Sequence[CasePaths],
+    found: Mapping[str, tuple[list[Pair], Sequence[CaseResult]]],
+    dataset: Dataset,
+    options: argparse.Namespace,
+) -> list[Report]:
+    """Write masks, tables and pages into a folder; return both reports."""
+    from napari_attn_unet.report.cases import paired  # noqa: PLC0415
+    from napari_attn_unet.report.html import write_report  # noqa: PLC0415
+    from napari_attn_unet.report.pairs import note_on_names  # noqa: PLC0415
+
     reports = []
     for name in ("first", "second"):
         source = getattr(options, name)
-        pairs, others = found.get(name) or _predicted(source, cases, options.out / name, options)
+        pairs, others = found.get(name) or _predicted(source, cases, out / name, options)
         if name not in found:
             for note in note_on_names(pairs, dataset.labels):
                 print(note, file=sys.stderr)
@@ -123,18 +144,11 @@ def run(options: argparse.Namespace) -> int:
         reports.append(report)
         tell_failures(report, f"{name}, ")
     rows = paired(*reports)
-    write_csv(options.out / "paired.csv", rows)
+    write_csv(out / "paired.csv", rows)
     for name, report in zip(("first", "second"), reports, strict=True):
-        write_report(report, options.out / name, rows if name == "second" else ())
+        write_report(report, out / name, rows if name == "second" else ())
     print(markdown([_told(row) for row in rows if row.name in TOLD]), end="")
-    print(f"{options.out}: paired.csv, first/report.html, second/report.html")
-    done = set.intersection(*({case.name for case in report.good} for report in reports))
-    if len(done) < len(cases):
-        verb = "lacks" if len(cases) - len(done) == 1 else "lack"
-        total = counted(len(cases), "case")
-        print(f"{len(cases) - len(done)} of {total} {verb} a result.", file=sys.stderr)
-        return 1
-    return 1 if any(report.failed for report in reports) else 0
+    return reports
 
 
 def _found(

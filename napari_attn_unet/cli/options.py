@@ -133,7 +133,9 @@ def inputs_of(options: argparse.Namespace) -> list[Path]:
     """Return the files that a command which runs a checkpoint reads."""
     images = options.images if "images" in options else [options.image]
     truth = getattr(options, "truth", None)
-    return [*images, *([] if truth is None else [truth]), Path(options.checkpoint)]
+    weights = Path(options.checkpoint)
+    files = [weights] if weights.suffix else []  # a name is that of weights that ship
+    return [*images, *([] if truth is None else [truth]), *files]
 
 
 def advise(card: Card, volume: Volume) -> None:
@@ -201,7 +203,7 @@ def going_on(name: str, failed: list[str]) -> Iterator[None]:
     except Exception as error:
         failed.append(name)
         words = reason(error)
-        told = words if name in words else f"{name}: {words}"
+        told = words if name in re.split(r"[\s:,'\"]+", words) else f"{name}: {words}"
         print(told, file=sys.stderr)
 
 

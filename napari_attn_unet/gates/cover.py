@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_attn_unet.errors import VolumeError
 from napari_attn_unet.prediction import GateMap
-from napari_attn_unet.volume import Geometry
+from napari_attn_unet.volume import SAME_VOXEL, Geometry
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -26,12 +27,25 @@ class Cover:
         The map, (Z', Y', X').
     geometry, shape
         The image's grid. Its axes must be the map's.
+
+    Raises
+    ------
+    VolumeError
+        If the map is turned against the image.
     """
 
     def __init__(self, gate: GateMap, geometry: Geometry, shape: tuple[int, ...]) -> None:
         self.values = np.asarray(gate.coefficients, dtype=np.float64)
         local = geometry.indices_in(gate.geometry)
         step, start = np.diag(local)[:3], local[:3, 3]
+        turned = np.abs((local[:3, :3] - np.diag(step)) * np.asarray(shape)).max()
+        if turned > SAME_VOXEL:
+            msg = (
+                f"The map of gate {gate.level} is turned or sheared against the image, so that "
+                "which voxels it covers cannot be told. Choose the image that was segmented, and "
+                "leave the layers' rotation alike."
+            )
+            raise VolumeError(msg)
         self.index = [
             _nearest(start[a] + step[a] * np.arange(n), m)
             for a, (n, m) in enumerate(zip(shape, self.values.shape, strict=True))

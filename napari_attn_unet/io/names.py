@@ -41,8 +41,9 @@ def shortest_names(keys: Sequence[Key]) -> list[str]:
     depths = [1] * len(keys)
     while True:
         names = ["/".join(key[-depth:]) for key, depth in zip(keys, depths, strict=True)]
-        times = Counter(names)
-        short = [i for i, n in enumerate(names) if times[n] > 1 and depths[i] < len(keys[i])]
+        plain = [name.casefold() for name in names]  # disks there are that tell no A from a
+        times = Counter(plain)
+        short = [i for i, n in enumerate(plain) if times[n] > 1 and depths[i] < len(keys[i])]
         if not short:
             return names
         for i in short:

@@ -73,6 +73,9 @@ def write_prediction(
         "affine": prediction.geometry.affine.tolist(),
         "unit": prediction.geometry.unit,
     }
+    for old in (path for name in FILES for path in folder.glob(name)):
+        if old not in written:  # beside the new prediction.json it would pass for its map
+            old.unlink()
     written.append(folder / ABOUT)
     with replacing(written[-1]) as temporary:
         temporary.write_text(json.dumps(about, indent=1), encoding="utf-8")
@@ -149,7 +152,8 @@ def read_map(path: str | Path) -> StoredMap | None:
         "gate" if level else name[0],
         level,
         volumes,
-        Geometry(np.asarray(about["affine"]), about["unit"]),
+        # In the file's unit: NIfTI has no nm, in which the image may be.
+        Geometry(np.asarray(about["affine"]), about["unit"]).in_unit_of(volumes[0].geometry),
         tuple(ClassInfo(n, (r, g, b)) for n, (r, g, b) in classes),
         {"image": Path(path).resolve().parent.name} | about["provenance"],
     )

@@ -60,7 +60,8 @@ def box(
 def box_around(viewer: Any, image: Image, extent_mm: Sequence[float]) -> Shapes:
     """Add a Shapes layer with a rectangle of a given size (z, y, x mm) on the slice on screen."""
     placement = placement_of(image)
-    spacing = placement.geometry.spacing_mm or (1.0, 1.0, 1.0)
+    # Where the unit is unknown, the layer's is as good a guess of a first box as any.
+    spacing = placement.geometry.spacing_mm or placement.geometry.spacing
     data = image.data[0] if image.multiscale else image.data
     size = np.asarray(data.shape[-_SPATIAL:], dtype=float)
     half = np.minimum(np.asarray(extent_mm) / spacing, size) / 2

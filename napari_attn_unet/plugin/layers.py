@@ -16,12 +16,12 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_attn_unet.errors import RunError, ShapeError
 from napari_attn_unet.plugin.placement import (
-    GEOMETRY,
     Placement,
     as_read,
     geometry_of,
     placed,
     placement_of,
+    remembered,
 )
 from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction, class_counts
 from napari_attn_unet.volume import Geometry, Volume
@@ -149,7 +149,7 @@ def gate_layer(gate: GateMap, placement: Placement, about: Mapping[str, Any]) ->
         "opacity": 0.4,
         "visible": gate.level == 1,
         "rgb": False,
-        "metadata": {**about, GEOMETRY: gate.geometry, GATE: gate.level},
+        "metadata": {**about, **remembered(placement, gate.geometry), GATE: gate.level},
         **placed(placement, gate.geometry, gate.coefficients.ndim),
     }
     return gate.coefficients, options, "image"
@@ -173,7 +173,7 @@ def probability_layers(
             "opacity": 0.6,
             "visible": False,
             "rgb": False,
-            "metadata": {**about, GEOMETRY: geometry, CLASS: info.name},
+            "metadata": {**about, **remembered(placement, geometry), CLASS: info.name},
             **placed(placement, geometry, data.ndim),
         }
         made.append((data, options, "image"))
@@ -198,14 +198,14 @@ def mask_layer(
     if counted:
         table["voxels"] = class_counts(mask, len(classes))
         if geometry.voxel_mm3 is not None:
-            table["mm3"] = [round(n * geometry.voxel_mm3, 1) for n in table["voxels"]]
+            table["mm3"] = [float(f"{n * geometry.voxel_mm3:.6g}") for n in table["voxels"]]
         known[CHECKSUM] = _checksum(mask)
     options = {
         "name": f"{placement.name} · mask",
         "opacity": 0.5,
         "features": table,
         "colormap": colormap(classes),
-        "metadata": {**about, GEOMETRY: geometry, **known},
+        "metadata": {**about, **remembered(placement, geometry), **known},
         **placed(placement, geometry, mask.ndim),
     }
     return mask, options, "labels"

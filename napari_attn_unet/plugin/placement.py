@@ -15,8 +15,8 @@ from napari.layers import Layer
 
 from napari_attn_unet.volume import MILLIMETRES, FloatArray, Geometry, unit_symbol
 
-GEOMETRY = "geometry"
-"""Key of an output's exact geometry in its layer's metadata."""
+GEOMETRY, SHOWN = "geometry", "shown"
+"""Keys of an output's exact geometry, and of where it was first shown, in its layer's metadata."""
 _SPATIAL = 3
 _ROUNDING = 1e-6
 """Of a voxel: what is moved by less lies where it was."""
@@ -78,14 +78,11 @@ def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
     source, output = layer.metadata.get("nifti"), layer.metadata.get(GEOMETRY)
     if source is not None:
         metadata = {"nifti": source}
-    if (
-        isinstance(output, Geometry)
-        and output.unit == geometry.unit
-        and np.allclose(output.spacing, geometry.spacing)
-    ):
-        geometry = output
+    if isinstance(output, Geometry):
+        geometry = _moved(output, layer.metadata[SHOWN], geometry)
     elif source is not None:
-        geometry = _moved(source.geometry, geometry)
+        as_read_now = Geometry(as_read("", source.geometry).full, source.geometry.unit)
+        geometry = _moved(source.geometry, as_read_now, geometry)
     whole = len(kept) == n
     return Placement(
         name=layer.name,
@@ -118,19 +115,35 @@ def geometry_of(layer: Layer) -> Geometry:
     return placement_of(layer).geometry
 
 
-def _moved(file: Geometry, shown: Geometry) -> Geometry:
-    """Return where a file's grid lies once its layer was moved, scaled or cropped in the viewer.
+def _moved(exact: Geometry, then: Geometry, now: Geometry) -> Geometry:
+    """Return where a grid lies once its layer was moved, scaled, turned or cropped in the viewer.
 
-    The reader shows a file scaled and moved, but not turned. What differs from that is a change of
-    the grid's indices, which is made to the file's exact place. A unit that differs was said since.
+    Parameters
+    ----------
+    exact
+        Where it lies, as its file or its run says.
+    then
+        Where its layer was first shown: scaled and moved, but not turned.
+    now
+        Where it is shown now. What differs is a change of the grid's indices, which is made to
+        the exact place. Where the unit alone differs, somebody has said it since.
     """
-    if shown.unit not in MILLIMETRES:
-        shown = replace(shown, unit=file.unit)
-    said = file if shown.unit == file.unit else replace(file, unit=shown.unit, assumed=False)
-    change = np.linalg.inv(as_read("", file).full) @ shown.affine
+    if now.unit not in MILLIMETRES:
+        now = replace(now, unit=then.unit)
+    change = np.linalg.inv(then.affine) @ now.affine
     if np.allclose(change, np.eye(4), rtol=0, atol=_ROUNDING):
-        return said
-    return replace(said, affine=file.affine @ change)
+        return exact if now.unit == then.unit else replace(exact, unit=now.unit, assumed=False)
+    change = now.indices_in(then)
+    if np.allclose(change, np.eye(4), rtol=0, atol=_ROUNDING):
+        return exact
+    return replace(exact, affine=exact.affine @ change)
+
+
+def remembered(placement: Placement, geometry: Geometry) -> dict[str, Any]:
+    """Return what the metadata of a layer that is laid by `placed` keep of its place."""
+    inner = np.linalg.inv(placement.geometry.affine) @ geometry.affine
+    place = placement.in_space()
+    return {GEOMETRY: geometry, SHOWN: in_one_unit(place.full @ inner, place.labels["units"])}
 
 
 def time_step(layer: Layer) -> float | None:

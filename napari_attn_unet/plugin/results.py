@@ -85,6 +85,13 @@ def results_among(layers: Iterable[Layer]) -> list[Result]:
     return sorted(found.values(), key=lambda r: str(r.key[0]))
 
 
+def time_on_screen(layer: Layer, viewer: Any) -> int:
+    """Return the index along a series' first axis of the time point on screen."""
+    data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    place = to_layer(viewer, layer, viewer.dims.point)
+    return int(np.clip(np.round(place[0]), 0, data.shape[0] - 1))
+
+
 def at_time(layer: Layer, viewer: Any) -> npt.NDArray[Any]:
     """Return the (Z, Y, X) array of a layer; of a series, the time point on screen."""
     data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data

@@ -23,6 +23,7 @@ _UNDEFINED = (
     *("dice", "iou", "precision", "recall", "difference"),
     *("hd95", "assd", "surface_dice"),
 )
+_WORST_IS_HIGH = ("hd95", "assd", "missed", "spurious")
 _COUNTED = ("mask_size", "truth_size", "found", "missed", "spurious")
 """Of a class that neither mask nor truth has, these are not defined, and 0."""
 
@@ -249,9 +250,10 @@ class Report:
         return rows
 
     def worst(self, count: int = 5, metric: str = "dice") -> list[CaseResult]:
-        """Return the cases with the lowest mean of a metric, a field of `ScoreRow`."""
+        """Return the cases with the worst mean of a metric, a field of `ScoreRow`."""
         known = [case for case in self.good if not math.isnan(case.mean(metric))]
-        return sorted(known, key=lambda case: case.mean(metric))[:count]
+        worst_is_high = metric in _WORST_IS_HIGH
+        return sorted(known, key=lambda case: case.mean(metric), reverse=worst_is_high)[:count]
 
     def mean(self, metric: str) -> float:
         """Return the mean of a metric over cases, of each the mean over its classes.

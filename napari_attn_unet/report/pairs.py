@@ -3,6 +3,7 @@
 By the entries of a dataset.json, else by paths: equal ones first, then one that the other ends in
 ("case1" and "site/case1"). What cannot be told is refused or listed, never guessed.
 """
+# Over 350 lines: what lies in a folder and what belongs together are one question.
 
 from __future__ import annotations
 
@@ -172,7 +173,7 @@ def _cases_in(source: Path, what: str) -> tuple[dict[Key, Path], list[str]]:
 def names_of(mask: Path, *, strict: bool = True) -> dict[int, str]:
     """Return {value: name} of a mask, from the prediction.json beside it; empty without one."""
     try:
-        about = io.read_about(mask)
+        about = io.read_about(mask) if io.is_map_name(io.stem(mask)) else None
         return {} if about is None else {i: str(c[0]) for i, c in enumerate(about["classes"])}
     except Exception:
         if strict:
@@ -222,9 +223,7 @@ def _by_path(masks: Mapping[Key, Path], truths: Path) -> Pairs:
     others, notes = _cases_in(truths, "truths")
     names = dict(zip(others, shortest_names(list(others)), strict=True))
     partners, loosely, _ = _matched(masks, others)
-    if loosely and len(masks) > 1:
-        named = [f"{masks[a]} with {others[b]}" for a, b in loosely.items()]
-        notes.append(f"Paired by name, though their folders differ: {_some(named)}.")
+    notes += _told_loosely(masks, others, loosely)
     pairs = [Pair(names[key], masks[mask], others[key]) for mask, key in partners.items()]
     rest = {names[key]: others[key] for key in others if key not in partners.values()}
     told = [known for path in masks.values() if (known := names_of(path, strict=False))]
@@ -242,8 +241,16 @@ def _by_dataset(masks: Mapping[Key, Path], index: Path) -> Pairs:
         }
         for paths in ([c.image for c in dataset.cases], [c.label for c in dataset.cases])
     )
-    images = _matched(masks, {key: case.image for key, case in by_image.items()}).found
-    labels = _matched(masks, {key: case.label for key, case in by_label.items()}).found
+    whole = [
+        {key: case.image for key, case in by_image.items()},
+        {key: case.label for key, case in by_label.items()},
+    ]
+    matches = [_matched(masks, files) for files in whole]
+    images, labels = matches[0].found, matches[1].found
+    notes: list[str] = []
+    for found, files in zip(matches, whole, strict=True):
+        said = _told_loosely(masks, files, found.loosely, layout=2)  # imagesTr, labelsTr
+        notes += [note for note in said if note not in notes]
     pairs: dict[str, Pair] = {}
     for mask, path in masks.items():
         case = by_image[images[mask]] if mask in images else None
@@ -262,7 +269,7 @@ def _by_dataset(masks: Mapping[Key, Path], index: Path) -> Pairs:
         pairs[case.name] = Pair(case.name, path, case.label, case.image)
     rest = {case.name: case.label for case in dataset.cases if case.name not in pairs}
     result = _accounted([*pairs.values()], masks, rest, index)
-    notes = note_on_names(result.pairs, dataset.labels)
+    notes += note_on_names(result.pairs, dataset.labels)
     return result._replace(classes=dataset.labels, notes=notes)
 
 
@@ -284,6 +291,22 @@ def _matched(masks: Mapping[Key, Path], truths: Mapping[Key, Path]) -> Matches:
         )
         raise ConfigError(msg)
     return matches
+
+
+def _told_loosely(
+    masks: Mapping[Key, Path],
+    truths: Mapping[Key, Path],
+    loosely: Mapping[Key, Key],
+    layout: int = 1,
+) -> list[str]:
+    """Say which were paired by the end of their paths alone, though both lie in folders.
+
+    `layout` is how many parts of a truth's path do not tell its case.
+    """
+    named = [
+        f"{masks[a]} with {truths[b]}" for a, b in loosely.items() if len(a) > 1 and len(b) > layout
+    ]
+    return [f"Paired by name, though their folders differ: {_some(named)}."] if named else []
 
 
 def _accounted(

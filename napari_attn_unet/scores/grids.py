@@ -203,8 +203,11 @@ def _words(  # noqa: PLR0913  (two grids, and what they are called)
             " If they belong voxel to voxel, one of them has lost its place: give it the other's "
             "affine."
         )
-    if "pixel" in (source.unit, target.unit) and source.unit != target.unit:
-        note += f" One of them has no unit; {unit} is taken for it."
+    for name, grid, other in ((what, source, target), (on, target, source)):
+        silent = grid.assumed or grid.unit not in MILLIMETRES
+        if silent and not other.assumed and grid.unit != other.unit:
+            taken = other.unit if source.unit_in(target) == 1 else grid.unit
+            note += f" The {name} says no unit; {taken} is taken for it."
     return note
 
 

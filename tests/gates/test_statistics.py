@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from napari_attn_unet.errors import VolumeError
 from napari_attn_unet.gates import statistics
 from napari_attn_unet.gates.cover import Cover
 from napari_attn_unet.gates.inspection import Inspection
@@ -267,3 +268,13 @@ def test_tables_have_a_row_for_everything() -> None:
     assert len(inspection.agreement_slice_rows(2)) == 2 * SHAPE[2]
     assert agreement[0].true_positive is not None
     assert agreement[1].true_positive is None  # a yardstick
+
+
+@pytest.mark.parametrize("degrees", [10, 90])
+def test_a_map_that_is_turned_against_the_image_is_refused(degrees: float) -> None:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.array([[1, 0, 0, 0], [0, c, -s, 0], [0, s, c, 0], [0, 0, 0, 1]])
+    g = gate(1)
+    turned = GateMap(g.coefficients, Geometry(turn @ g.geometry.affine, "mm"), 1)
+    with pytest.raises(VolumeError, match="turned or sheared"):
+        Cover(turned, GEOMETRY, SHAPE)

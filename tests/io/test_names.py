@@ -76,3 +76,7 @@ def test_a_thousand_cases_are_matched_at_once() -> None:
     first = keys(*(f"m/s{i}/a/b/x" for i in range(1000)))
     second = keys(*(f"t/u/s{i}/a/b/x" for i in range(1000)))
     assert len(match_keys(first, second).found) == 1000
+
+
+def test_names_that_some_disks_take_for_one_are_told_apart_by_their_folders() -> None:
+    assert case_names(["x/A.nii", "y/a.nii"]) == ["x/A", "y/a"]

@@ -128,3 +128,13 @@ def test_a_mask_with_labels_beyond_a_byte_comes_back_exactly(
     stored = io.read_map(tmp_path / "mask.nii.gz")
     assert stored is not None
     np.testing.assert_array_equal(stored.data, corrected)
+
+
+def test_maps_of_an_earlier_prediction_do_not_pass_for_the_new_one(
+    prediction: Prediction, tmp_path: Path
+) -> None:
+    io.write_prediction(prediction, tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    io.write_prediction(replace(prediction, gates=prediction.gates[:1]), tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("gate*")) == ["gate1.nii.gz"]
+    assert (tmp_path / "notes.txt").exists()

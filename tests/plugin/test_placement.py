@@ -7,19 +7,24 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from helpers import tiny_checkpoint
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 
 from napari_attn_unet import io
-from napari_attn_unet.plugin.contributions import get_reader, write_image
-from napari_attn_unet.plugin.layers import show
+from napari_attn_unet.engine.predictor import Predictor
+from napari_attn_unet.plugin.contributions import get_reader, write_image, write_labels
+from napari_attn_unet.plugin.layers import from_prediction, from_stored, show
 from napari_attn_unet.plugin.placement import (
+    Placement,
     geometry_of,
     placement_of,
     shown_geometry,
     time_step,
     transforms,
 )
+from napari_attn_unet.prediction import Prediction
+from napari_attn_unet.volume import Geometry, Volume
 
 DATA = np.zeros((4, 5, 6), np.float32)
 
@@ -119,21 +124,16 @@ def test_a_layer_that_is_updated_takes_its_image_s_units() -> None:
     assert placement_of(first).geometry.unit == "um"
 
 
-@pytest.mark.parametrize("unit", ["mm", "um"])
-def test_a_layer_that_was_moved_and_cropped_is_saved_where_it_lies(
-    unit: str, tmp_path: Path
-) -> None:
+def test_a_layer_that_was_moved_and_cropped_is_saved_where_it_lies(tmp_path: Path) -> None:
     turned = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, 7], [0, 0, 3.0, 11], [0, 0, 0, 1]])
     image = nibabel.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), turned)
     nibabel.save(image, tmp_path / "a.nii")
     layer, cropped = opened(tmp_path / "a.nii"), opened(tmp_path / "a.nii")
     cropped.data = cropped.data[1:, 1:]
     cropped.translate = layer.data_to_world((1, 1, 0))
-    cropped.units = (unit,) * 3
     whole = layer.metadata["nifti"].geometry.affine
     np.testing.assert_array_equal(geometry_of(layer).affine, whole)
     place = geometry_of(cropped)
-    assert place.unit == unit
     np.testing.assert_allclose(place.affine @ (0, 0, 0, 1), whole @ (1, 1, 0, 1), atol=1e-9)
     np.testing.assert_allclose(place.affine[:3, :3], whole[:3, :3], atol=1e-9)
 
@@ -144,3 +144,57 @@ def test_time_between_volumes_is_the_layer_s_scale_in_seconds() -> None:
     assert time_step(layer) == pytest.approx(0.5)
     assert time_step(Image(series)) is None
     assert time_step(Image(series[0])) is None
+
+
+def prediction(unit: str) -> tuple[Prediction, Placement]:
+    """A prediction of a volume of 200 × 100 × 50 in a unit, and where its image is shown."""
+    data = np.random.default_rng(0).normal(size=(1, 12, 14, 16)).astype(np.float32)
+    place = Geometry.from_spacing((200, 100, 50), (10, 20, 30), unit)
+    image = Image(data[0], scale=place.spacing, translate=place.origin, units=(unit,) * 3)
+    return Predictor(tiny_checkpoint()).predict(Volume(data, place, "cells")), placement_of(image)
+
+
+@pytest.mark.parametrize("unit", ["nm", "angstrom", "cm", "um", "mm"])
+def test_a_saved_prediction_opens_in_its_size_whatever_the_unit(unit: str, tmp_path: Path) -> None:
+    made, _ = prediction(unit)
+    io.write_prediction(made, tmp_path)
+    shown = {"mask": made.geometry} | {f"gate{g.level}": g.geometry for g in made.gates}
+    for name, place in shown.items():
+        stored = io.read_map(tmp_path / f"{name}.nii.gz")
+        assert stored is not None
+        ((data, options, kind),) = from_stored(stored)
+        layer = Layer.create(data, options, kind)
+        for got in (shown_geometry(layer), geometry_of(layer)):
+            assert got.spacing_mm == pytest.approx(place.spacing_mm, rel=1e-6)
+            there = got.in_unit_of(place)
+            np.testing.assert_allclose(there.affine, place.affine, rtol=1e-5, atol=1e-3)
+        write = write_image if kind == "image" else write_labels
+        write(str(tmp_path / "again.nii.gz"), *layer.as_layer_data_tuple()[:2])
+        (again,) = io.read(tmp_path / "again.nii.gz")
+        assert again.geometry.spacing_mm == pytest.approx(place.spacing_mm, rel=1e-6)
+
+
+def test_an_output_that_was_moved_turned_or_cropped_is_saved_where_it_lies() -> None:
+    made, placement = prediction("mm")
+    mask = [Layer.create(*data) for data in from_prediction(made, placement)][-1]
+    np.testing.assert_array_equal(geometry_of(mask).affine, made.geometry.affine)
+    mask.translate = np.add(mask.translate, (0, 5, 0))
+    assert geometry_of(mask).origin == pytest.approx((10, 25, 30))
+    mask.data = mask.data[1:, 2:, 2:]
+    mask.translate = mask.data_to_world((1, 2, 2))
+    assert geometry_of(mask).origin == pytest.approx((210, 225, 130))
+    mask.rotate = 10
+    np.testing.assert_allclose(geometry_of(mask).affine, shown_geometry(mask).affine, atol=1e-9)
+
+
+def test_a_layer_in_another_unit_lies_where_its_file_does(tmp_path: Path) -> None:
+    turned = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, 7], [0, 0, 3.0, 11], [0, 0, 0, 1]])
+    turned[:3, :3] @= np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1.0]])
+    image = nibabel.Nifti1Image(np.zeros((3, 4, 5), np.int16), turned)
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / "a.nii")
+    layer = opened(tmp_path / "a.nii")
+    place = geometry_of(layer)
+    layer.scale, layer.translate = layer.scale * 1000, layer.translate * 1000
+    layer.units = ("um",) * 3
+    assert geometry_of(layer).is_same(place)

@@ -14,7 +14,7 @@ from many import CASES, PLACE
 
 from napari_attn_unet import io
 from napari_attn_unet.errors import ConfigError, DatasetError
-from napari_attn_unet.report.pairs import Pair, find_pairs
+from napari_attn_unet.report.pairs import Pair, find_pairs, names_of
 
 LOBES = {0: "background", 1: "front lobe", 2: "back lobe"}
 
@@ -313,3 +313,22 @@ def test_images_are_found_as_masks_are_and_their_lack_is_told(tmp_path: Path) ->
     assert pair.image == images / "else.nii.gz"
     with pytest.raises(ConfigError, match="no folder of images"):
         find_pairs(masks, truths, tmp_path / "nowhere")
+
+
+def test_only_a_predictions_own_maps_have_its_classes_names(tmp_path: Path) -> None:
+    lay(tmp_path, "mask.nii.gz", "c1.nii.gz")
+    told(tmp_path, classes=("background", "liver"))
+    assert names_of(tmp_path / "mask.nii.gz") == {0: "background", 1: "liver"}
+    assert names_of(tmp_path / "c1.nii.gz") == {}
+
+
+def test_a_dataset_s_cases_that_are_paired_by_name_alone_are_told(tmp_path: Path) -> None:
+    masks = lay(tmp_path / "m", "siteA/s1.nii", "siteA/s2.nii")
+    data = listed(
+        tmp_path / "d",
+        ("images/siteB/s1.nii", "labels/siteB/s1.nii"),
+        ("images/siteB/s2.nii", "labels/siteB/s2.nii"),
+    )
+    result = find_pairs(masks, data / "dataset.json")
+    assert len(result.pairs) == 2
+    assert any("folders differ" in note for note in result.notes)

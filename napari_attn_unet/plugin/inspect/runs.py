@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]  # made by qtpy
 
 from napari_attn_unet.engine.devices import available_devices
@@ -20,7 +19,7 @@ from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import queue
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.placement import Placement
-from napari_attn_unet.plugin.results import at_time
+from napari_attn_unet.plugin.results import time_on_screen
 from napari_attn_unet.volume import Volume
 
 if TYPE_CHECKING:
@@ -149,9 +148,7 @@ class Runs:
             raise RunError(msg)
         known = self.known(about)
         volumes, placement = layers.to_volumes(state.image, known.in_channels)
-        volume = volumes[0]
-        if len(volumes) > 1:  # the time point on screen
-            volume = Volume(at_time(state.image, state.viewer)[np.newaxis], volume.geometry)
+        volume = volumes[time_on_screen(state.image, state.viewer) if len(volumes) > 1 else 0]
         mask = state.result.mask
         if mask is not None and tuple(mask.data.shape[-3:]) != volume.shape:
             msg = (
@@ -175,7 +172,7 @@ class Runs:
             and last.source is run.source
             and state.image.ndim == 3  # noqa: PLR2004
             and last.volume.name == volume.name
-            and np.array_equal(last.volume.geometry.affine, volume.geometry.affine)
+            and last.volume.geometry.is_same(volume.geometry)
         ):
             run = replace(run, volume=last.volume)  # the predictor knows it again
         self._run = run
@@ -188,7 +185,7 @@ class Runs:
         return Known(
             f"{about.get('checkpoint')!r} ({file})",
             tuple(path for path in paths if path.name == file),
-            str(about.get("checkpoint_sha256")),
+            about.get("checkpoint_sha256"),
         )
 
     def predictor(self, run: Run) -> Predictor:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_attn_unet.engine import devices
@@ -121,9 +120,7 @@ class Selector:
 def _alike(some: list[Volume], others: list[Volume]) -> bool:
     """Whether volumes of the same layer have the same name and place."""
     return len(some) == len(others) and all(
-        a.name == b.name
-        and np.array_equal(a.geometry.affine, b.geometry.affine)
-        and a.data.shape == b.data.shape
+        a.name == b.name and a.geometry.is_same(b.geometry) and a.data.shape == b.data.shape
         for a, b in zip(some, others, strict=True)
     )
 
