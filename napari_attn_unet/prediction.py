@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from napari_attn_unet.table import counted
+from napari_attn_unet.table import counted, text
 from napari_attn_unet.volume import Box, Geometry
 
 Colour = tuple[float, float, float]
@@ -116,7 +116,7 @@ class Prediction:
         """
         sizes = self.class_sizes().values()
         told = ", ".join(
-            f"{name} {mm3:,.0f} mm³" if mm3 is not None else f"{name} {counted(voxels, 'voxel')}"
+            f"{name} {text(mm3)} mm³" if mm3 is not None else f"{name} {counted(voxels, 'voxel')}"
             for name, voxels, mm3 in sizes
         )
         if any(voxels for _, voxels, _ in sizes):
