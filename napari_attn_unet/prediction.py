@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from napari_attn_unet.table import counted
+from napari_attn_unet.table import counted, text
 from napari_attn_unet.volume import Box, Geometry
 
 Colour = tuple[float, float, float]
@@ -116,7 +116,7 @@ class Prediction:
         """
         sizes = self.class_sizes().values()
         told = ", ".join(
-            f"{name} {counted(voxels, 'voxel') if mm3 is None else _cubic(mm3)}"
+            f"{name} {text(mm3)} mm³" if mm3 is not None else f"{name} {counted(voxels, 'voxel')}"
             for name, voxels, mm3 in sizes
         )
         if any(voxels for _, voxels, _ in sizes):
@@ -125,11 +125,6 @@ class Prediction:
             f"{told}. Nothing was found, the mask is empty: try another checkpoint, or crop the "
             "image to what this one was trained on"
         )
-
-
-def _cubic(mm3: float) -> str:
-    """Return a volume for people: "2,541 mm³", of cells "1.3e-07 mm³"."""
-    return f"{mm3:,.0f} mm³" if mm3 >= 1 or mm3 == 0 else f"{mm3:.2g} mm³"
 
 
 def class_counts(mask: npt.NDArray[np.integer[Any]], classes: int) -> list[int]:

@@ -67,6 +67,13 @@ def test_sizes_are_those_of_every_class_the_absent_too() -> None:
     assert unknown.sizes_in_words() == "one 3 voxels, two 0 voxels"
 
 
+def test_a_cell_s_size_is_not_rounded_to_nothing() -> None:
+    cell = replace(prediction(3), geometry=Geometry.from_spacing((0.5, 0.2, 0.2), unit="um"))
+    assert cell.sizes_in_words() == "one 6e-11 mm³, two 0 mm³"
+    organ = replace(prediction(3), geometry=Geometry.from_spacing((10, 10, 10), unit="mm"))
+    assert organ.sizes_in_words().startswith("one 3,000 mm³")
+
+
 def test_an_empty_mask_says_so_and_what_to_try() -> None:
     told = prediction(0).sizes_in_words()
     assert told.startswith("one 0 mm³, two 0 mm³. Nothing was found")

@@ -17,6 +17,7 @@ from napari_attn_unet.volume import MILLIMETRES, FloatArray, Geometry
 
 _SPACE = 0b111  # bits of xyzt_units; the rest is time's
 _SECONDS = 8
+_SCANNER, _ALIGNED = 1, 2  # codes of a form
 _UNITS = {1: "m", 2: "mm", 3: "um"}
 _CODES = {unit: code for code, unit in _UNITS.items()}
 _KEYS = ("sform", "qform")
@@ -63,7 +64,7 @@ def affine_of(header: Any, name: str) -> FloatArray:
     FileError
         If no form that is meant can be used, or an axis has no length.
     """
-    codes = {key: int(header[f"{key}_code"]) for key in _KEYS}
+    codes = dict(zip(_KEYS, _codes(header), strict=True))
     for key, code in codes.items():
         affine = form(header, key) if code > 0 else None
         if affine is not None:
@@ -125,7 +126,8 @@ def place(header: Any, source: Any | None, before: FloatArray, geometry: Geometr
     """
     if source is None:
         _set_unit(header, geometry.unit)
-        _set_forms(header, geometry.affine, geometry.affine, (1, 1), geometry.unit)
+        codes = _SCANNER, _SCANNER
+        _set_forms(header, geometry.affine, geometry.affine, codes, geometry.unit)
     else:
         for key in _TIME:
             header[key] = source[key]
@@ -164,12 +166,19 @@ def _move(header: Any, source: Any, before: FloatArray, geometry: Geometry) -> N
     for key, code in zip(_KEYS, codes, strict=True):
         known = form(source, key) if code > 0 else None
         moved.append(geometry.affine if known is None else known @ local)
-    codes = codes if any(codes) else [1, 1]  # without a code, readers centre the new grid
+    if not any(_codes(source)):
+        # Readers would place the new grid anew, each by its size in a way of its own: nibabel (and
+        # SPM) centre it, ITK begins at 0, along L, P and S. So both of these places are written,
+        # with those codes by which nibabel takes the sform, ITK the qform.
+        size = np.asarray(source["pixdim"][1:4], dtype=np.float64)
+        moved[1] = np.diag([*(size * (-1, -1, 1)), 1.0]) @ local
+        codes = [_ALIGNED, _SCANNER]
     _set_forms(header, moved[0], moved[1], codes, geometry.unit)
 
 
 def _codes(header: Any) -> list[int]:
-    return [int(header[f"{key}_code"]) for key in _KEYS]
+    """Return the codes of both forms; one below 0, which none has, means nothing either."""
+    return [max(int(header[f"{key}_code"]), 0) for key in _KEYS]
 
 
 def _forms_unfit(header: Any) -> list[str]:

@@ -198,6 +198,7 @@ def mask_layer(
     if counted:
         table["voxels"] = class_counts(mask, len(classes))
         if geometry.voxel_mm3 is not None:
+            # Six digits, not six places: a cell's size in mm³ begins far behind the point.
             table["mm3"] = [float(f"{n * geometry.voxel_mm3:.6g}") for n in table["voxels"]]
         known[CHECKSUM] = _checksum(mask)
     options = {

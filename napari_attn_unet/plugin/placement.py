@@ -73,7 +73,7 @@ def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
     keep = [*kept, n]
     units = [str(layer.units[i]) for i in kept]
     spatial = full[np.ix_([*kept[-_SPATIAL:], n], [*kept[-_SPATIAL:], n])]
-    geometry = in_one_unit(spatial, units[-_SPATIAL:])
+    geometry = in_one_unit(spatial, [layer.units[i] for i in kept[-_SPATIAL:]])
     metadata: dict[str, Any] = {}
     source, output = layer.metadata.get("nifti"), layer.metadata.get(GEOMETRY)
     if source is not None:
@@ -97,17 +97,25 @@ def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
     )
 
 
-def in_one_unit(affine: FloatArray, units: Sequence[str]) -> Geometry:
-    """Return the geometry of an affine (4, 4) whose world axes (z, y, x) have units each.
+def in_one_unit(affine: FloatArray, units: Sequence[Any]) -> Geometry:
+    """Return the geometry of an affine (4, 4) whose world axes (z, y, x) have units (pint's) each.
 
-    In the smallest of them, as napari shows them; in "pixel" where one is no length.
+    In the smallest of them, as napari shows them, and in mm if that is one which `Geometry` does
+    not know (an inch); in "pixel" where one is no length.
     """
-    names = [unit_symbol(unit) for unit in units]
-    if not set(names) <= set(MILLIMETRES):
+    if not all(unit.is_compatible_with("mm") for unit in units):
         return Geometry(affine)
-    unit = min(names, key=MILLIMETRES.__getitem__)
-    by = [MILLIMETRES[name] / MILLIMETRES[unit] for name in names]
+    lengths = [_millimetres(unit) for unit in units]
+    unit = unit_symbol(str(units[lengths.index(min(lengths))]))
+    unit = unit if unit in MILLIMETRES else "mm"
+    by = [length / MILLIMETRES[unit] for length in lengths]
     return Geometry(np.diag([*by, 1.0]) @ affine, unit)
+
+
+def _millimetres(unit: Any) -> float:
+    """Return the length of a unit of napari's."""
+    known = MILLIMETRES.get(unit_symbol(str(unit)))
+    return float((1 * unit).to("mm").magnitude) if known is None else known
 
 
 def geometry_of(layer: Layer) -> Geometry:
@@ -157,8 +165,7 @@ def shown_geometry(layer: Layer) -> Geometry:
     """Return where a layer's last three axes lie in the viewer, whatever a file says."""
     placement = placement_of(layer)
     keep = [*range(layer.ndim - _SPATIAL, layer.ndim), layer.ndim]
-    units = [str(unit) for unit in layer.units[-_SPATIAL:]]
-    shown = in_one_unit(placement.full[np.ix_(keep, keep)], units)
+    shown = in_one_unit(placement.full[np.ix_(keep, keep)], layer.units[-_SPATIAL:])
     from_file = placement.metadata and placement.geometry.unit == shown.unit
     return replace(shown, assumed=bool(from_file and placement.geometry.assumed))
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from napari_attn_unet.errors import FileError
 from napari_attn_unet.gates.inspection import AXES, Inspection
 from napari_attn_unet.output import replacing
+from napari_attn_unet.table import text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -176,17 +177,20 @@ def _coloured(labels: npt.NDArray[Any], style: Style) -> npt.NDArray[np.float64]
 
 
 def _position(inspection: Inspection, axis: int, index: int) -> str:
-    place = inspection.geometry.spacing_mm
-    if place is None:
+    place = inspection.geometry
+    if place.spacing_mm is None:
         return f"{AXES[axis]} {index}"
-    return f"{AXES[axis]} {index} · {index * place[axis]:.1f} mm"
+    return f"{AXES[axis]} {index} · {text(index * place.spacing[axis])} {place.unit}"
 
 
 def _scale_bar(ax: Any, inspection: Inspection, along: int) -> None:
-    """Draw a bar of a round length in mm, about a quarter of the panel, in its lower left."""
-    spacing = inspection.geometry.spacing_mm
-    if spacing is None:
+    """Draw a bar of a round length, about a quarter of the panel, in its lower left.
+
+    In the image's unit; none where that is unknown.
+    """
+    if inspection.geometry.spacing_mm is None:
         return
+    spacing = inspection.geometry.spacing
     voxels = inspection.image.shape[along]
     quarter = voxels * spacing[along] / 4
     power = 10 ** math.floor(math.log10(quarter))
@@ -195,7 +199,8 @@ def _scale_bar(ax: Any, inspection: Inspection, along: int) -> None:
     height = abs(ax.get_ylim()[1] - bottom)
     start, y = left + 0.05 * voxels, bottom - 0.06 * height
     ax.plot([start, start + length / spacing[along]], [y, y], color="white", linewidth=2)
-    ax.text(start, y - 0.03 * height, f"{length:g} mm", color="white", fontsize=7, va="bottom")
+    told = f"{length:g} {inspection.geometry.unit}"
+    ax.text(start, y - 0.03 * height, told, color="white", fontsize=7, va="bottom")
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 200) -> None:

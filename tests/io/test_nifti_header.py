@@ -78,6 +78,30 @@ def test_a_crop_and_a_coarser_grid_move_each_form_by_itself(
     np.testing.assert_allclose(ELSEWHERE @ local, crop.get_qform(), atol=1e-4)
 
 
+@pytest.mark.parametrize("codes", [(0, 0), (-1, 0)])
+def test_without_a_code_a_crop_lies_where_each_reader_puts_the_image(
+    codes: tuple[int, int], tmp_path: Path
+) -> None:
+    image = nibabel.Nifti1Image(np.zeros(SHAPE, np.int16), None)
+    image.header["pixdim"][1:4] = 1.5, 2, 3
+    image.header["sform_code"], image.header["qform_code"] = codes
+    nibabel.save(image, tmp_path / "a.nii")
+    centred = nibabel.load(tmp_path / "a.nii").header.get_base_affine()
+    itk_s = np.diag((-1.5, -2, 3, 1))  # ITK begins at 0 and counts along L, P, S
+    mask, gate, crop = outputs(tmp_path / "a.nii")
+    assert max(int(mask["sform_code"]), int(mask["qform_code"])) == 0
+    np.testing.assert_allclose(mask.get_best_affine(), centred)
+    half = np.diag((2.0, 2, 2, 1))
+    half[:3, 3] = 0.5
+    cut = np.eye(4)
+    cut[:3, 3] = 1, 2, 1  # of x, which the array has the other way: 8 - 4 - 3
+    for header, local in ((gate, half), (crop, cut)):
+        # by which ITK takes the qform and nibabel the sform
+        assert (int(header["sform_code"]), int(header["qform_code"])) == (2, 1)
+        np.testing.assert_allclose(header.get_best_affine(), centred @ local, atol=1e-5)
+        np.testing.assert_allclose(header.get_qform(), itk_s @ local, atol=1e-5)
+
+
 def test_a_sheared_form_stays_sheared_and_its_quaternion_is_a_rotation(tmp_path: Path) -> None:
     sheared = PLACE.copy()
     sheared[0, 0] = 0.3

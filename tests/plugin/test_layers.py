@@ -77,11 +77,13 @@ def test_mask_and_probabilities_lie_on_the_image(
 def test_volumes_in_mm_count_the_layers_voxel_size(
     data: np.ndarray, tiny_checkpoint_path: Path
 ) -> None:
-    mask = outputs(
-        Image(data, name="b", scale=(2, 0.5, 0.5), units=("mm",) * 3), tiny_checkpoint_path
-    )
+    path = tiny_checkpoint_path
+    mask = outputs(Image(data, name="b", scale=(2, 0.5, 0.5), units=("mm",) * 3), path)
     table = mask["b · mask"].features
-    np.testing.assert_allclose(table["mm3"], table["voxels"] * 0.5, atol=0.06)
+    np.testing.assert_allclose(table["mm3"], table["voxels"] * 0.5, rtol=1e-5)
+    cells = outputs(Image(data, name="c", scale=(2, 0.5, 0.5), units=("um",) * 3), path)
+    table = cells["c · mask"].features
+    np.testing.assert_allclose(table["mm3"], table["voxels"] * 0.5e-9, rtol=1e-5)
 
 
 def test_a_time_series_runs_per_time_point(data: np.ndarray, tiny_checkpoint_path: Path) -> None:

@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
-from napari_attn_unet.plugin.kit.navigate import camera, to_layer
+from napari_attn_unet.plugin.kit.navigate import camera, to_layer, to_viewer
 from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
 
@@ -152,8 +152,11 @@ class Swipe:
         def column() -> float:
             return float(to_layer(viewer, mask, event.position)[self._axis - _SPATIAL])
 
-        spacing = self._state.geometry.spacing[self._axis]
-        if abs(column() - (self.position - 0.5)) > NEAR / (view.zoom * spacing):
+        voxel = np.zeros((2, mask.ndim))
+        voxel[1, self._axis - _SPATIAL] = 1
+        start, stop = (to_viewer(viewer, mask, index) for index in voxel)
+        pixels = view.zoom * float(np.linalg.norm(stop - start))  # of the canvas, to a voxel
+        if abs(column() - (self.position - 0.5)) > NEAR / pixels:
             return
         pans, view.mouse_pan = view.mouse_pan, False
         try:

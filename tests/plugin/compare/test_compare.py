@@ -26,7 +26,7 @@ from napari_attn_unet import io
 from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
 from napari_attn_unet.plugin.inspect import widget as inspect_module
-from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.kit.navigate import camera, grid, to_viewer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.scores.comparison import Comparison
@@ -463,6 +463,27 @@ class TestByEye:
         assert both not in compare.viewer.layers
         assert not compare.by_eye.swipe.isChecked()
         assert compare.viewer.layers["mine"].visible
+
+    def test_the_swipe_line_is_as_near_in_any_unit_of_the_viewer(
+        self, compare: CompareWidget
+    ) -> None:
+        compare.by_eye.swipe.click()
+        compare.by_eye.slider.setValue(9)
+        viewer = compare.viewer
+        viewer.add_image(np.zeros((4, 4, 4)), units=("um",) * 3, name="small")
+        mask = viewer.layers["mine"]
+
+        def takes(voxel: float) -> bool:
+            at = to_viewer(viewer, mask, (5.0, 5.0, voxel))
+            event = SimpleNamespace(type="mouse_press", position=tuple(at))
+            drag = compare.by_eye.swipe_view._dragged(viewer, event)
+            begun = next(drag, "left") != "left"
+            drag.close()
+            return begun
+
+        width = np.diff([to_viewer(viewer, mask, (5.0, 5.0, x))[2] for x in (0.0, 1.0)])[0]
+        camera(viewer).zoom = 6 / width  # six pixels of the canvas to a voxel
+        assert [takes(x) for x in (6.4, 6.6, 10.4, 10.6)] == [False, True, True, False]
 
     @pytest.mark.parametrize("first", ["errors", "swipe"])
     def test_swipe_and_errors_take_each_other_s_place(
