@@ -184,6 +184,10 @@ def read_truth(path: Path | None, volume: Volume) -> npt.NDArray[np.integer[Any]
     return there.labels
 
 
+_SHORT = 3
+"""Letters of a name that may be a word of the sentence."""
+
+
 # --- runs ---------------------------------------------------------------------------------------
 @contextmanager
 def going_on(name: str, failed: list[str]) -> Iterator[None]:
@@ -203,7 +207,8 @@ def going_on(name: str, failed: list[str]) -> Iterator[None]:
     except Exception as error:
         failed.append(name)
         words = reason(error)
-        told = words if name in re.split(r"[\s:,'\"]+", words) else f"{name}: {words}"
+        has_it = re.search(rf"(?<![\w./]){re.escape(name)}(?!\w)", words) and len(name) > _SHORT
+        told = words if has_it else f"{name}: {words}"
         print(told, file=sys.stderr)
 
 

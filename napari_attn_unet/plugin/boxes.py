@@ -43,6 +43,13 @@ def box(
     index = np.asarray([between(shapes, image, corner) for corner in corners])
     low, high = index.min(axis=0), index.max(axis=0)
     sides = high - low
+    if np.count_nonzero(sides < 1.0) > 1:
+        small = " × ".join(f"{side:.2g}" for side in sides)
+        msg = (
+            f"The box in {shapes.name!r} is smaller than a voxel of {image.name!r} ({small}). "
+            "Draw it around the structure; if it was, give both layers the same unit."
+        )
+        raise VolumeError(msg)
     spacing = placement_of(image).geometry.spacing_mm
     for axis in np.flatnonzero(sides < 1.0):
         depth = float(np.mean(sides[sides >= 1.0])) if (sides >= 1.0).any() else 1.0

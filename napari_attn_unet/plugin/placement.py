@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Layer
+from pint import get_application_registry
 
 from napari_attn_unet.volume import MILLIMETRES, FloatArray, Geometry, unit_symbol
 
@@ -151,7 +152,9 @@ def remembered(placement: Placement, geometry: Geometry) -> dict[str, Any]:
     """Return what the metadata of a layer that is laid by `placed` keep of its place."""
     inner = np.linalg.inv(placement.geometry.affine) @ geometry.affine
     place = placement.in_space()
-    return {GEOMETRY: geometry, SHOWN: in_one_unit(place.full @ inner, place.labels["units"])}
+    registry = get_application_registry()  # type: ignore[no-untyped-call]
+    units = [registry.Unit(name) for name in place.labels["units"]]
+    return {GEOMETRY: geometry, SHOWN: in_one_unit(place.full @ inner, units)}
 
 
 def time_step(layer: Layer) -> float | None:
@@ -159,6 +162,17 @@ def time_step(layer: Layer) -> float | None:
     if layer.ndim != _SPATIAL + 1 or not layer.units[0].is_compatible_with("second"):
         return None
     return float((float(layer.scale[0]) * layer.units[0]).to("second").magnitude)
+
+
+def places(layer: Layer, other: Layer) -> tuple[Geometry, Geometry]:
+    """Return where two layers lie whose voxels are to meet.
+
+    Where their files say, if both come from files, as a file's direction is not shown; else as
+    they lie over each other in the viewer.
+    """
+    if "nifti" in layer.metadata and "nifti" in other.metadata:
+        return geometry_of(layer), geometry_of(other)
+    return shown_geometry(layer), shown_geometry(other)
 
 
 def shown_geometry(layer: Layer) -> Geometry:

@@ -14,7 +14,7 @@ from napari.layers import Image, Labels, Layer
 from napari_attn_unet import io
 from napari_attn_unet.plugin.kit.navigate import to_layer
 from napari_attn_unet.plugin.layers import OUTPUT
-from napari_attn_unet.plugin.placement import shown_geometry
+from napari_attn_unet.plugin.placement import places, shown_geometry
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.scores.grids import OnGrid, onto_grid
 
@@ -121,12 +121,12 @@ def labels_at(layer: Labels | Image, viewer: Any) -> npt.NDArray[np.integer[Any]
 def labels_on(
     layer: Labels | Image, image: Image, viewer: Any, what: str = "truth"
 ) -> Callable[[], OnGrid]:
-    """Return how to bring labels onto the grid of an image, as both are shown now.
+    """Return how to bring labels onto the grid of an image, where both lie now (`places`).
 
     Places are read at once, on the window's thread. What is returned takes longer: call it on
     another. Its labels are a copy, as a brush goes on meanwhile.
     """
-    there, place = shown_geometry(layer), shown_geometry(image)
+    there, place = places(layer, image)
     shape = image.data.shape[-3:] if not image.multiscale else image.data[0].shape[-3:]
 
     def bring() -> OnGrid:

@@ -187,7 +187,7 @@ def test_a_figure_shows_the_slices_and_proportions_that_were_asked_for(tmp_path:
     np.testing.assert_array_equal(panels[3].images[0].get_array(), image[4])
     assert panels[3].get_aspect() == 2
     assert "4" in panels[3].get_ylabel()
-    assert "12.0 mm" in panels[3].get_ylabel()
+    assert "12 mm" in panels[3].get_ylabel()
     figure.save(picture, tmp_path / "f.png")
     assert matplotlib.image.imread(tmp_path / "f.png").ndim == 3
     assert figure.busiest(inspection, 0, 3) == [4]

@@ -19,6 +19,7 @@ from napari_attn_unet.plugin.placement import (
     Placement,
     geometry_of,
     placement_of,
+    places,
     shown_geometry,
     time_step,
     transforms,
@@ -202,3 +203,17 @@ def test_a_layer_in_another_unit_lies_where_its_file_does(tmp_path: Path) -> Non
     layer.scale, layer.translate = layer.scale * 1000, layer.translate * 1000
     layer.units = ("um",) * 3
     assert geometry_of(layer).is_same(place)
+
+
+def test_files_meet_where_they_say_though_their_directions_are_not_shown(tmp_path: Path) -> None:
+    turn = np.diag([1.5, 1.5, 1.5, 1.0])
+    turn[:2, :2] = 1.5 * np.array([[0.8, -0.6], [0.6, 0.8]])
+    for name, affine in (("turned", turn), ("straight", np.eye(4))):
+        image = nibabel.Nifti1Image(np.zeros((6, 5, 4), np.uint8), affine)
+        nibabel.save(image, tmp_path / f"{name}.nii")
+    one, other = opened(tmp_path / "turned.nii"), opened(tmp_path / "straight.nii")
+    here, there = places(one, other)
+    np.testing.assert_allclose(here.affine, one.metadata["nifti"].geometry.affine)
+    assert there.is_same(other.metadata["nifti"].geometry)
+    drawn = Labels(np.zeros((4, 5, 6), np.uint8))
+    assert places(drawn, one)[1].is_same(shown_geometry(one))

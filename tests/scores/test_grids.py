@@ -141,7 +141,7 @@ def test_lengths_in_two_units_are_converted_and_contradictions_refused() -> None
     for a, b in ((unknown, mm), (mm, unknown), (um, unknown)):
         assert onto_grid(labels, a, b, (2, 2, 2)).labels is labels
     fine = unknown.regridded((0.5, 0.5, 0.5), (0, 0, 0))
-    assert "One of them has no unit; mm is taken" in onto_grid(labels, fine, mm, (1, 1, 1)).note
+    assert "The truth says no unit; mm is taken" in onto_grid(labels, fine, mm, (1, 1, 1)).note
 
 
 def test_labels_whose_file_says_no_unit_lie_on_an_image_of_equal_numbers() -> None:

@@ -17,7 +17,7 @@ from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
-from napari_attn_unet.plugin.placement import shown_geometry
+from napari_attn_unet.plugin.placement import places, shown_geometry
 from napari_attn_unet.plugin.results import at_time, labels_at
 from napari_attn_unet.scores.comparison import Comparison, ScoreRow
 from napari_attn_unet.scores.components import box_of
@@ -115,7 +115,7 @@ class State:
         mask, truth, wanted = self.mask, self.truth, self._wanted
         if mask is None or truth is None:
             return None
-        place, there = self.geometry, shown_geometry(truth)
+        place, there = places(mask, truth)
 
         def steps() -> workers.Work:
             yield None
