@@ -5,12 +5,13 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help run pictures benchmark benchmark-quick test mutants lint format clean system-packages
+.PHONY: help run pictures benchmark benchmark-quick test coverage mutants lint format clean system-packages
 
 help:
 	@echo "make run      install what is missing, then run the demo into out/demo"
 	@echo "make test     every check: style, types, architecture, manifest, wheel, tests"
 	@echo "make lint     style, types, architecture and manifest only"
+	@echo "make coverage the tests again, and which lines none of them reaches"
 	@echo "make mutants  break the program in every listed way and see tests fail (15 minutes)"
 	@echo "make format   format the code and fix what can be fixed"
 	@echo "make benchmark        measure every table of docs/benchmarks.md (half an hour)"
@@ -23,6 +24,9 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	tools/check.sh
+
+coverage: $(VENV)/.installed-dev
+	QT_API=pyqt5 xvfb-run -a $(VENV)/bin/python -m pytest --cov --cov-report=term
 
 mutants: $(VENV)/.installed-dev
 	$(VENV)/bin/python tools/mutants.py

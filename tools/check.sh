@@ -56,28 +56,21 @@ step "wheel: the manifest and the demo, away from the checkout"
 
 # The plugin's tests take as long as all others: two runs side by side, one a core, each with its
 # share of what the second Qt binding needs. Its log is printed when both have ended.
-measured() {
-    COVERAGE_FILE=build/coverage/.coverage.$1 with_qt "${@:2}" --cov --cov-report=
-}
 others() {
-    measured others pyqt5 300 "$bin/python" -m pytest --ignore tests/plugin
+    with_qt pyqt5 300 "$bin/python" -m pytest --ignore tests/plugin
     with_qt pyqt6 300 "$bin/python" -m pytest tests/plugin -p no:cacheprovider \
         --ignore tests/plugin/test_closing.py
 }
 
-rm -rf build/coverage
-mkdir -p build/coverage
 step "tests: those of the plugin, PyQt5; beside them all others, then the plugin's with PyQt6"
 others >build/others.log 2>&1 &
 beside=$!
 trap 'kill $beside 2>/dev/null || true' EXIT
 failed=0
-measured plugin pyqt5 99 "$bin/python" -m pytest tests/plugin || failed=1
+with_qt pyqt5 99 "$bin/python" -m pytest tests/plugin || failed=1
 wait $beside || failed=1
 trap - EXIT
 cat build/others.log
 [ $failed = 0 ]
-"$bin/coverage" combine --quiet build/coverage
-"$bin/coverage" report
 
 step "all checks passed"
