@@ -604,8 +604,6 @@ def test_exports_take_no_other_case_s_place(
     assert all(path.read_bytes() == content for path, content in before.items())
     assert (tmp_path / "brain" / "prediction.json").is_file()
     assert (tmp_path / "brain (2)" / "gates.csv").is_file()
-    layer = inspect.viewer.open(tmp_path / "brain" / "mask.nii.gz", plugin="napari-attn-unet")[0]
-    assert layer.name == "brain · mask [1]"
     asked: list[str] = []
 
     def answer(*arguments: Any) -> tuple[str, str]:
@@ -617,6 +615,8 @@ def test_exports_take_no_other_case_s_place(
         save(qtbot, export.figure)
     assert asked == ["brain_figure.png"] * 2
     assert {p.name for p in tmp_path.glob("picture*")} == {"picture.svg", "picture (2).svg"}
+    layer = inspect.viewer.open(tmp_path / "brain" / "mask.nii.gz", plugin="napari-attn-unet")[0]
+    assert layer.name == "brain · mask [1]"
 
 
 def test_rerun_writes_everything(
