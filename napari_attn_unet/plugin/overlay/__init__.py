@@ -1,0 +1,1 @@
+"""What is drawn on and beside the canvas: outlines, legend, sides, strip."""
