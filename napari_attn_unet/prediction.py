@@ -22,12 +22,12 @@ from napari_attn_unet.volume import Box, Geometry
 Colour = tuple[float, float, float]
 Result = TypeVar("Result")
 
-_PALETTE: tuple[Colour, ...] = (
+_PALETTE: tuple[Colour, ...] = (  # no magenta: that is the gates'
     (0.0, 0.0, 0.0),
     (1.0, 0.45, 0.1),
     (0.1, 0.75, 1.0),
     (0.55, 0.9, 0.2),
-    (0.95, 0.3, 0.75),
+    (0.45, 0.5, 1.0),
     (1.0, 0.9, 0.2),
 )
 

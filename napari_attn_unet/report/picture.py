@@ -1,0 +1,188 @@
+"""What the picture looks like, wherever it is drawn: canvas, strip, plots, figures, films.
+
+`docs/picture.md` gives the reasons. Planes are (Y, X): row and column of one slice.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_attn_unet.prediction import ClassInfo, Colour
+
+GATE_HUES: tuple[Colour, ...] = (
+    (1.0, 0.2, 0.85),  # magenta
+    (0.0, 0.85, 0.7),  # teal
+    (1.0, 0.85, 0.0),  # yellow
+    (0.65, 0.45, 1.0),  # violet
+)
+"""The first that no class comes near is every gate's."""
+_NEAR = 0.09
+"""Of the circle of hues: what lies nearer looks alike over grey."""
+_COLOURLESS = 0.15
+"""Saturation below which a class has no hue."""
+_DASHES = ("-", "--", "-.", ":")
+_LIGHTNESS = 0.74, 0.46
+"""Of the finest gate's curve and the coarsest's; both readable on black and on white."""
+PERCENTILES = 0.5, 99.5
+_SAMPLES = 1_000_000
+"""Voxels looked at, at most, for an image's contrast."""
+
+Segments = npt.NDArray[np.float32]
+
+
+def gate_hue(classes: Sequence[ClassInfo]) -> Colour:
+    """Return the colour (r, g, b) of all gates: one whose hue no class has.
+
+    Parameters
+    ----------
+    classes
+        Of the network, the background first.
+    """
+    hues = [
+        colorsys.rgb_to_hsv(*info.colour)[0]
+        for info in classes[1:]
+        if colorsys.rgb_to_hsv(*info.colour)[1] > _COLOURLESS
+    ]
+
+    def nearest(colour: Colour) -> float:
+        hue = colorsys.rgb_to_hsv(*colour)[0]
+        return min((_apart(hue, other) for other in hues), default=1.0)
+
+    free = (colour for colour in GATE_HUES if nearest(colour) >= _NEAR)
+    return next(free, max(GATE_HUES, key=nearest))
+
+
+def _apart(hue: float, other: float) -> float:
+    between = abs(hue - other) % 1.0
+    return min(between, 1.0 - between)
+
+
+def gate_line(level: int, levels: int, classes: Sequence[ClassInfo]) -> tuple[str, str]:
+    """Return the colour "#rrggbb" and matplotlib's dash of a gate's curve.
+
+    Parameters
+    ----------
+    level
+        Of the gate, 1 the finest.
+    levels
+        How many gates there are.
+    classes
+        As of `gate_hue`.
+    """
+    hue, _, saturation = colorsys.rgb_to_hls(*gate_hue(classes))
+    light, dark = _LIGHTNESS
+    share = (level - 1) / max(levels - 1, 1)
+    colour = colorsys.hls_to_rgb(hue, light + share * (dark - light), saturation)
+    return hexadecimal(colour), _DASHES[(level - 1) % len(_DASHES)]
+
+
+def hexadecimal(colour: Colour) -> str:
+    """Return a colour (r, g, b) in 0..1 as "#rrggbb"."""
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colour)
+
+
+def ramp(colour: Colour) -> npt.NDArray[np.float32]:
+    """Return (256, 4) RGBA from coefficient 0, which is transparent, to 1, which is solid."""
+    table = np.empty((256, 4), np.float32)
+    table[:, :3] = colour
+    table[:, 3] = np.linspace(0.0, 1.0, len(table))
+    return table
+
+
+def limits(image: npt.NDArray[np.generic]) -> tuple[float, float]:
+    """Return the intensities shown black and white, which a few bright voxels do not move.
+
+    Of an image that is nearly all one value, as a sparse one is, its least and largest.
+    """
+    step = max(1, round((image.size / _SAMPLES) ** (1 / max(image.ndim, 1))))
+    some = np.asarray(image[(slice(None, None, step),) * image.ndim], np.float64)
+    some = some[np.isfinite(some)]
+    if not some.size:
+        return 0.0, 1.0
+    low, high = np.percentile(some, PERCENTILES)
+    if high <= low:
+        low, high = some.min(), some.max()
+    return float(low), float(high) if high > low else float(low) + 1.0
+
+
+def grey(plane: npt.NDArray[np.generic], contrast: tuple[float, float]) -> npt.NDArray[np.uint8]:
+    """Return a plane (Y, X) of an image as 0 (black) to 255."""
+    low, high = contrast
+    scaled = (np.asarray(plane, np.float32) - low) * (255 / ((high - low) or 1.0))
+    return np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+
+
+def compose(
+    plane: npt.NDArray[np.uint8],
+    coefficients: npt.NDArray[np.floating] | None = None,
+    table: npt.NDArray[np.float32] | None = None,
+    opacity: float = 1.0,
+) -> npt.NDArray[np.uint8]:
+    """Return (Y, X, 3): a grey plane with a map's colour over it.
+
+    Parameters
+    ----------
+    plane
+        (Y, X), as of `grey`.
+    coefficients
+        (Y, X) in 0..1 on the same voxels; NaN where the map does not reach.
+    table
+        As of `ramp`.
+    opacity
+        Of the map as a whole, in 0..1.
+    """
+    base = np.repeat(plane[..., np.newaxis], 3, axis=-1)
+    if coefficients is None or table is None:
+        return base
+    known = np.isfinite(coefficients)
+    index = (np.where(known, coefficients, 0.0) * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    over = table[index]
+    share = over[..., 3:] * opacity * known[..., np.newaxis]
+    return np.asarray(base + share * (over[..., :3] * 255 - base) + 0.5).astype(np.uint8)
+
+
+def outlines(labels: npt.NDArray[np.integer]) -> dict[int, Segments]:
+    """Return the outline of every label but 0, along the edges of its voxels.
+
+    Parameters
+    ----------
+    labels
+        (Y, X).
+
+    Returns
+    -------
+    outlines
+        {label: (N, 2, 2)}: start and end (row, column) of straight pieces. Voxel i reaches from
+        i − 0.5 to i + 0.5; pieces of one line that touch are one.
+    """
+    values, index = np.unique(labels, return_inverse=True)
+    index = index.reshape(labels.shape) + 1
+    boxes = ndimage.find_objects(index)
+    result: dict[int, Segments] = {}
+    for number, value in enumerate(values.tolist(), 1):
+        box = boxes[number - 1]
+        if value == 0 or box is None:
+            continue
+        inside = np.pad(index[box] == number, 1)
+        across, along = _runs(inside), _runs(inside.T)[..., ::-1]
+        corner = [part.start for part in box]
+        result[value] = np.concatenate([across, along]) + np.asarray(corner, np.float32)
+    return result
+
+
+def _runs(inside: npt.NDArray[np.bool_]) -> Segments:
+    """Return the pieces (N, 2, 2) between rows of a padded plane, in voxels of the plane itself."""
+    edges = np.pad(inside[1:] != inside[:-1], ((0, 0), (1, 1))).astype(np.int8)
+    steps = np.diff(edges, axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    _, stops = np.nonzero(steps == -1)
+    pieces = np.empty((len(rows), 2, 2), np.float32)
+    # Row r lies between the padded rows r and r + 1: at r − 1 + 0.5 of the plane's own.
+    pieces[:, :, 0] = (rows - 0.5)[:, np.newaxis]
+    pieces[:, 0, 1], pieces[:, 1, 1] = starts - 1.5, stops - 1.5
+    return pieces
