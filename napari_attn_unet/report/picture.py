@@ -143,7 +143,10 @@ def compose(
     index = (np.where(known, coefficients, 0.0) * 255 + 0.5).clip(0, 255).astype(np.uint8)
     over = table[index]
     share = over[..., 3:] * opacity * known[..., np.newaxis]
-    return np.asarray(base + share * (over[..., :3] * 255 - base) + 0.5).astype(np.uint8)
+    mixed: npt.NDArray[np.uint8] = (base + share * (over[..., :3] * 255 - base) + 0.5).astype(
+        np.uint8
+    )
+    return mixed
 
 
 def outlines(labels: npt.NDArray[np.integer]) -> dict[int, Segments]:
