@@ -116,8 +116,7 @@ class Prediction:
         """
         sizes = self.class_sizes().values()
         told = ", ".join(
-            f"{name} {text(mm3)} mm³" if mm3 is not None else f"{name} {counted(voxels, 'voxel')}"
-            for name, voxels, mm3 in sizes
+            f"{name} {size_in_words(voxels, self.geometry)}" for name, voxels, _ in sizes
         )
         if any(voxels for _, voxels, _ in sizes):
             return told
@@ -125,6 +124,13 @@ class Prediction:
             f"{told}. Nothing was found, the mask is empty: try another checkpoint, or crop the "
             "image to what this one was trained on"
         )
+
+
+def size_in_words(voxels: int, geometry: Geometry) -> str:
+    """Return a volume in mm³, or in voxels where their unit is unknown."""
+    if geometry.voxel_mm3 is None:
+        return counted(voxels, "voxel")
+    return f"{text(voxels * geometry.voxel_mm3)} mm³"
 
 
 def class_counts(mask: npt.NDArray[np.integer[Any]], classes: int) -> list[int]:

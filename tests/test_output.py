@@ -100,7 +100,7 @@ def test_a_case_has_a_folder_of_its_own_where_another_s_files_are(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("a/b: c", "a_b_ c"), ("brain · mask", "brain · mask"), ("end. ", "end"), ("..", "unnamed")],
+    [("a/b: c", "a_b_ c"), ("mask · brain", "mask · brain"), ("end. ", "end"), ("..", "unnamed")],
 )
 def test_any_text_can_name_a_file(text: str, name: str) -> None:
     assert output.file_name(text) == name

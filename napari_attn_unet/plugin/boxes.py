@@ -82,7 +82,7 @@ def box_around(viewer: Any, image: Image, extent_mm: Sequence[float]) -> Shapes:
     layer = Shapes(
         [corners],
         shape_type="rectangle",
-        name=f"{image.name} · box",
+        name=f"box · {image.name}",
         edge_color="yellow",
         face_color="transparent",
         edge_width=0.8,

@@ -246,7 +246,7 @@ def sample_phantom() -> list[LayerData]:
     image = _volume_layer([volume])
     about = {
         **{k: v for k, v in image[1].items() if k != "rgb"},
-        "name": "Phantom · truth",
+        "name": "truth · Phantom",
         "colormap": colormap([*map(ClassInfo.numbered, range(3), phantom.CLASSES)]),
         "visible": False,
     }
@@ -276,7 +276,7 @@ def sample_hippocampus() -> list[LayerData]:
     colours = [*map(ClassInfo.numbered, range(3), classes)]
     truth = _labels_layer(
         io.read_label_volumes(labels),
-        name=f"{_CASE} · truth",
+        name=f"truth · {_CASE}",
         visible=False,
         colormap=colormap(colours),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Layer
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import Colormap, DirectLabelColormap, ensure_colormap
 
 from napari_attn_unet.errors import RunError, ShapeError
 from napari_attn_unet.plugin.placement import (
@@ -24,6 +24,7 @@ from napari_attn_unet.plugin.placement import (
     remembered,
 )
 from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction, class_counts
+from napari_attn_unet.report.picture import GATE_HUES, gate_hue_name, ramp
 from napari_attn_unet.volume import Geometry, Volume
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ CHECKSUM = "checksum"
 """Key of what a mask was when it was shown, by which a corrected one is told."""
 _SPATIAL = 3
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-_GATE_COLORMAP = "inferno"
+ATTENTION = "attention"
+"""The gates' own colormap; see `gate_colormap`."""
+_FAR_OFF = 0.6
+"""Share of napari's range of an image below which a robust one is the better."""
 
 _CHECKPOINT = "checkpoint_sha256"
 _NUMBER = re.compile(r" \[\d+\]$")
@@ -139,14 +143,12 @@ def about_prediction(
 
 def gate_layer(gate: GateMap, placement: Placement, about: Mapping[str, Any]) -> LayerData:
     """Return a gate's map as a layer; the finest is visible."""
-    levels = len(about[OUTPUT].get("config", {}).get("channels", ())) - 1
-    rank = {levels: " (coarsest)", 1: " (finest)"}.get(gate.level, "")
     options = {
-        "name": f"{placement.name} · {gate.name}{rank}",
-        "colormap": _GATE_COLORMAP,
+        "name": f"{gate.name} · {placement.name}",
+        "colormap": gate_colormap(ATTENTION, about[CLASSES]),
         "contrast_limits": (0.0, 1.0),
         "blending": "translucent",
-        "opacity": 0.4,
+        "opacity": 0.75,
         "visible": gate.level == 1,
         "rgb": False,
         "metadata": {**about, **remembered(placement, gate.geometry), GATE: gate.level},
@@ -166,7 +168,7 @@ def probability_layers(
     for label, info in list(enumerate(about[CLASSES]))[1:]:
         data = probabilities[..., label, :, :, :]
         options = {
-            "name": f"{placement.name} · probability of {info.name}",
+            "name": f"probability of {info.name} · {placement.name}",
             "colormap": "viridis",
             "contrast_limits": (0.0, 1.0),
             "blending": "translucent",
@@ -202,7 +204,7 @@ def mask_layer(
             table["mm3"] = [float(f"{n * geometry.voxel_mm3:.6g}") for n in table["voxels"]]
         known[CHECKSUM] = _checksum(mask)
     options = {
-        "name": f"{placement.name} · mask",
+        "name": f"mask · {placement.name}",
         "opacity": 0.5,
         "features": table,
         "colormap": colormap(classes),
@@ -273,6 +275,32 @@ def to_prediction(result: Result) -> Prediction:
         provenance=result.provenance,
         metadata={key: mask.metadata[key] for key in ("nifti",) if key in mask.metadata},
     )
+
+
+def gate_colormap(name: str, classes: Sequence[ClassInfo]) -> Colormap:
+    """Return a colormap that is transparent at 0 and solid at 1: what is shut hides nothing.
+
+    Parameters
+    ----------
+    name
+        `ATTENTION`, which is the one hue that no class has, or one of napari's.
+    classes
+        Of the network.
+    """
+    if name == ATTENTION:
+        hue = gate_hue_name(classes)
+        return Colormap(ramp(GATE_HUES[hue]), name=f"{ATTENTION} ({hue})")
+    colours = ensure_colormap(name).map(np.linspace(0, 1, 256))
+    colours[:, 3] = np.linspace(0, 1, 256)
+    return Colormap(colours, name=f"{name} (clear at 0)")
+
+
+def own_contrast(image: Image, robust: tuple[float, float]) -> None:
+    """Give an image a robust contrast where nobody has set one and napari's is far off."""
+    low, high = image.contrast_limits_range
+    untouched = tuple(image.contrast_limits) == (low, high)
+    if untouched and robust[1] - robust[0] < _FAR_OFF * (high - low):
+        image.contrast_limits = robust
 
 
 def colormap(classes: Sequence[ClassInfo]) -> DirectLabelColormap:

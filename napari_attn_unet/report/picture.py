@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,12 @@ from scipy import ndimage
 
 from napari_attn_unet.prediction import ClassInfo, Colour
 
-GATE_HUES: tuple[Colour, ...] = (
-    (1.0, 0.2, 0.85),  # magenta
-    (0.0, 0.85, 0.7),  # teal
-    (1.0, 0.85, 0.0),  # yellow
-    (0.65, 0.45, 1.0),  # violet
-)
+GATE_HUES: Mapping[str, Colour] = {
+    "magenta": (1.0, 0.2, 0.85),
+    "teal": (0.0, 0.85, 0.7),
+    "yellow": (1.0, 0.85, 0.0),
+    "violet": (0.65, 0.45, 1.0),
+}
 """The first that no class comes near is every gate's."""
 _NEAR = 0.09
 """Of the circle of hues: what lies nearer looks alike over grey."""
@@ -36,7 +36,12 @@ Segments = npt.NDArray[np.float32]
 
 
 def gate_hue(classes: Sequence[ClassInfo]) -> Colour:
-    """Return the colour (r, g, b) of all gates: one whose hue no class has.
+    """Return the colour (r, g, b) of all gates; see `gate_hue_name`."""
+    return GATE_HUES[gate_hue_name(classes)]
+
+
+def gate_hue_name(classes: Sequence[ClassInfo]) -> str:
+    """Return which of `GATE_HUES` is that of all gates: one that no class has.
 
     Parameters
     ----------
@@ -49,11 +54,11 @@ def gate_hue(classes: Sequence[ClassInfo]) -> Colour:
         if colorsys.rgb_to_hsv(*info.colour)[1] > _COLOURLESS
     ]
 
-    def nearest(colour: Colour) -> float:
-        hue = colorsys.rgb_to_hsv(*colour)[0]
+    def nearest(name: str) -> float:
+        hue = colorsys.rgb_to_hsv(*GATE_HUES[name])[0]
         return min((_apart(hue, other) for other in hues), default=1.0)
 
-    free = (colour for colour in GATE_HUES if nearest(colour) >= _NEAR)
+    free = (name for name in GATE_HUES if nearest(name) >= _NEAR)
     return next(free, max(GATE_HUES, key=nearest))
 
 
@@ -114,7 +119,7 @@ def grey(plane: npt.NDArray[np.generic], contrast: tuple[float, float]) -> npt.N
     """Return a plane (Y, X) of an image as 0 (black) to 255."""
     low, high = contrast
     scaled = (np.asarray(plane, np.float32) - low) * (255 / ((high - low) or 1.0))
-    return np.nan_to_num(scaled).clip(0, 255).astype(np.uint8)
+    return np.asarray(np.nan_to_num(scaled).clip(0, 255), np.uint8)
 
 
 def compose(

@@ -36,7 +36,7 @@ def test_sample_segment_screenshot(
     qtbot.waitUntil(lambda: not widget.running)
 
     image = viewer.layers["Hippocampus MRI"]
-    mask = viewer.layers["Hippocampus MRI · mask"]
+    mask = viewer.layers["mask · Hippocampus MRI"]
     gates = [x for x in viewer.layers if "gate" in x.metadata]
     assert len(gates) == 3
     np.testing.assert_allclose(mask.extent.world, image.extent.world)

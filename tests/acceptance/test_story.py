@@ -80,7 +80,7 @@ def test_inspect_from_the_sample_to_the_table(
     qtbot.mouseClick(inspect.knockout.task.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not inspect.knockout.task.running)
     changed = next(layer for layer in viewer.layers if "changed voxels" in layer.name)
-    mask = next(layer for layer in viewer.layers if layer.name.endswith("· mask"))
+    mask = next(layer for layer in viewer.layers if layer.name.startswith("mask ·"))
     np.testing.assert_allclose(changed.extent.world, mask.extent.world)
     assert inspect.knockout.table.rowCount() == 2
     path = tmp_path / "knockout.csv"
@@ -105,8 +105,8 @@ def test_compare_from_the_sample_to_the_table(
     dock, compare = viewer.window.add_plugin_dock_widget("napari-attn-unet", "Compare")
     dock.raise_()
     qtbot.waitUntil(lambda: compare.state.components is not None)
-    assert compare.mask_box.currentText() == "Phantom · mask"
-    assert compare.truth_box.currentText() == "Phantom · truth"
+    assert compare.mask_box.currentText() == "mask · Phantom"
+    assert compare.truth_box.currentText() == "truth · Phantom"
     front = compare.numbers.rows()[0]
     assert front.class_name == "front lobe"
     assert 0.85 < front.dice < 1
@@ -128,7 +128,7 @@ def test_compare_from_the_sample_to_the_table(
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
     component = compare.state.components[0]
     np.testing.assert_allclose(viewer.dims.point, component.voxel)
-    errors = viewer.layers["Phantom · mask · errors"]
+    errors = viewer.layers["errors · mask · Phantom"]
     assert errors.data[component.voxel] > 1
 
     # the tables

@@ -49,10 +49,10 @@ def compare(qtbot: QtBot, widget: CompareWidget) -> None:
     views = widget.by_eye
     for button in (views.contour, views.errors):
         button.setChecked(True)
-    assert "brain · mask · errors" in widget.viewer.layers
+    assert "errors · mask · brain" in widget.viewer.layers
     for button in (views.swipe, views.grid):
         button.setChecked(True)
-    assert "brain · mask | truth" in widget.viewer.layers
+    assert "mask · brain | truth" in widget.viewer.layers
     assert "swipe line" in widget.viewer.layers
     assert grid(widget.viewer).enabled
 
@@ -104,8 +104,8 @@ def viewer(qtbot: QtBot, widget: SegmentWidget) -> Iterator[Viewer]:
     """A viewer with an image, its result, and a truth; no dock is open."""
     viewer = widget._viewer
     segment(qtbot, widget)
-    truth = np.roll(viewer.layers["brain · mask"].data, 3, axis=1)
-    table = viewer.layers["brain · mask"].features
+    truth = np.roll(viewer.layers["mask · brain"].data, 3, axis=1)
+    table = viewer.layers["mask · brain"].features
     viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3, features=table)
     for dock in our_docks(viewer):
         close_by_its_x(dock)

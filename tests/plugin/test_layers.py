@@ -46,7 +46,7 @@ def test_gate_map_layer_lies_on_the_voxels_it_weighs(
     image = oblique(data)
     made = outputs(image, tiny_checkpoint_path)
     # The image is mirrored along z, so the network sees it flipped and pads before voxel 0.
-    for name, factor in (("brain · gate 1 (finest)", 2), ("brain · gate 2 (coarsest)", 4)):
+    for name, factor in (("gate 1 · brain", 2), ("gate 2 · brain", 4)):
         gate = made[name]
         overhang = gate.data.shape[0] * factor - SHAPE[0]
         for cell in product((0, 2, gate.data.shape[0] - 1), (0, 1), (0, 1)):
@@ -79,10 +79,10 @@ def test_volumes_in_mm_count_the_layers_voxel_size(
 ) -> None:
     path = tiny_checkpoint_path
     mask = outputs(Image(data, name="b", scale=(2, 0.5, 0.5), units=("mm",) * 3), path)
-    table = mask["b · mask"].features
+    table = mask["mask · b"].features
     np.testing.assert_allclose(table["mm3"], table["voxels"] * 0.5, rtol=1e-5)
     cells = outputs(Image(data, name="c", scale=(2, 0.5, 0.5), units=("um",) * 3), path)
-    table = cells["c · mask"].features
+    table = cells["mask · c"].features
     np.testing.assert_allclose(table["mm3"], table["voxels"] * 0.5e-9, rtol=1e-5)
 
 
@@ -90,19 +90,19 @@ def test_a_time_series_runs_per_time_point(data: np.ndarray, tiny_checkpoint_pat
     series = Image(np.stack([data, data[::-1]]), name="t", scale=(9, 2, 1, 1))
     made = outputs(series, tiny_checkpoint_path)
     alone = outputs(Image(data[::-1], name="t", scale=(2, 1, 1)), tiny_checkpoint_path)
-    assert made["t · mask"].data.shape == (2, *SHAPE)
-    np.testing.assert_array_equal(made["t · mask"].data[1], alone["t · mask"].data)
-    np.testing.assert_allclose(made["t · gate 1 (finest)"].scale, (9, 4, 2, 2))
+    assert made["mask · t"].data.shape == (2, *SHAPE)
+    np.testing.assert_array_equal(made["mask · t"].data[1], alone["mask · t"].data)
+    np.testing.assert_allclose(made["gate 1 · t"].scale, (9, 4, 2, 2))
 
 
 def test_dask_and_multiscale_layers_give_the_result_of_their_full_array(
     data: np.ndarray, tiny_checkpoint_path: Path
 ) -> None:
-    expected = outputs(Image(data, name="x"), tiny_checkpoint_path)["x · mask"].data
+    expected = outputs(Image(data, name="x"), tiny_checkpoint_path)["mask · x"].data
     lazy = Image(dask.array.from_array(data, chunks=8), name="x")
     pyramid = Image([data, data[::2, ::2, ::2]], name="x", multiscale=True)
     for image in (lazy, pyramid):
-        made = outputs(image, tiny_checkpoint_path)["x · mask"].data
+        made = outputs(image, tiny_checkpoint_path)["mask · x"].data
         np.testing.assert_array_equal(made, expected)
 
 
@@ -188,15 +188,15 @@ def test_a_prediction_comes_back_from_its_layers_files(
 
 def test_a_result_without_its_mask_says_so(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
     viewer, _ = made("scaled", data, tiny_checkpoint_path)
-    viewer.layers.remove("brain · mask")
+    viewer.layers.remove("mask · brain")
     with pytest.raises(RunError, match="the result's mask"):
         shown(viewer)
 
 
 def test_what_is_gone_of_a_result_is_left_out(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
     viewer, _ = made("scaled", data, tiny_checkpoint_path)
-    viewer.layers.remove("brain · gate 2 (coarsest)")
-    viewer.layers.remove("brain · probability of two")
+    viewer.layers.remove("gate 2 · brain")
+    viewer.layers.remove("probability of two · brain")
     left = shown(viewer)
     assert [gate.level for gate in left.gates] == [1]
     assert left.probabilities is None
@@ -221,9 +221,9 @@ def test_another_checkpoint_s_result_has_layers_of_its_own(
     other = replace(prediction, mask=1 - prediction.mask.clip(0, 1), probabilities=None)
     again(viewer, other, checkpoint="second", checkpoint_sha256="2")
     assert [layer.name for layer in viewer.layers[len(first) :]] == [
-        "brain · gate 2 (coarsest) (second)",
-        "brain · gate 1 (finest) (second)",
-        "brain · mask (second)",
+        "gate 2 · brain (second)",
+        "gate 1 · brain (second)",
+        "mask · brain (second)",
     ]
     for layer, copy in zip(first, copies, strict=True):
         np.testing.assert_array_equal(layer.data, copy)
@@ -234,9 +234,9 @@ def test_another_checkpoint_s_result_has_layers_of_its_own(
     # A second run of it is updated in place, and so is one of the first.
     before = list(viewer.layers)
     again(viewer, prediction, checkpoint="second", checkpoint_sha256="2")
-    np.testing.assert_array_equal(viewer.layers["brain · mask (second)"].data, prediction.mask)
+    np.testing.assert_array_equal(viewer.layers["mask · brain (second)"].data, prediction.mask)
     again(viewer, replace(other, probabilities=prediction.probabilities))
-    np.testing.assert_array_equal(viewer.layers["brain · mask"].data, other.mask)
+    np.testing.assert_array_equal(viewer.layers["mask · brain"].data, other.mask)
     assert [layer for layer in viewer.layers if layer in before] == before
 
 
@@ -244,27 +244,27 @@ def test_what_is_left_of_an_updated_run_is_hidden(
     data: np.ndarray, tiny_checkpoint_path: Path
 ) -> None:
     viewer, prediction = made("scaled", data, tiny_checkpoint_path)
-    left = viewer.layers["brain · probability of one"]
+    left = viewer.layers["probability of one · brain"]
     left.visible = True
     again(viewer, replace(prediction, probabilities=None))
     assert not left.visible
-    assert viewer.layers["brain · mask"].visible
+    assert viewer.layers["mask · brain"].visible
 
 
 def test_a_corrected_mask_is_told_and_kept(data: np.ndarray, tiny_checkpoint_path: Path) -> None:
     viewer, prediction = made("scaled", data, tiny_checkpoint_path)
     predicted = prediction.mask.copy()  # the layer shares the prediction's array
-    mask = viewer.layers["brain · mask"]
+    mask = viewer.layers["mask · brain"]
     assert not layers.is_corrected(mask)
     mask.data_setitem((np.array([1]),) * 3, (int(mask.data[1, 1, 1]) + 1) % 3)
     mine = np.array(mask.data)
     assert layers.is_corrected(mask)
     again(viewer, replace(prediction, mask=predicted), corrected=[mask])
     np.testing.assert_array_equal(mask.data, mine)
-    new = viewer.layers["brain · mask [1]"]
+    new = viewer.layers["mask · brain [1]"]
     np.testing.assert_array_equal(new.data, predicted)
     again(viewer, replace(prediction, mask=predicted), corrected=[mask])
-    assert "brain · mask [2]" not in viewer.layers  # the new one is updated
+    assert "mask · brain [2]" not in viewer.layers  # the new one is updated
 
 
 def test_a_preview_is_not_counted(data: np.ndarray, tiny_checkpoint_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_layer_that_is_updated_takes_its_image_s_units() -> None:
     metadata = {"metadata": {"napari-attn-unet": {"image": "a", "date": "1"}}}
 
     def shown() -> Image:
-        options = {"name": "a · gate 1", "rgb": False, **metadata, **transforms(image)}
+        options = {"name": "gate 1 · a", "rgb": False, **metadata, **transforms(image)}
         return show(viewer, [(DATA, options, "image")], keep_old=False)[0]
 
     first = shown()

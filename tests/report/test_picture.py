@@ -45,7 +45,7 @@ def test_a_class_in_magenta_sends_the_gates_to_another_hue() -> None:
 
 def test_a_grey_class_takes_no_hue_away() -> None:
     grey = ClassInfo("bone", (0.8, 0.78, 0.8))
-    assert picture.gate_hue([NAMED[0], grey]) == picture.GATE_HUES[0]
+    assert picture.gate_hue([NAMED[0], grey]) == picture.GATE_HUES["magenta"]
 
 
 def test_gates_differ_in_lightness_and_dash_and_not_in_hue() -> None:

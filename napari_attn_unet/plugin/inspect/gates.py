@@ -31,11 +31,13 @@ from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.plots import gate_colour
 from napari_attn_unet.plugin.kit.tables import cell, header
 from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.plugin.layers import ATTENTION, CLASSES, gate_colormap
 
 COLUMNS = ("", "gate", "grid", "mean ± sd", "shut, open", "entropy", "histogram")
 ROW = 30
 COEFFICIENT, SHARE = "coefficient α", "share of the total (× mean)"
-COLORMAPS = ("inferno", "viridis", "magma", "plasma", "turbo", "gray", "hsv")
+NEAREST, SMOOTH = "nearest", "linear"
+COLORMAPS = (ATTENTION, "inferno", "viridis", "magma", "plasma", "turbo", "gray", "hsv")
 
 
 class GatesTab(QWidget):
@@ -68,12 +70,21 @@ class GatesTab(QWidget):
         self.opacity.setValue(0.4)
         self.opacity.setToolTip("Opacity of all gate maps.")
         self.colormap = QComboBox()
-        self.colormap.addItems([name for name in COLORMAPS if name in ALL_COLORMAPS])
-        self.colormap.setToolTip("Colormap of all gate maps.")
+        known = (ATTENTION, *ALL_COLORMAPS)
+        self.colormap.addItems([name for name in COLORMAPS if name in known])
+        self.colormap.setToolTip(
+            "Colours of all gate maps, clear where a gate is shut. 'attention' is one hue that no "
+            "class has."
+        )
         self.contrast = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
         self.contrast.setRange(0, 1)
         self.contrast.setValue((0, 1))
         self.contrast.setToolTip("Values that get the colormap's ends, in all gate maps.")
+        self.smooth = QCheckBox("smooth")
+        self.smooth.setToolTip(
+            "Interpolate between a gate's own voxels on screen. Numbers, contours and files keep "
+            "the voxels."
+        )
         self.view = QComboBox()
         self.view.addItems([COEFFICIENT, SHARE])
         self.view.setToolTip(
@@ -98,6 +109,7 @@ class GatesTab(QWidget):
         self.table.itemChanged.connect(self._ticked)
         self.table.cellClicked.connect(self._clicked)
         self.opacity.valueChanged.connect(self._restyle)
+        self.smooth.toggled.connect(self._restyle)
         self.colormap.currentTextChanged.connect(self._restyle)
         self.contrast.valueChanged.connect(self._restyle)
         self.view.currentTextChanged.connect(self._view_changed)
@@ -119,6 +131,7 @@ class GatesTab(QWidget):
         line = QHBoxLayout()
         line.addWidget(self.contour)
         line.addWidget(self.threshold)
+        line.addWidget(self.smooth)
         line.addStretch()
         form.addRow("", line)
         column.addLayout(form)
@@ -153,7 +166,8 @@ class GatesTab(QWidget):
         if self.gates:
             first = next(iter(self.gates.values()))
             self.opacity.setValue(first.opacity)
-            self.colormap.setCurrentText(first.colormap.name)
+            self.colormap.setCurrentText(first.colormap.name.split(" (")[0])
+            self.smooth.setChecked(first.interpolation2d != NEAREST)
             self.view.setCurrentText(COEFFICIENT)
             self.contrast.setRange(0, 1)
             self.contrast.setValue(tuple(first.contrast_limits))
@@ -268,7 +282,10 @@ class GatesTab(QWidget):
         low, high = self.contrast.value()
         for level, layer in self.gates.items():
             layer.opacity = self.opacity.value()
-            layer.colormap = self.colormap.currentText()
+            layer.colormap = gate_colormap(
+                self.colormap.currentText(), layer.metadata.get(CLASSES, ())
+            )
+            layer.interpolation2d = SMOOTH if self.smooth.isChecked() else NEAREST
             unit = self._unit(level)
             layer.contrast_limits = (low * unit, max(high, low + 1e-3) * unit)
 

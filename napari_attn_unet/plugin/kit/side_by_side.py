@@ -13,7 +13,7 @@ from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
 
 NAME_ENDS = " · "
-"""Between an image's name and what a layer shows of it."""
+"""Between what a layer shows and the name of its image."""
 MARGIN = 0.15
 """Share of a cell around the image, for the title and the colour bar."""
 
@@ -55,10 +55,10 @@ class SideBySide:
         selected = set(viewer.layers.selection)
         shown: list[Layer] = []
         for layer in cells:
-            *of_image, name = layer.name.rsplit(NAME_ENDS, 1)
+            name, *of_image = layer.name.split(NAME_ENDS, 1)
             titled = layer
             if image is not None:
-                under = _copy(image, name if of_image else f"{image.name}{NAME_ENDS}under {name}")
+                under = _copy(image, name if of_image else f"under {name}{NAME_ENDS}{image.name}")
                 self._copies.append(viewer.add_layer(under))
                 shown.append(under)
                 titled = under if of_image else layer

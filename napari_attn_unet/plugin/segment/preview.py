@@ -76,7 +76,7 @@ class Preview:
         for layer in self._gates:  # the finer one says more
             layer.visible = False
         layer = self._add(replace(self._empty, gates=(progress.gate,)), mask=False)[0]
-        layer.name = f"{self._placement.name} · {progress.gate.name}"
+        layer.name = f"{progress.gate.name} · {self._placement.name}"
         layer.visible = True
         self._gates.append(layer)
         if self._mask is not None:  # it may have begun before the finest gate was complete

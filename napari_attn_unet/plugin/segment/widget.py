@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
-from napari.layers import Shapes
+from napari.layers import Image, Shapes
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
@@ -360,10 +360,12 @@ class SegmentWidget(SegmentForm):
         layers.show(
             self._viewer, found.layers, keep_old=self.keep_old.value, corrected=found.corrected
         )
+        if isinstance(self._source, Image):
+            layers.own_contrast(self._source, found.contrast)
         self._link_gates()
         device = found.prediction.provenance["device"]
         told = f"{found.sizes} · {self._task.seconds:.1f} s on {device}"
-        name = f"{self._wish.selection.placement.name} · mask"
+        name = f"mask · {self._wish.selection.placement.name}"
         kept = [layer.name for layer in found.corrected if layer.name.startswith(name)]
         if kept and not self.keep_old.value:
             told += (

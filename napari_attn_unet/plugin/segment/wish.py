@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_attn_unet.engine import devices
@@ -18,6 +19,7 @@ from napari_attn_unet.plugin.kit import queue
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.plugin.placement import Placement
+from napari_attn_unet.report.picture import limits
 from napari_attn_unet.volume import Box, Geometry, Volume
 
 if TYPE_CHECKING:
@@ -161,12 +163,15 @@ class Outcome:
         Of its classes, in words.
     corrected
         Masks of earlier runs that were changed by hand, which nothing may overwrite.
+    contrast
+        Robust limits of the image's intensities.
     """
 
     prediction: Prediction
     layers: list[layers.LayerData]
     sizes: str
     corrected: list[Labels]
+    contrast: tuple[float, float]
 
 
 def outcome(run: Callable[[], Work], wish: Wish, earlier: Sequence[Layer]) -> Callable[[], Work]:
@@ -187,6 +192,7 @@ def outcome(run: Callable[[], Work], wish: Wish, earlier: Sequence[Layer]) -> Ca
             layers.from_prediction(prediction, wish.selection.placement, gates=wish.gates),
             prediction.sizes_in_words(),
             [la for la in earlier if isinstance(la, Labels) and layers.is_corrected(la)],
+            limits(np.asarray(wish.selection.volumes[0].data)),
         )
 
     return steps

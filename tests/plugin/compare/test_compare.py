@@ -312,18 +312,18 @@ class TestNumbers:
         click(qtbot, widget.run.native)
         qtbot.waitUntil(lambda: not widget.running)
         viewer = widget._viewer
-        truth = np.roll(viewer.layers["brain · mask"].data, 3, axis=1)
+        truth = np.roll(viewer.layers["mask · brain"].data, 3, axis=1)
         viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
         compare = CompareWidget(viewer)
         viewer.window.add_dock_widget(compare, name="Compare")
-        assert compare.mask_box.currentText() == "brain · mask"
+        assert compare.mask_box.currentText() == "mask · brain"
         settle(qtbot, compare)
         click(qtbot, compare.numbers.attention.button)
         qtbot.waitUntil(lambda: not compare.numbers.attention.running)
         table = compare.numbers.gates
         assert texts(table, 0) == ["gate 1"] * 2 + ["gate 2"] * 2
-        mask = viewer.layers["brain · mask"].data
-        gate = viewer.layers["brain · gate 1 (finest)"].data
+        mask = viewer.layers["mask · brain"].data
+        gate = viewer.layers["gate 1 · brain"].data
         spread = gate.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:21, :18, :17]
         there = (mask == 1) & (truth != 1)
         if there.any():
@@ -659,7 +659,7 @@ class TestThreshold:
         click(qtbot, widget.run.native)
         qtbot.waitUntil(lambda: not widget.running)
         viewer = widget._viewer
-        truth = np.roll(viewer.layers["brain · mask"].data, 2, axis=1)
+        truth = np.roll(viewer.layers["mask · brain"].data, 2, axis=1)
         viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
         compare = CompareWidget(viewer)
         viewer.window.add_dock_widget(compare, name="Compare")
@@ -670,7 +670,7 @@ class TestThreshold:
         self, qtbot: QtBot, segmented: CompareWidget
     ) -> None:
         viewer = segmented.viewer
-        names = [f"brain · probability of {name}" for name in ("one", "two")]
+        names = [f"probability of {name} · brain" for name in ("one", "two")]
         first, second = (viewer.layers.index(name) for name in names)
         viewer.layers.move(min(first, second), max(first, second) + 1)
         again = CompareWidget(viewer)
@@ -681,7 +681,7 @@ class TestThreshold:
         again.threshold.sliders[0].setValue(level)
         again.threshold.sliders[1].setValue(1.0)
         settle(qtbot, again)
-        mask = viewer.layers["brain · mask"].data
+        mask = viewer.layers["mask · brain"].data
         np.testing.assert_array_equal(mask == 1, p[0] >= again.threshold.sliders[0].value())
         viewer.window.remove_dock_widget(again)
         viewer.layers.remove(names[0])
@@ -690,7 +690,7 @@ class TestThreshold:
         assert "every class" in segmented.threshold.message.text()
 
     def test_a_reset_is_not_overtaken(self, qtbot: QtBot, segmented: CompareWidget) -> None:
-        mask = segmented.viewer.layers["brain · mask"]
+        mask = segmented.viewer.layers["mask · brain"]
         original = mask.data.copy()
         segmented.threshold.sliders[0].setValue(0.01)
         click(qtbot, segmented.threshold.reset)  # while the mask is on its way
@@ -703,9 +703,9 @@ class TestThreshold:
 
     def test_the_mask_and_the_numbers_follow(self, qtbot: QtBot, segmented: CompareWidget) -> None:
         tab, viewer = segmented.threshold, segmented.viewer
-        mask: Labels = viewer.layers["brain · mask"]
+        mask: Labels = viewer.layers["mask · brain"]
         original = mask.data.copy()
-        p = [viewer.layers[f"brain · probability of {name}"].data for name in ("one", "two")]
+        p = [viewer.layers[f"probability of {name} · brain"].data for name in ("one", "two")]
         level = float(np.quantile(p[0], 0.9))
         tab.sliders[0].setValue(level)
         tab.sliders[1].setValue(1.0)

@@ -53,7 +53,7 @@ def bench(qtbot: QtBot, image: np.ndarray, tiny_prediction: Prediction) -> Itera
     made.dock.close()
 
 
-RESULT = ["brain", "brain · gate 1 (finest)", "brain · mask"]
+RESULT = ["brain", "gate 1 · brain", "mask · brain"]
 
 
 def effect(*names: str, image: str = "brain", visible: str | None = None) -> list[Any]:

@@ -87,7 +87,7 @@ def test_a_result_is_taken_up_with_its_layers(
     settle(qtbot, inspect)
     assert inspect.result_box.currentText() == "brain · tiny"
     assert inspect.image_box.currentText() == "brain"
-    assert inspect.mask_box.currentText() == "brain · mask"
+    assert inspect.mask_box.currentText() == "mask · brain"
     assert inspect.truth_box.currentText() == "none"
     assert inspect.message.text() == ""
 
@@ -249,7 +249,7 @@ def test_peaks_by_button(qtbot: QtBot, inspect: InspectWidget) -> None:
 
 
 def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) -> None:
-    mask = inspect.viewer.layers["brain · mask"]
+    mask = inspect.viewer.layers["mask · brain"]
     before = inspect.state.inspection
     area = inspect.state.inspection.profile(0, None).area[4]
     mask.data_setitem((np.full(4, 4), np.arange(4), np.zeros(4, int)), 0)
@@ -298,7 +298,7 @@ def test_labels_are_brought_over_off_the_windows_thread(
 
 def test_a_result_of_some_slices_counts_those_alone(qtbot: QtBot, inspect: InspectWidget) -> None:
     viewer = inspect.viewer
-    layer = viewer.layers["brain · gate 1 (finest)"]
+    layer = viewer.layers["gate 1 · brain"]
     before = inspect.state.inspection.agreement_rows()[0].voxels
     with qtbot.waitSignal(inspect.state.ready):
         layer.data = np.asarray(layer.data)[:3]
@@ -323,7 +323,7 @@ def test_the_probe_reads_every_layer(
     viewer, probe = inspect.viewer, inspect.probe
     row = probe.row((8.0, 5.2, 6.7))
     assert row.intensity == pytest.approx(float(viewer.layers["brain"].data[4, 5, 7]))
-    assert row.label == ("background", "one", "two")[viewer.layers["brain · mask"].data[4, 5, 7]]
+    assert row.label == ("background", "one", "two")[viewer.layers["mask · brain"].data[4, 5, 7]]
     for level, gate in inspect.gates.gates.items():
         index = tuple(i >> level for i in (4, 5, 7))
         assert row.coefficients[level] == pytest.approx(float(gate.data[index]))
@@ -370,7 +370,7 @@ def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
     assert grid(viewer).enabled
     assert grid(viewer).stride == 2
     cells, others = list(viewer.layers)[:6], list(viewer.layers)[6:]
-    titles = ["mask", "gate 1 (finest)", "gate 2 (coarsest)"]
+    titles = ["mask", "gate 1", "gate 2"]
     assert [la.name for la in cells[1::2]] == [f"brain · {title}" for title in titles]
     # Of the whole name a cell has no room for more than the image's.
     assert [la.name for la in viewer.layers if la.name_overlay.visible] == titles
@@ -616,7 +616,7 @@ def test_exports_take_no_other_case_s_place(
     assert asked == ["brain_figure.png"] * 2
     assert {p.name for p in tmp_path.glob("picture*")} == {"picture.svg", "picture (2).svg"}
     layer = inspect.viewer.open(tmp_path / "brain" / "mask.nii.gz", plugin="napari-attn-unet")[0]
-    assert layer.name == "brain · mask [1]"
+    assert layer.name == "mask · brain [1]"
 
 
 def test_rerun_writes_everything(
@@ -632,7 +632,7 @@ def test_rerun_writes_everything(
     wait(qtbot, inspect.export.again)
     assert "attn-unet inspect" in inspect.export.message.text()
     mask = nibabel.load(out / "mask.nii.gz").get_fdata().T
-    np.testing.assert_array_equal(mask, inspect.viewer.layers["brain · mask"].data)
+    np.testing.assert_array_equal(mask, inspect.viewer.layers["mask · brain"].data)
     for name in ("gates", "profile", "agreement", "agreement_slices", "gradcam", "knockout"):
         assert (out / f"{name}.csv").is_file()
 
@@ -709,21 +709,21 @@ def test_a_series_is_inspected_at_the_time_on_screen(
     wait(qtbot, inspect.knockout.task)
     assert "changed their label" in inspect.knockout.message.text()
     changed = viewer.layers["beats · changed voxels"]
-    mask = viewer.layers["beats · mask"]
+    mask = viewer.layers["mask · beats"]
     np.testing.assert_allclose(changed.extent.world[:, -3:], mask.extent.world[:, -3:])
 
 
 def test_removed_and_renamed_layers(qtbot: QtBot, inspect: InspectWidget) -> None:
     viewer = inspect.viewer
-    viewer.layers["brain · mask"].name = "my mask"
+    viewer.layers["mask · brain"].name = "my mask"
     assert inspect.mask_box.currentText() == "my mask"
     viewer.layers.remove("my mask")
     settle(qtbot, inspect)
     assert inspect.mask_box.currentText() == "none"
-    viewer.layers.remove("brain · gate 2 (coarsest)")
+    viewer.layers.remove("gate 2 · brain")
     settle(qtbot, inspect)
     assert inspect.gates.table.rowCount() == 1
-    viewer.layers.remove("brain · gate 1 (finest)")
+    viewer.layers.remove("gate 1 · brain")
     assert "no gate maps" in inspect.message.text()
     assert inspect.state.inspection is None
 

@@ -56,7 +56,7 @@ def click_run(qtbot: QtBot, widget: SegmentWidget) -> None:
 def follow(qtbot: QtBot, widget: SegmentWidget) -> None:
     widget.region.value = SLICES
     widget.live.value = True
-    qtbot.waitUntil(lambda: "brain · slices · mask" in names(widget))
+    qtbot.waitUntil(lambda: "mask · brain · slices" in names(widget))
     qtbot.waitUntil(lambda: not widget.running)
 
 
@@ -123,7 +123,7 @@ def test_a_long_run_is_shown_though_live_was_ticked_meanwhile(
     widget.live.value = True
     widget.live.value = stays
     gate.open.set()
-    qtbot.waitUntil(lambda: "brain · mask" in names(widget))
+    qtbot.waitUntil(lambda: "mask · brain" in names(widget))
     qtbot.waitUntil(lambda: not widget.running)
     assert prepared == ([False, True] if stays else [False])
 

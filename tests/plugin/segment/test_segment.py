@@ -46,12 +46,12 @@ def test_segment_shows_mask_and_gates(qtbot: QtBot, widget: SegmentWidget) -> No
     run(qtbot, widget)
     assert names(widget) == [
         "brain",
-        "brain · gate 2 (coarsest)",
-        "brain · gate 1 (finest)",
-        "brain · mask",
+        "gate 2 · brain",
+        "gate 1 · brain",
+        "mask · brain",
     ]
     assert [layer.visible for layer in widget._viewer.layers] == [True, False, True, True]
-    mask = widget._viewer.layers["brain · mask"]
+    mask = widget._viewer.layers["mask · brain"]
     assert "mm³" in widget.result.text()
     assert list(mask.features["class"]) == ["background", "one", "two"]
     assert mask.metadata["napari-attn-unet"]["checkpoint_sha256"]
@@ -74,7 +74,7 @@ def test_a_rerun_updates_its_layers_and_keep_adds(qtbot: QtBot, widget: SegmentW
 @pytest.mark.parametrize("how", ["brush", "array", "other"])
 def test_a_mask_changed_by_hand_is_kept(qtbot: QtBot, widget: SegmentWidget, how: str) -> None:
     run(qtbot, widget)
-    mask = widget._viewer.layers["brain · mask"]
+    mask = widget._viewer.layers["mask · brain"]
     if how == "brush":
         mask.brush_size = 5
         mask.paint((10, 9, 8), 1 + int(mask.data[10, 9, 8] == 1))
@@ -86,11 +86,11 @@ def test_a_mask_changed_by_hand_is_kept(qtbot: QtBot, widget: SegmentWidget, how
     mine = mask.data.copy()
     run(qtbot, widget)
     np.testing.assert_array_equal(mask.data, mine)
-    new = widget._viewer.layers["brain · mask [1]"]
+    new = widget._viewer.layers["mask · brain [1]"]
     assert (new.data != mine).any()
     assert new.visible
     assert not mask.visible
-    assert "'brain · mask' was changed by hand and is kept" in widget.result.text()
+    assert "'mask · brain' was changed by hand and is kept" in widget.result.text()
 
 
 def test_only_the_outputs_asked_for_are_shown(qtbot: QtBot, widget: SegmentWidget) -> None:
@@ -99,9 +99,9 @@ def test_only_the_outputs_asked_for_are_shown(qtbot: QtBot, widget: SegmentWidge
     run(qtbot, widget)
     assert names(widget) == [
         "brain",
-        "brain · probability of one",
-        "brain · probability of two",
-        "brain · mask",
+        "probability of one · brain",
+        "probability of two · brain",
+        "mask · brain",
     ]
 
 
@@ -239,7 +239,7 @@ def test_a_box_is_a_volume_of_its_own_laid_where_it_lies(
     assert widget.region.value == WHOLE
     widget.region.value = shapes
     run(qtbot, widget)
-    mask = widget._viewer.layers["brain · mask"]
+    mask = widget._viewer.layers["mask · brain"]
     assert mask.data.shape[1:] == (8, 9)
     np.testing.assert_allclose(mask.translate[1:], (2, 3))
 
@@ -265,7 +265,7 @@ def test_the_widget_gives_the_scripts_result(
     run(qtbot, widget)
     volume = predictor.Volume(image[np.newaxis])
     expected = predictor.Predictor(tiny_checkpoint_path).predict(volume)
-    np.testing.assert_array_equal(widget._viewer.layers["brain · mask"].data, expected.mask)
+    np.testing.assert_array_equal(widget._viewer.layers["mask · brain"].data, expected.mask)
 
 
 def test_closing_the_viewer_ends_the_run(
@@ -309,13 +309,13 @@ def test_the_mask_fills_from_the_slice_on_screen(
     monkeypatch.setattr(Preview, "show", looked_at)
     run(qtbot, widget)
     names_at_gate = next(names for names, done in seen if len(names) > 1)
-    assert names_at_gate == ["brain", "brain · so far · gate 2"]
+    assert names_at_gate == ["brain", "gate 2 · brain · so far"]
     first = next(done for _, done in seen if done)
     assert 70 in first
     assert len(first) <= 8
     assert len(seen[-1][1]) == 96
     assert not any("so far" in name for name in names(widget))
-    assert PENDING not in viewer.layers["brain · mask"].data
+    assert PENDING not in viewer.layers["mask · brain"].data
 
 
 def in_thin_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,18 +429,18 @@ def test_the_slices_on_screen_are_those_of_the_whole_result(
 ) -> None:
     run(qtbot, widget)
     viewer = widget._viewer
-    whole = viewer.layers["brain · mask"].data.copy()
+    whole = viewer.layers["mask · brain"].data.copy()
     viewer.dims.order = (axis, *(a for a in range(3) if a != axis))
     viewer.dims.set_point(axis, 9 * (2 if axis == 0 else 1))
     assert not widget.around.visible
     widget.region.value = SLICES
     widget.around.value = 1
     run(qtbot, widget)
-    layer = viewer.layers["brain · slices · mask"]
+    layer = viewer.layers["mask · brain · slices"]
     assert [x.name for x in viewer.layers if x.visible] == [
         "brain",
-        "brain · slices · gate 1 (finest)",
-        "brain · slices · mask",
+        "gate 1 · brain · slices",
+        "mask · brain · slices",
     ]
     box = [slice(None)] * 3
     box[axis] = slice(8, 11)
@@ -448,7 +448,7 @@ def test_the_slices_on_screen_are_those_of_the_whole_result(
     expected = [0.0, 0.0, 0.0]
     expected[axis] = 16.0 if axis == 0 else 8.0
     np.testing.assert_allclose(layer.translate, expected)
-    np.testing.assert_array_equal(viewer.layers["brain · mask"].data, whole)
+    np.testing.assert_array_equal(viewer.layers["mask · brain"].data, whole)
 
 
 def test_slices_need_a_slice_on_screen(qtbot: QtBot, widget: SegmentWidget) -> None:
@@ -461,7 +461,7 @@ def test_slices_need_a_slice_on_screen(qtbot: QtBot, widget: SegmentWidget) -> N
 def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: SegmentWidget) -> None:
     run(qtbot, widget)
     viewer = widget._viewer
-    whole = viewer.layers["brain · mask"].data.copy()
+    whole = viewer.layers["mask · brain"].data.copy()
     widget.region.value = SLICES
     widget.around.value = 0
     widget.live.value = True
@@ -470,11 +470,11 @@ def test_live_slices_follow_the_slider_when_it_rests(qtbot: QtBot, widget: Segme
         viewer.dims.set_point(0, 2 * plane)
 
         def shows(plane: int = plane) -> bool:
-            layers = [x for x in viewer.layers if x.name == "brain · slices · mask"]
+            layers = [x for x in viewer.layers if x.name == "mask · brain · slices"]
             return bool(layers) and layers[0].translate[0] == 2 * plane and not widget.running
 
         qtbot.waitUntil(shows)
-        layer = viewer.layers["brain · slices · mask"]
+        layer = viewer.layers["mask · brain · slices"]
         np.testing.assert_array_equal(layer.data[0], whole[plane])
         assert widget._live.session is not None
         assert kept is None or widget._live.session._kept is kept

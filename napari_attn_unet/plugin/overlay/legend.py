@@ -1,0 +1,162 @@
+"""The legend on the canvas: classes with colour and volume, the gate's name and its scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from napari.components.overlays import TextOverlay
+from napari.layers import Image, Labels, Layer
+
+from napari_attn_unet.plugin.choice import Choice
+from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.latest import Latest
+from napari_attn_unet.plugin.kit.looks import Looks
+from napari_attn_unet.plugin.layers import CLASSES
+from napari_attn_unet.plugin.placement import geometry_of
+from napari_attn_unet.plugin.results import labels_at
+from napari_attn_unet.prediction import class_counts, size_in_words
+from napari_attn_unet.report.picture import gate_hue
+
+MOST = 8
+"""Classes told; a longer list would cover the picture."""
+SIZE = 10
+REST_MS = 300
+_BAR: dict[str, Any] = {
+    "colorbar__size": (10, 90),
+    "colorbar__font_size": 8,
+    "colorbar__position": "top_right",
+    "colorbar__visible": True,
+}
+
+
+class Legend:
+    """Says on the canvas what the colours are, for as long as they are there.
+
+    Parameters
+    ----------
+    dock
+        With it everything stops.
+    choice
+        Whose mask and gates are told.
+    """
+
+    def __init__(self, dock: Dock, choice: Choice) -> None:
+        self._dock, self._viewer, self._choice = dock, dock.viewer, choice
+        self._names: list[str] = []
+        self._gates: dict[int, Image] = {}
+        self._mask: Labels | None = None
+        self._sizes: dict[int, str] = {}
+        self._bar = Looks()
+        self._counting = Latest(dock, self._prepare, self._counted, lambda _: None, rest_ms=REST_MS)
+        self._later = dock.timer(0, self._draw)
+        dock.connect(choice.changed, self.follow)
+        dock.on_close(self._close)
+        self.follow()
+
+    def follow(self) -> None:
+        """Tell of what is chosen now."""
+        result, mask = self._choice.result, self._choice.mask
+        self._unwatch()
+        self._gates = {} if result is None else dict(result.gates)
+        self._mask = mask if isinstance(mask, Labels) and CLASSES in mask.metadata else None
+        self._sizes = {}
+        for layer in (*self._gates.values(), self._mask):
+            if layer is not None:
+                for event in _events(layer):
+                    event.connect(self._changed)
+        if self._mask is not None:
+            for event in _painting(self._mask):
+                event.connect(self._painted)
+            self._counting.now()
+        self._later.start()
+
+    def _unwatch(self) -> None:
+        for layer in (*self._gates.values(), self._mask):
+            if layer is not None:
+                for event in _events(layer):
+                    event.disconnect(self._changed)
+        if self._mask is not None:
+            for event in _painting(self._mask):
+                event.disconnect(self._painted)
+
+    def _changed(self, _: Any = None) -> None:
+        self._later.start()
+
+    def _painted(self, _: Any = None) -> None:
+        self._counting.ask()
+
+    # --- volumes --------------------------------------------------------------------------------
+    def _prepare(self) -> Callable[[], workers.Work] | None:
+        mask = self._mask
+        if mask is None:
+            return None
+        labels, geometry = labels_at(mask, self._viewer), geometry_of(mask)
+        classes = mask.metadata[CLASSES]
+
+        def steps() -> workers.Work:
+            yield None
+            counts = class_counts(labels, len(classes))
+            return mask, [size_in_words(n, geometry) for n in counts]
+
+        return steps
+
+    def _counted(self, found: tuple[Labels, list[str]]) -> None:
+        mask, sizes = found
+        if mask is self._mask:
+            self._sizes = dict(enumerate(sizes))
+            self._later.start()
+
+    # --- what is written ------------------------------------------------------------------------
+    def _draw(self) -> None:
+        lines: list[tuple[str, str, Any]] = []  # where, what, in which colour
+        mask = self._mask
+        if mask is not None and mask.visible and mask in self._viewer.layers:
+            classes = list(enumerate(mask.metadata[CLASSES]))[1:]
+            for label, info in classes[:MOST]:
+                told = f"■ {info.name}  {self._sizes.get(label, '')}".rstrip()
+                lines.append(("top_left", told, (*info.colour, 1.0)))
+            if len(classes) > MOST:
+                lines.append(("top_left", f"and {len(classes) - MOST} more", None))
+        self._bar.restore()
+        shown = [
+            (k, la) for k, la in self._gates.items() if la.visible and la in self._viewer.layers
+        ]
+        if len(shown) == 1:
+            ((level, layer),) = shown
+            hue = gate_hue(layer.metadata.get(CLASSES, ()))
+            lines.append(("top_right", f"gate {level} · α", (*hue, 1.0)))
+            self._bar.change(layer, **_BAR)
+        elif shown:
+            lines.append(("top_right", f"{len(shown)} gates over each other", None))
+        self._write(lines)
+
+    def _write(self, lines: list[tuple[str, str, Any]]) -> None:
+        overlays = self._viewer.canvas.overlays
+        names = [f"attn-unet legend {i}" for i in range(len(lines))]
+        for name, (position, text, colour) in zip(names, lines, strict=True):
+            if name in overlays:
+                line = overlays[name]
+                line.text, line.position, line.color = text, position, colour
+                line.visible = True
+            else:
+                overlays[name] = TextOverlay(
+                    text=text, position=position, color=colour, font_size=SIZE, visible=True
+                )
+        for name in set(self._names) - set(names):
+            overlays.pop(name, None)
+        self._names = names
+
+    def _close(self) -> None:
+        self._unwatch()
+        self._bar.restore()
+        self._write([])
+
+
+def _events(layer: Layer) -> list[Any]:
+    return [layer.events.visible, layer.events.colormap]
+
+
+def _painting(mask: Labels) -> list[Any]:
+    return [mask.events.paint, mask.events.labels_update, mask.events.data]

@@ -1,0 +1,78 @@
+"""Everything drawn on and beside the canvas of a viewer, while any of our docks is open."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from napari.layers import Labels
+from qtpy.QtWidgets import QWidget
+
+from napari_attn_unet.plugin.choice import choice_of
+from napari_attn_unet.plugin.kit.dock import Dock, model_of
+from napari_attn_unet.plugin.overlay.legend import Legend
+from napari_attn_unet.plugin.overlay.outline import Outline
+
+
+class Picture:
+    """What is drawn of a viewer's choice: outlines, legend.
+
+    Parameters
+    ----------
+    viewer
+        Whose canvas it is.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._anchor = QWidget()  # never shown: what a dock's parts hang on
+        self.dock = Dock(self._anchor, viewer, "picture")
+        self._choice = choice_of(viewer)
+        self._docks = 0
+        self._outline: Outline | None = None
+        self._mask: Any = None
+        self.legend = Legend(self.dock, self._choice)
+        self.dock.connect(self._choice.changed, self._chosen)
+        self._chosen()
+
+    @property
+    def outline(self) -> Outline | None:
+        """The outline of the chosen mask."""
+        return self._outline
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is on its way."""
+        return self._outline is not None and self._outline.busy
+
+    def _chosen(self) -> None:
+        mask = self._choice.mask
+        if mask is self._mask:
+            return
+        if self._outline is not None:
+            self._outline.close()
+        self._mask = mask
+        self._outline = Outline(self.dock, mask) if isinstance(mask, Labels) else None
+
+    def hold(self, dock: Dock) -> None:
+        """Stay until a dock closes, and until every other one has."""
+        self._docks += 1
+        dock.on_close(self._left)
+
+    def _left(self) -> None:
+        self._docks -= 1
+        if not self._docks:
+            _PICTURES.pop(model_of(self.dock.viewer), None)
+            self.dock.close()
+
+
+_PICTURES: WeakKeyDictionary[Any, Picture] = WeakKeyDictionary()
+
+
+def show_picture(dock: Dock) -> Picture:
+    """Return what is drawn of a dock's viewer; it is, for as long as any dock asks for it."""
+    model = model_of(dock.viewer)
+    if model not in _PICTURES:
+        _PICTURES[model] = Picture(dock.viewer)
+    picture = _PICTURES[model]
+    picture.hold(dock)
+    return picture
