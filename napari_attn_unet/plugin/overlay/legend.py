@@ -85,6 +85,10 @@ class Legend:
         self._later.start()
 
     def _painted(self, _: Any = None) -> None:
+        self.recount()
+
+    def recount(self) -> None:
+        """Tell the volumes of what the mask has become."""
         self._counting.ask()
 
     # --- volumes --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ volume nothing is left of it.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Vectors
+from psygnal import Signal
 
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks
-from napari_attn_unet.plugin.kit.navigate import camera
+from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen
 from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.plugin.results import at_time
@@ -27,8 +29,8 @@ from napari_attn_unet.report.picture import outlines
 EFFECT = "outline"
 WIDTH = 2.0
 """Pixels of the screen."""
-REST_MS = 60
-"""How long a brush must rest before the lines follow."""
+REST_MS, UNDO_MS = 60, 200
+"""How long a brush must rest before the lines follow, and the view before an undo is looked for."""
 _SPATIAL = 3
 _PAINTING = ("paint", "erase", "fill", "polygon")
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -48,11 +50,14 @@ class _Lines:
         (N, 2, 3): start and direction in voxels.
     labels
         (N,): which label each is of.
+    checksums
+        Of every slice's labels.
     """
 
     axis: int
     pieces: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
+    checksums: tuple[int, ...]
 
 
 class Outline:
@@ -75,6 +80,9 @@ class Outline:
         Opacity of the filled labels meanwhile.
     """
 
+    drawn = Signal()
+    """The lines are those of other labels than before."""
+
     def __init__(
         self, dock: Dock, layer: Labels | Image, *, colour: Colour | None = None, fill: float = 0.0
     ) -> None:
@@ -88,6 +96,8 @@ class Outline:
             dock, self._prepare, self._show, lambda _: self._let_go(), rest_ms=REST_MS
         )
         self._widening = dock.timer(0, self._widen)
+        self._looking = dock.timer(UNDO_MS, self._look_for_an_undo)
+        dock.owns(self.drawn)
         self._connections = self._events()
         for event, slot in self._connections:
             event.connect(slot)
@@ -108,6 +118,7 @@ class Outline:
         return [
             *((event, self._ask) for event in again),
             *((event, self._look) for event in looks),
+            (layer.events.set_data, self._refreshed),
             (camera(self._viewer).events.zoom, self._zoomed),
             (self._viewer.layers.events.removed, self._removed),
         ]
@@ -162,9 +173,11 @@ class Outline:
         def steps() -> workers.Work:
             pieces, found = [np.zeros((0, 2, _SPATIAL), np.float32)], [np.zeros(0, np.int64)]
             across = [a for a in range(_SPATIAL) if a != axis]
+            checksums = []
             for index in range(labels.shape[axis]):
                 yield None
                 plane = labels.take(index, axis)
+                checksums.append(_checksum(plane))
                 if plane.dtype.kind not in "bui":
                     plane = np.rint(plane).astype(np.int64)
                 for label, edges in outlines(plane).items():
@@ -174,7 +187,7 @@ class Outline:
                     piece[:, 1, across] = edges[:, 1] - edges[:, 0]
                     pieces.append(piece)
                     found.append(np.full(len(edges), label))
-            return _Lines(axis, np.concatenate(pieces), np.concatenate(found))
+            return _Lines(axis, np.concatenate(pieces), np.concatenate(found), tuple(checksums))
 
         return steps
 
@@ -182,6 +195,7 @@ class Outline:
         if lines.axis != self._axis or self._layer not in self._viewer.layers:
             return
         self._drawn = lines
+        self.drawn.emit()
         if not len(lines.pieces):
             self._let_go()
             self._drawn = lines
@@ -265,13 +279,25 @@ class Outline:
             self._lines.visible = False
         self._looks.restore()
 
+    def _refreshed(self, _: Any = None) -> None:
+        self._looking.start()
+
+    def _look_for_an_undo(self) -> None:
+        """Draw anew if the slice on screen is another: an undo is told by a refresh alone."""
+        drawn, looking = self._drawn, plane_on_screen(self._viewer, self._layer)
+        if drawn is None or looking is None or looking[0] != drawn.axis or self._drawing.busy:
+            return
+        axis, index = looking
+        plane = at_time(self._layer, self._viewer).take(index, axis)
+        if index < len(drawn.checksums) and _checksum(plane) != drawn.checksums[index]:
+            self._drawing.now()
+
     def _zoomed(self, _: Any = None) -> None:
         self._widening.start()
 
     def _widen(self) -> None:
         if self._lines is None or self._drawn is None:
             return
-        step = float(np.abs(self._lines.scale).min())
         across = [a for a in range(_SPATIAL) if a != self._drawn.axis]
         step = float(np.abs(np.asarray(self._lines.scale)[across]).min()) * self._affine_length
         width = WIDTH / max(camera(self._viewer).zoom * step, 1e-9)
@@ -291,6 +317,10 @@ class Outline:
         there = self._viewer.layers
         if self._layer not in there or (self._lines is not None and self._lines not in there):
             self.close()
+
+
+def _checksum(plane: npt.NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(plane).data)
 
 
 _UNMOVED: dict[str, Any] = {
