@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.navigate import camera
-from napari_attn_unet.plugin.overlay.outline import WIDTH, Outline
+from napari_attn_unet.plugin.overlay.lines import WIDTH
+from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.report.picture import outlines
 
 SCALE = (3.0, 1.0, 0.5)
