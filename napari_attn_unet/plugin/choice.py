@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from napari.layers import Image, Labels
+import numpy as np
+from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_attn_unet.plugin.kit.dock import model_of
-from napari_attn_unet.plugin.results import Result
+from napari_attn_unet.plugin.layers import OUTPUT, is_segmentable
+from napari_attn_unet.plugin.results import Result, results
+
+TRUTH_WORDS = ("truth", "label", "gt", "reference", "manual")
+_SPATIAL = 3
+_SAMPLES = 32
+"""Voxels along each axis that are looked at before an image is offered as a mask."""
 
 
 class Choice:
@@ -35,14 +42,142 @@ class Choice:
         self.result: Result | None = None
         self.mask: Labels | Image | None = None
         self.truth: Labels | Image | None = None
+        self._known: set[Any] = set()
+        self._truths: set[int] = set()
 
     def choose(self, **layers: Any) -> None:
         """Choose some of image, result, mask and truth; tell it once, if anything is another."""
-        news = {name: layer for name, layer in layers.items() if getattr(self, name) is not layer}
+        news = {
+            name: layer for name, layer in layers.items() if not _same(getattr(self, name), layer)
+        }
         for name, layer in news.items():
             setattr(self, name, layer)
         if news:
             self.changed.emit()
+
+    def take(self, result: Result, viewer: Any) -> None:
+        """Choose a result, with the image and the mask that belong to it."""
+        named = [la for la in images(viewer) if la.name == result.provenance.get("image")]
+        image = next(iter(named), self.image)
+        self.choose(result=result, image=image, mask=result.mask)
+
+    def update(self, viewer: Any) -> None:
+        """Follow the layers: forget those that are gone, look at what has just come.
+
+        A new result is chosen, with its image and its mask. A truth is picked by itself where
+        there is none, once for each layer: whoever chooses none keeps none.
+        """
+        there, found = list(viewer.layers), results(viewer)
+        wanted: dict[str, Any] = {
+            name: layer if (layer := getattr(self, name)) in there else None
+            for name in ("image", "mask", "truth")
+        }
+        keys = [result.key for result in found]
+        kept = None if self.result is None else self.result.key
+        news = [result for result in found if result.key not in self._known]
+        self._known = set(keys)
+        if news or kept not in keys:
+            wanted["result"] = found[-1] if found else None
+            wanted |= self._of_result(wanted["result"], viewer, wanted)
+        else:
+            result = found[keys.index(kept)]
+            if self.result is not None and self.result.mask is None and wanted["mask"] is None:
+                wanted["mask"] = result.mask  # it came after the gates
+            wanted["result"] = result
+        if wanted["image"] is None:
+            wanted["image"] = next(iter(images(viewer)), None)
+        if wanted["mask"] is None:
+            wanted["mask"] = self._likely_mask(viewer)
+        if wanted["truth"] is None:
+            wanted["truth"] = self._likely_truth(viewer, wanted["mask"])
+        self.choose(**wanted)
+
+    @staticmethod
+    def _of_result(result: Result | None, viewer: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+        if result is None:
+            return {"mask": wanted["mask"]}
+        named = [la for la in images(viewer) if la.name == result.provenance.get("image")]
+        return {"image": next(iter(named), wanted["image"]), "mask": result.mask}
+
+    def follow(self, layer: Layer | None, viewer: Any) -> None:
+        """Look at the layer that was selected in the list; labels of the user's say nothing."""
+        if layer is None or layer not in viewer.layers:
+            return
+        found = results(viewer)
+        if is_segmentable(layer):
+            own = [r for r in found if r.provenance.get("image") == layer.name]
+            if layer in (self.image, self.mask, self.truth):
+                return
+            wanted: dict[str, Any] = {"image": layer, "result": own[-1] if own else None}
+            if own:
+                wanted["mask"] = own[-1].mask
+            elif self.mask is not None and OUTPUT in self.mask.metadata:
+                wanted["mask"] = None  # it is another image's
+            self.choose(**wanted)
+            return
+        for result in found:
+            if layer in result.layers and (self.result is None or result.key != self.result.key):
+                self.take(result, viewer)
+
+    def _likely_mask(self, viewer: Any) -> Any:
+        """Return a Labels layer that no name calls a truth and no run has made."""
+        plain = [la for la in masks(viewer) if isinstance(la, Labels) and OUTPUT not in la.metadata]
+        return next((la for la in reversed(plain) if not _is_truth(la)), None)
+
+    def _likely_truth(self, viewer: Any, mask: Any) -> Any:
+        """Return a Labels layer that a name calls so, or else another one that no run has made."""
+        others = [
+            la
+            for la in masks(viewer)
+            if la is not mask and isinstance(la, Labels) and OUTPUT not in la.metadata
+        ]
+        fresh = [la for la in others if id(la) not in self._truths]
+        self._truths = {id(la) for la in others}
+        named = [la for la in fresh if _is_truth(la)]
+        return (named or fresh or [None])[-1]
+
+
+def images(viewer: Any) -> list[Image]:
+    """Return the images that results can be of."""
+    return [la for la in viewer.layers if is_segmentable(la) and not la.rgb]
+
+
+def masks(viewer: Any) -> list[Labels | Image]:
+    """Return the layers that can be a mask or a truth: labels, or images that seem to be."""
+    return [la for la in viewer.layers if _has_labels(la)]
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Result) and isinstance(b, Result):
+        return a.key == b.key and a.layers == b.layers
+    return a is b
+
+
+def _has_labels(layer: Any) -> bool:
+    """Whether a layer can be a mask: labels, or an image that seems to be of whole numbers.
+
+    Whether it is, the count says.
+    """
+    if OUTPUT in layer.metadata and layer.metadata[OUTPUT].get("effect"):
+        return False
+    if not isinstance(layer, Labels | Image) or layer.ndim < _SPATIAL:
+        return False
+    if isinstance(layer, Labels):
+        return True
+    return not layer.rgb and (np.dtype(layer.dtype).kind in "bui" or _seems_whole(layer))
+
+
+def _seems_whole(image: Image) -> bool:
+    """Whether some voxels from all over an array in memory are whole numbers, not all 0."""
+    data = image.data
+    if OUTPUT in image.metadata or not isinstance(data, np.ndarray) or data.dtype.kind != "f":
+        return False
+    some = data[tuple(slice(None, None, max(1, n // _SAMPLES)) for n in data.shape)]
+    return bool(some.any() and np.array_equal(some, np.rint(some)))
+
+
+def _is_truth(layer: Any) -> bool:
+    return OUTPUT not in layer.metadata and any(w in layer.name.lower() for w in TRUTH_WORDS)
 
 
 _CHOICES: WeakKeyDictionary[Any, Choice] = WeakKeyDictionary()

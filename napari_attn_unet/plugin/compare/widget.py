@@ -7,11 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import ref
 
 import napari
 import numpy as np
-from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
@@ -24,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_attn_unet.plugin.choice import choice_of, masks
 from napari_attn_unet.plugin.compare.by_eye import ByEye
 from napari_attn_unet.plugin.compare.errors import ErrorsTab
 from napari_attn_unet.plugin.compare.numbers import NumbersTab
@@ -39,16 +38,12 @@ from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.tables import header
 from napari_attn_unet.plugin.kit.tabs import tabs
 from napari_attn_unet.plugin.kit.text import Text
-from napari_attn_unet.plugin.layers import OUTPUT
-from napari_attn_unet.plugin.results import results
+from napari_attn_unet.plugin.overlay.picture import show_picture
+from napari_attn_unet.plugin.panel import panel_of
 from napari_attn_unet.scores.matching import IGNORE, Matching
 
 NONE = "none"
-_SAMPLES = 32
-"""Voxels along each axis that are looked at before an image is offered as a mask."""
-WIDTH = 530
 HINT = "Choose a prediction and a truth: two Labels layers, or images of whole numbers."
-TRUTH_WORDS = ("truth", "label", "gt", "reference", "manual")
 KEYS = (
     ("next_worst", "W", "go to the slice with most wrong voxels, then the next"),
     ("previous_worst", "Shift-W", "the slice before"),
@@ -69,12 +64,13 @@ class CompareWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        self.setMinimumWidth(WIDTH)
         self.viewer = napari_viewer
         self._settings = Settings("compare")
         self._busy = False
         self._dock = dock = Dock(self, napari_viewer, "compare")
         self.state = State(dock)
+        self._choice = choice_of(napari_viewer)
+        self.panel_tabs = panel_of(napari_viewer).add("Compare", self, dock)
         self.mask_box = combo("The mask to be judged.")
         self.truth_box = combo("What it is judged by.")
         self.open = QPushButton("Open…")
@@ -105,8 +101,9 @@ class CompareWidget(QWidget):
         keys.listen(self, dock, KEYS)
         self._arrange()
         self._connect()
-        self._layers_changed(first=True)
+        self._layers_changed()
         self._restore()
+        self.picture = show_picture(dock)
 
     def _arrange(self) -> None:
         truth = QHBoxLayout()
@@ -119,6 +116,7 @@ class CompareWidget(QWidget):
         self.fold.addWidget(self.classes)
         header(self.classes).setStretchLastSection(True)
         column = QVBoxLayout(self)
+        column.addWidget(self.panel_tabs)
         column.addLayout(form)
         column.addWidget(self.fold)
         column.addWidget(self.message)
@@ -130,7 +128,8 @@ class CompareWidget(QWidget):
     def _connect(self) -> None:
         self._follower = Follower(self._dock, self._layers_changed)
         for box in (self.mask_box, self.truth_box):
-            box.currentIndexChanged.connect(self._choose)
+            box.currentIndexChanged.connect(self._boxes_changed)
+        self._dock.connect(self._choice.changed, self._offer)
         self.label_box.currentIndexChanged.connect(self._label_changed)
         self.open.clicked.connect(self._open)
         self.state.said.connect(self.message.setText)
@@ -141,7 +140,6 @@ class CompareWidget(QWidget):
         """Keep what is compared, for when the widget is opened again."""
         state = self.state
         self._dock.memory.update(
-            layers=[None if la is None else ref(la) for la in (state.mask, state.truth)],
             matching=state.matching,
             label=state.label,
             tolerance=state.tolerance,
@@ -150,13 +148,8 @@ class CompareWidget(QWidget):
 
     def _restore(self) -> None:
         memory = self._dock.memory
-        if "layers" not in memory:
+        if "label" not in memory:
             return
-        mask, truth = (None if kept is None else kept() for kept in memory["layers"])
-        self._busy = True
-        pick(self.mask_box, partial(operator.is_, mask))
-        pick(self.truth_box, partial(operator.is_, truth))
-        self._busy = False
         self.state.label = memory["label"]
         self.numbers.tolerance.setValue(memory["tolerance"])
         self._choose()
@@ -165,33 +158,35 @@ class CompareWidget(QWidget):
             self.state.begin(memory["matching"])
 
     # --- what is compared -----------------------------------------------------------------------
-    def _layers_changed(self, *, first: bool = False) -> None:
+    def _layers_changed(self) -> None:
+        if not self._busy:
+            self._choice.update(self.viewer)
+            self._offer()
+
+    def _offer(self) -> None:
+        """Offer what there is, and show what is chosen, here or elsewhere."""
         if self._busy:
             return
-        there = [la for la in self.viewer.layers if _has_labels(la)]
-        state = self.state
-        mask = state.mask if state.mask in there else self._likely_mask(there)
-        truth = state.truth if state.truth in there else _likely_truth(there, mask)
         self._busy = True
-        for box, wanted in ((self.mask_box, mask), (self.truth_box, truth)):
+        there, chosen = masks(self.viewer), self._choice
+        for box, wanted in ((self.mask_box, chosen.mask), (self.truth_box, chosen.truth)):
             offer(
                 box,
                 [(NONE, None), *((la.name, la) for la in there)],
                 partial(operator.is_, wanted),
             )
         self._busy = False
-        if mask is not state.mask or truth is not state.truth or first:
+        mask, truth = self.mask_box.currentData(), self.truth_box.currentData()
+        if (mask, truth) != (self.state.mask, self.state.truth) or mask is None or truth is None:
             self._choose()
 
-    def _likely_mask(self, there: list[Any]) -> Any:
-        """Return the newest result's mask, or a Labels layer that no name calls a truth."""
-        masks = [r.mask for r in results(self.viewer) if r.mask in there]
-        others = [la for la in there if isinstance(la, Labels) and not _is_truth(la)]
-        return (masks or others or [None])[-1]
+    def _boxes_changed(self, _: Any = None) -> None:
+        if not self._busy:
+            mask, truth = self.mask_box.currentData(), self.truth_box.currentData()
+            self._choice.choose(mask=mask, truth=truth)
+            self._choose()
 
-    def _choose(self, _: Any = None) -> None:
-        if self._busy:
-            return
+    def _choose(self) -> None:
         mask, truth = self.mask_box.currentData(), self.truth_box.currentData()
         self.message.setText("")
         if mask is None or truth is None:
@@ -290,38 +285,3 @@ class CompareWidget(QWidget):
     def busy(self) -> bool:
         """Whether anything is on its way."""
         return self.state.busy or self.by_eye.busy or self.threshold.busy
-
-
-def _has_labels(layer: Any) -> bool:
-    """Whether a layer can be a mask: labels, or an image that seems to be of whole numbers.
-
-    Whether it is, the count says.
-    """
-    if OUTPUT in layer.metadata and layer.metadata[OUTPUT].get("effect"):
-        return False
-    if not isinstance(layer, Labels | Image) or layer.ndim < 3:  # noqa: PLR2004
-        return False
-    if isinstance(layer, Labels):
-        return True
-    return not layer.rgb and (np.dtype(layer.dtype).kind in "bui" or _seems_whole(layer))
-
-
-def _seems_whole(image: Image) -> bool:
-    """Whether some voxels from all over an array in memory are whole numbers, not all 0."""
-    data = image.data
-    if OUTPUT in image.metadata or not isinstance(data, np.ndarray) or data.dtype.kind != "f":
-        return False
-    some = data[tuple(slice(None, None, max(1, n // _SAMPLES)) for n in data.shape)]
-    return bool(some.any() and np.array_equal(some, np.rint(some)))
-
-
-def _is_truth(layer: Any) -> bool:
-    return OUTPUT not in layer.metadata and any(w in layer.name.lower() for w in TRUTH_WORDS)
-
-
-def _likely_truth(there: list[Any], mask: Any) -> Any:
-    """Return a Labels layer that a name calls so, or else another one that no run has made."""
-    others = [la for la in there if la is not mask and isinstance(la, Labels)]
-    named = [la for la in others if _is_truth(la)]
-    plain = [la for la in others if OUTPUT not in la.metadata]
-    return (named or plain or [None])[-1]

@@ -6,12 +6,10 @@ import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from weakref import ref
 
 import napari
-from napari.layers import Image, Labels
+from napari.layers import Labels
 from qtpy.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QPushButton,
     QVBoxLayout,
@@ -20,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.choice import choice_of, images
 from napari_attn_unet.plugin.inspect.agreement import AgreementTab
 from napari_attn_unet.plugin.inspect.difference import DifferenceTab
 from napari_attn_unet.plugin.inspect.export import ExportTab
@@ -30,18 +29,18 @@ from napari_attn_unet.plugin.inspect.profile import ProfileTab
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import keys
-from napari_attn_unet.plugin.kit.choices import combo, offer, pick
+from napari_attn_unet.plugin.kit.choices import combo, offer
 from napari_attn_unet.plugin.kit.dock import Dock, scroll
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
 from napari_attn_unet.plugin.kit.tabs import tabs
 from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.plugin.overlay.picture import show_picture
+from napari_attn_unet.plugin.panel import panel_of
 from napari_attn_unet.plugin.results import results
 
 NONE = "none"
-WIDTH = 530
-"""Pixels that the table of the gates and the tabs need."""
 EMPTY = "There are no gate maps yet: press Segment in the Segment widget, or open saved ones."
 KEYS = (
     ("next_gate", "G", "show the next gate alone"),
@@ -64,12 +63,13 @@ class InspectWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        self.setMinimumWidth(WIDTH)
         self.viewer = napari_viewer
         self._settings = Settings("inspect")
         self._busy = False
         self._dock = dock = Dock(self, napari_viewer, "inspect")
         self._later = dock.timer(50, self._layers_changed)  # the provenance is set after the data
+        self._choice = choice_of(napari_viewer)
+        self.panel_tabs = panel_of(napari_viewer).add("Inspect", self, dock)
         self.state = State(dock)
         self.side_by_side_view = SideBySide(napari_viewer)
         self.result_box = combo("The run whose gates are inspected.")
@@ -108,7 +108,8 @@ class InspectWidget(QWidget):
         self._arrange()
         self._connect()
         self._layers_changed()
-        self._restore()
+        self.profile.choose(dock.memory.get("label"))
+        self.picture = show_picture(dock)
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -117,6 +118,7 @@ class InspectWidget(QWidget):
         form.addRow("mask", self.mask_box)
         form.addRow("truth", self.truth_box)
         column = QVBoxLayout(self)
+        column.addWidget(self.panel_tabs)
         column.addLayout(form)
         column.addWidget(self.message)
         column.addWidget(self.grid)
@@ -127,7 +129,8 @@ class InspectWidget(QWidget):
     def _connect(self) -> None:
         self._follower = Follower(self._dock, self._layers_changed, self._later.start)
         for box in (self.image_box, self.mask_box, self.truth_box):
-            box.currentIndexChanged.connect(self._choose)
+            box.currentIndexChanged.connect(self._boxes_changed)
+        self._dock.connect(self._choice.changed, self._offer)
         self.result_box.currentIndexChanged.connect(self._result_changed)
         self.grid.toggled.connect(self._grid_toggled)
         self.state.failed.connect(self.message.setText)
@@ -141,89 +144,50 @@ class InspectWidget(QWidget):
 
     def _remember(self) -> None:
         """Keep what is looked at, for when the widget is opened again."""
-        state = self.state
-        self._dock.memory.update(
-            result=None if state.result is None else state.result.key,
-            layers=[
-                None if la is None else ref(la) for la in (state.image, state.mask, state.truth)
-            ],
-            label=state.label,
-        )
-
-    def _restore(self) -> None:
-        memory = self._dock.memory
-        if "result" not in memory:
-            return
-        self._busy = True
-        pick(self.result_box, lambda r: r.key == memory["result"])
-        boxes = (self.image_box, self.mask_box, self.truth_box)
-        for box, kept_layer in zip(boxes, memory["layers"], strict=True):
-            layer = None if kept_layer is None else kept_layer()
-            pick(box, partial(operator.is_, layer))
-        self._busy = False
-        self.profile.choose(memory["label"])
-        self._choose()
+        self._dock.memory.update(label=self.state.label)
 
     # --- what is looked at ----------------------------------------------------------------------
     def _layers_changed(self) -> None:
+        if not self._busy:
+            self._choice.update(self.viewer)
+            self._offer()
+
+    def _offer(self) -> None:
+        """Offer what there is, and show what is chosen, here or elsewhere."""
         if self._busy:
             return
         self._busy = True
-        found = [result for result in results(self.viewer) if result.gates]
-        known = [r.key for r in found]
-        kept = self.state.result.key if self.state.result is not None else None
-        newest = bool(known) and known[-1] not in self._known(self.result_box)
-        images = [
-            la
-            for la in self.viewer.layers
-            if isinstance(la, Image) and layers.OUTPUT not in la.metadata and not la.rgb
-        ]
-        labels = [la for la in self.viewer.layers if isinstance(la, Labels)]
-        wanted = kept if kept in known and not newest else known[-1] if known else None
-        offer(self.result_box, [(r.name, r) for r in found], lambda r: r.key == wanted)
-        offer(self.image_box, [(la.name, la) for la in images], lambda la: la is self.state.image)
-        offer(
-            self.mask_box,
-            [(NONE, None), *((la.name, la) for la in labels)],
-            lambda la: la is self.state.mask,
-        )
-        offer(
-            self.truth_box,
-            [(NONE, None), *((la.name, la) for la in labels if layers.OUTPUT not in la.metadata)],
-            lambda la: la is self.state.truth,
-        )
-        result = self.result_box.currentData()
-        last = self.state.result
-        had_no_mask = last is not None and last.mask is None and self.state.mask is None
-        if wanted == kept and result is not None and had_no_mask:
-            pick(self.mask_box, lambda la: la is result.mask)  # it came after the gates
-        self._busy = False
-        if wanted != kept:
-            self._result_changed()
-        else:
-            self._choose()
-
-    @staticmethod
-    def _known(box: QComboBox) -> list[Any]:
-        return [box.itemData(i).key for i in range(box.count())]
-
-    def _result_changed(self, _: Any = None) -> None:
-        """Choose the image and mask that belong to the result, and a truth if one is named so."""
-        if self._busy:
-            return
-        result = self.result_box.currentData()
-        self._busy = True
-        if result is not None:
-            pick(self.image_box, lambda la: la.name == result.provenance.get("image"))
-            pick(self.mask_box, lambda la: la is result.mask)
-            if self.truth_box.currentData() is None:
-                pick(self.truth_box, lambda la: la is not None and "truth" in la.name.lower())
+        chosen, viewer = self._choice, self.viewer
+        found = [result for result in results(viewer) if result.gates]
+        key = None if chosen.result is None else chosen.result.key
+        labels = [la for la in viewer.layers if isinstance(la, Labels)]
+        none = [(NONE, None)]
+        truths = [la for la in labels if layers.OUTPUT not in la.metadata]
+        offer(self.result_box, [(r.name, r) for r in found], lambda r: r.key == key)
+        if key not in [r.key for r in found]:
+            self.result_box.setCurrentIndex(-1)
+        for box, choices, layer in (
+            (self.image_box, [(la.name, la) for la in images(viewer)], chosen.image),
+            (self.mask_box, [*none, *((la.name, la) for la in labels)], chosen.mask),
+            (self.truth_box, [*none, *((la.name, la) for la in truths)], chosen.truth),
+        ):
+            offer(box, choices, partial(operator.is_, layer))
         self._busy = False
         self._choose()
 
-    def _choose(self, _: Any = None) -> None:
-        if self._busy:
-            return
+    def _boxes_changed(self, _: Any = None) -> None:
+        if not self._busy:
+            boxes = {"image": self.image_box, "mask": self.mask_box, "truth": self.truth_box}
+            self._choice.choose(**{name: box.currentData() for name, box in boxes.items()})
+            self._choose()
+
+    def _result_changed(self, _: Any = None) -> None:
+        """Choose the image and mask that belong to the result."""
+        result = self.result_box.currentData()
+        if not self._busy and result is not None:
+            self._choice.take(result, self.viewer)
+
+    def _choose(self) -> None:
         now = tuple(
             c.currentData()
             for c in (self.image_box, self.result_box, self.mask_box, self.truth_box)

@@ -11,9 +11,11 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.kit.dock import Dock, model_of
+from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.sides import Sides
+from napari_attn_unet.plugin.overlay.span import Span
 from napari_attn_unet.plugin.overlay.strip import Strip
 
 STRIP = "Gates of this slice"
@@ -39,11 +41,16 @@ class Picture:
         self._docks = 0
         self._outline: Outline | None = None
         self._mask: Any = None
+        self._span = Span(self.dock)
         self.legend = Legend(self.dock, self._choice)
         self.sides = Sides(self.dock, self._choice)
         self._strip: Any = None
+        self._later = self.dock.timer(50, self._update)  # the provenance is set after the data
+        self._follower = Follower(self.dock, self._update, self._later.start)
+        self.dock.connect(viewer.layers.selection.events.active, self._selected)
         self.dock.connect(self._choice.changed, self._chosen)
         self.dock.on_close(self._take_strip_away)
+        self._update()
         self._chosen()
 
     @property
@@ -55,6 +62,12 @@ class Picture:
     def busy(self) -> bool:
         """Whether anything is on its way."""
         return self._outline is not None and self._outline.busy
+
+    def _update(self) -> None:
+        self._choice.update(self.dock.viewer)
+
+    def _selected(self, event: Any) -> None:
+        self._choice.follow(event.value, self.dock.viewer)
 
     def _chosen(self) -> None:
         self._show_strip()

@@ -7,7 +7,7 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QProgressBar
+from qtpy.QtWidgets import QProgressBar, QVBoxLayout
 from superqt import QCollapsible
 
 from napari_attn_unet.plugin.kit.dock import scroll
@@ -145,6 +145,8 @@ class SegmentForm(Container):  # type: ignore[type-arg]
         column.insertWidget(len(self) - 1, self._fold)
         column.insertWidget(4, self.note)
         column.insertWidget(3, self.summary)
+        self.head = QVBoxLayout()
+        column.insertLayout(0, self.head)
         column.addStretch()
         scroll(self.native)
 

@@ -20,11 +20,14 @@ from napari_attn_unet.errors import AttnUNetError, MemoryLimitError, RunError
 from napari_attn_unet.network.card import Card, read_card
 from napari_attn_unet.network.config import ModelConfig
 from napari_attn_unet.plugin import boxes, layers
+from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_at
 from napari_attn_unet.plugin.kit.settings import NEWS, Settings
 from napari_attn_unet.plugin.kit.task import Task
+from napari_attn_unet.plugin.overlay.picture import show_picture
+from napari_attn_unet.plugin.panel import panel_of
 from napari_attn_unet.plugin.segment.form import MOST_PROBABLE, SegmentForm
 from napari_attn_unet.plugin.segment.preview import Preview
 from napari_attn_unet.plugin.segment.wish import (
@@ -74,6 +77,9 @@ class SegmentWidget(SegmentForm):
         super().__init__(self._image_choices, self._region_choices, self._checkpoint_choices)
         self._dock = Dock(self.native, napari_viewer, "segment")
         self._selector, self._live = Selector(napari_viewer), Live()
+        self._choice = choice_of(napari_viewer)
+        self._follows = False
+        self.head.addWidget(panel_of(napari_viewer).add("Segment", self.native, self._dock))
         self._card: Card | None = None
         self._has_gpu = False
         self._wish: Wish | None = None  # of the run under way, or the last
@@ -108,13 +114,16 @@ class SegmentWidget(SegmentForm):
             lambda error: self._say_failed(f"torch could not be loaded: {error}"),
         )
         devices_found.now()
+        self.picture = show_picture(self._dock)
+        self._follow()
 
     def _connect(self) -> None:
         self.browse.changed.connect(self._browse_clicked)
         self.add_box.changed.connect(self._add_box_clicked)
         self.checkpoint.changed.connect(self._checkpoint_changed)
         self.threshold_class.changed.connect(self._threshold_class_changed)
-        self.image.changed.connect(self._advise)
+        self.image.changed.connect(self._image_chosen)
+        self._dock.connect(self._choice.changed, self._follow)
         self.region.changed.connect(self._region_changed)
         self.live.changed.connect(self._live_changed)
         for control in (self.precision, self.device, self.memory_gb, self.probabilities):
@@ -155,6 +164,21 @@ class SegmentWidget(SegmentForm):
         self.device.value = wanted if wanted in found else "auto"
         self._has_gpu = not set(found) <= {"auto", "cpu"}
         self._estimate()
+
+    def _image_chosen(self, image: Any) -> None:
+        if not self._follows:
+            self._choice.follow(image, self._viewer)
+        if not self.running and image is not self._source:
+            self.result.setText("")  # what stood there was of another image
+        self._advise()
+
+    def _follow(self) -> None:
+        """Take the image that was chosen elsewhere."""
+        image = self._choice.image
+        if image is not None and image is not self.image.value and image in self.image.choices:
+            self._follows = True
+            self.image.value = image
+            self._follows = False
 
     def _checkpoint_changed(self, _: Any = None) -> None:
         self._card = None
