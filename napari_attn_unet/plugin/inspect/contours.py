@@ -13,9 +13,9 @@ from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.latest import Latest
-from napari_attn_unet.plugin.kit.plots import gate_colour
 from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
+from napari_attn_unet.report.picture import gate_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,8 @@ class Contours:
 
     def _show_one(self, level: int, gate: Image, data: Any, wish: _Wish) -> None:
         self._drawn[level] = wish
-        name, colour = f"gate {level} ≥ {wish.threshold:g}", gate_colour(level)
+        name = f"gate {level} ≥ {wish.threshold:g}"
+        colour, _ = gate_line(level, len(wish.inspection.gates), self._state.classes)
         old = self._layers.get(level)
         if data is None:
             remove(self._state.viewer, [self._layers.pop(level, None)])
