@@ -162,7 +162,8 @@ class ExportTab(QWidget):
         state = self._state
         assert state.image is not None  # noqa: S101  (for the type checker)
         text = self.slices.text().strip()
-        count = self._inspection().image.shape[state.axis]
+        data = state.image.data[0] if state.image.multiscale else state.image.data
+        count = int(data.shape[state.axis - 3])
         if not text:
             looking = plane_on_screen(state.viewer, state.image)
             return [looking[1] if looking is not None else count // 2]
@@ -265,8 +266,7 @@ class ExportTab(QWidget):
         bring = state.labels_on_image(state.truth)
         name, top = state.image.name, self._top()
         shown: dict[str, Any] = {"axis": state.axis, "style": look(self._state), "top": top}
-        if self._state.inspection is not None:
-            shown["slices"] = self.chosen_slices()
+        shown["slices"] = self.chosen_slices()
         out = self._ask_folder("Save everything into", (*io.FILES, "*.csv", "figure.png"))
         if out is None:
             return None
