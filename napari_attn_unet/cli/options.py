@@ -139,11 +139,13 @@ def inputs_of(options: argparse.Namespace) -> list[Path]:
 
 
 def advise(card: Card, volume: Volume) -> None:
-    """Warn where an image is far larger or smaller than those a checkpoint was trained on."""
+    """Warn where an image is far from those a checkpoint was trained on, in size or voxels."""
     place = volume.geometry.spacing_mm
     if (note := card.larger_than_seen(volume.shape, place)) is not None:
         print(f"{volume.name}: {note}: crop it to the region first.", file=sys.stderr)
     elif (note := card.smaller_than_seen(volume.shape, place)) is not None:
+        print(f"{volume.name}: {note}.", file=sys.stderr)
+    if (note := card.other_voxels(place)) is not None:
         print(f"{volume.name}: {note}.", file=sys.stderr)
 
 

@@ -16,6 +16,8 @@ from napari_attn_unet.table import score
 FORMAT_VERSION = 1
 MUCH_LARGER = 1.6
 """An image this many times larger or smaller than those trained on deserves a word."""
+OTHER_VOXELS = 1.4
+"""Voxels this many times longer or shorter than those trained on deserve one, too."""
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format
 
 
@@ -79,6 +81,10 @@ class Card:
         Measured quality by name; units and data are said in the name.
     versions
         Versions of the software that wrote the file.
+    format_version
+        Of the card.
+    spacing_mm
+        Median voxel size (z, y, x) of the images it was trained on, or None.
     """
 
     name: str
@@ -91,6 +97,7 @@ class Card:
     scores: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    spacing_mm: tuple[float, float, float] | None = None
 
     @property
     def in_channels(self) -> int:
@@ -117,6 +124,8 @@ class Card:
         ]
         if self.field_of_view_mm is not None:
             lines += [f"field of view  {_mm(self.field_of_view_mm)} mm (z, y, x)"]
+        if self.spacing_mm is not None:
+            lines += [f"trained on     voxels of {_mm(self.spacing_mm)} mm (z, y, x)"]
         lines += [f"score          {k}: {score(v)}" for k, v in self.scores.items()]
         lines += [f"{k:<14} {v}{self._rest(k, v)}" for k, v in self.training.items()]
         lines += [f"versions       {_join(self.versions)}"]
@@ -167,6 +176,25 @@ class Card:
         return (
             f"{_beside(extents, 'smaller')}, and the mask may be wrong for want of surroundings: "
             "take a larger part"
+        )
+
+    def other_voxels(self, spacing_mm: Sequence[float] | None) -> str | None:
+        """Return a sentence where an image's voxels are of another size than those trained on.
+
+        None where they are not, where one is not known, and where the network resamples. Sizes
+        are compared in order of length: which axis is which, the file alone says.
+        """
+        seen = self.spacing_mm
+        if seen is None or spacing_mm is None or self.preprocessing.spacing is not None:
+            return None
+        pairs = list(zip(sorted(spacing_mm), sorted(seen), strict=True))
+        if all(1 / OTHER_VOXELS < have / want < OTHER_VOXELS for have, want in pairs):
+            return None
+        z, y, x = spacing_mm
+        return (
+            f"This image's voxels ({_mm((z, y, x))} mm) are of another size than those the "
+            f"checkpoint was trained on ({_mm(seen)} mm), so that structures look larger or "
+            "smaller to it, and the mask may be wrong: resample the image to that size"
         )
 
     def _extents(
@@ -220,8 +248,8 @@ class Card:
                 if spec.get("spacing") is not None:
                     spec["spacing"] = _triple(spec["spacing"])
                 values["preprocessing"] = PreprocessingSpec(**spec)
-            if raw.get("field_of_view_mm") is not None:
-                values["field_of_view_mm"] = _triple(raw["field_of_view_mm"])
+            lengths = ("field_of_view_mm", "spacing_mm")
+            values |= {key: _triple(raw[key]) for key in lengths if raw.get(key) is not None}
             return cls(**values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             msg = f"The checkpoint's card cannot be understood: {error}. The file is damaged."

@@ -169,10 +169,10 @@ def probability_layers(
         data = probabilities[..., label, :, :, :]
         options = {
             "name": f"probability of {info.name} · {placement.name}",
-            "colormap": "viridis",
+            "colormap": Colormap(ramp(info.colour), name=f"probability of {info.name}"),
             "contrast_limits": (0.0, 1.0),
             "blending": "translucent",
-            "opacity": 0.6,
+            "opacity": 0.75,
             "visible": False,
             "rgb": False,
             "metadata": {**about, **remembered(placement, geometry), CLASS: info.name},

@@ -259,6 +259,12 @@ class _Facts:
         if extents:
             z, y, x = np.median(extents, axis=0).tolist()
             field_of_view = (z, y, x)
+        sizes = [case.volume.geometry.spacing_mm for case in self.cases]
+        known = [size for size in sizes if size is not None]
+        spacing = None
+        if known:
+            z, y, x = np.median(known, axis=0).tolist()
+            spacing = (z, y, x)
         training = {
             "data": f"{name}; {about.get('reference', 'no reference given')}",
             "licence": about.get("licence", "not stated by the dataset"),
@@ -278,6 +284,7 @@ class _Facts:
             classes=class_infos(self.dataset.classes),
             preprocessing=PreprocessingSpec(),
             field_of_view_mm=field_of_view,
+            spacing_mm=spacing,
             training=training,
             scores={
                 f"Dice, {key}, {self.counts[1]} held-out cases": round(value, 4)

@@ -83,6 +83,31 @@ def test_an_image_far_smaller_than_those_trained_on_is_told(
         assert "40 × 20 × 10 mm" in words
 
 
+@pytest.mark.parametrize(
+    ("spacing", "is_other"),
+    [
+        ((2, 1, 0.5), False),
+        ((0.5, 2, 1), False),  # the same voxels, their axes in another order
+        ((2.6, 1.3, 0.65), False),
+        ((3, 1, 0.5), True),
+        ((2, 1, 0.3), True),
+        ((4, 2, 1), True),
+        (None, False),  # of unknown size
+    ],
+)
+def test_voxels_of_another_size_than_those_trained_on_are_told(
+    spacing: tuple[float, ...] | None, is_other: bool
+) -> None:
+    trained = replace(card(), spacing_mm=(2.0, 1.0, 0.5), preprocessing=PreprocessingSpec())
+    words = trained.other_voxels(spacing)
+    assert (words is not None) == is_other
+    if words is not None:
+        assert "2 × 1 × 0.5 mm" in words
+    assert card().other_voxels(spacing) is None  # nothing is known of those trained on
+    resampled = replace(trained, preprocessing=PreprocessingSpec(spacing=(1.0, 1.0, 1.0)))
+    assert resampled.other_voxels(spacing) is None
+
+
 def test_the_command_of_a_card_can_be_run() -> None:
     trained = replace(card(), training={"command": "attn-unet train data --epochs 2"})
     assert f"--epochs 2 --out {trained.name}.safetensors" in trained.describe()

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Surface
+from napari.layers import Image, Surface
+from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.latest import Latest
-from napari_attn_unet.plugin.layers import OUTPUT, remove
+from napari_attn_unet.plugin.kit.navigate import plane_on_screen
+from napari_attn_unet.plugin.layers import CLASSES, OUTPUT, remove
+from napari_attn_unet.plugin.overlay.lines import LineLayer, Lines, trace
 from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.report.picture import gate_line
 
@@ -24,7 +27,8 @@ class _Wish:
 
     inspection: Inspection
     threshold: float
-    in_3d: bool
+    axis: int | None
+    """That the slices lie along; None in 3D."""
 
 
 class Contours:
@@ -40,13 +44,15 @@ class Contours:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._layers: dict[int, Labels | Surface] = {}
+        self._surfaces: dict[int, Surface] = {}
+        self._lines: dict[int, LineLayer] = {}
         self._drawn: dict[int, _Wish] = {}
         self.threshold: float | None = None
         self._computing = Latest(
             state.dock, self._prepare, self._show, lambda error: state.failed.emit(str(error))
         )
-        state.dock.connect(state.viewer.dims.events.ndisplay, self.draw)
+        for event in (state.viewer.dims.events.ndisplay, state.viewer.dims.events.order):
+            state.dock.connect(event, self.draw)
         state.dock.on_close(self._clear)
 
     def _clear(self) -> None:
@@ -60,10 +66,9 @@ class Contours:
 
     def draw(self, _: Any = None) -> None:
         """Take away what is not wanted now; draw what is, as soon as it is computed."""
-        there, wanted, wish = self._state.viewer.layers, self._wanted(), self._wish()
-        for level, shown in list(self._layers.items()):
-            is_kind = wish is not None and isinstance(shown, Surface) == wish.in_3d
-            if level not in wanted or shown not in there or not is_kind:
+        wanted, wish = self._wanted(), self._wish()
+        for level, drawn in list(self._drawn.items()):
+            if level not in wanted or wish is None or drawn.axis != wish.axis:
                 self._remove(level)
         self._computing.now()
 
@@ -78,11 +83,15 @@ class Contours:
     def _wish(self) -> _Wish | None:
         if self.threshold is None or self._state.inspection is None:
             return None
-        in_3d = self._state.viewer.dims.ndisplay == 3  # noqa: PLR2004
-        return _Wish(self._state.inspection, self.threshold, in_3d)
+        image, viewer = self._state.image, self._state.viewer
+        looking = None if image is None else plane_on_screen(viewer, image)
+        axis = None if looking is None else looking[0]
+        return _Wish(self._state.inspection, self.threshold, axis)
 
     def _remove(self, level: int) -> None:
-        remove(self._state.viewer, [self._layers.pop(level, None)])
+        remove(self._state.viewer, [self._surfaces.pop(level, None)])
+        if level in self._lines:
+            self._lines.pop(level).close()
         self._drawn.pop(level, None)
 
     def _prepare(self) -> Callable[[], workers.Work] | None:
@@ -90,13 +99,17 @@ class Contours:
         levels = [level for level in self._wanted() if self._drawn.get(level) != wish]
         if wish is None or not levels:
             return None
-        contour = _surface if wish.in_3d else _outline
+        axis = wish.axis
 
         def steps() -> workers.Work:
-            made = {}
+            made: dict[int, Any] = {}
             for level in levels:
                 yield None
-                made[level] = contour(wish.inspection, level, wish.threshold)
+                if axis is None:
+                    made[level] = _surface(wish.inspection, level, wish.threshold)
+                else:
+                    inside = _inside(wish.inspection, level, wish.threshold)
+                    made[level] = yield from trace(inside, axis)
             return wish, made
 
         return steps
@@ -113,29 +126,38 @@ class Contours:
         there.selection = selected & set(there)
 
     def _show_one(self, level: int, gate: Image, data: Any, wish: _Wish) -> None:
-        self._drawn[level] = wish
         name = f"gate {level} ≥ {wish.threshold:g}"
-        colour, _ = gate_line(level, len(wish.inspection.gates), self._state.classes)
-        old = self._layers.get(level)
-        if data is None:
-            remove(self._state.viewer, [self._layers.pop(level, None)])
+        colour = gate_line(level, len(self._state.gates), gate.metadata.get(CLASSES, ()))[0]
+        if isinstance(data, Lines):
+            self._draw_lines(level, data, name, colour)
+        else:
+            self._draw_surface(level, data, gate, name, colour)
+        self._drawn[level] = wish
+
+    def _draw_lines(self, level: int, lines: Lines, name: str, colour: str) -> None:
+        assert self._state.image is not None  # noqa: S101  (for the type checker: it is wanted)
+        if level in self._lines and self._lines[level].layer not in self._state.viewer.layers:
+            self._lines.pop(level).close()  # the user has removed it
+        if not len(lines.pieces):
+            self._remove(level)
             return
-        if old is not None and old in self._state.viewer.layers:
+        if level not in self._lines:
+            self._lines[level] = LineLayer(self._state.dock, "contour")
+        table = np.tile(transform_color(colour), (len(lines.pieces), 1))
+        self._lines[level].show(lines, self._state.image, table, name)
+
+    def _draw_surface(self, level: int, data: Any, gate: Image, name: str, colour: str) -> None:
+        viewer, old = self._state.viewer, self._surfaces.get(level)
+        if data is None:
+            remove(viewer, [self._surfaces.pop(level, None)])
+        elif old is not None and old in viewer.layers:
             old.data = data
             old.name = name
-            return
-        about: dict[str, Any] = {"name": name, "metadata": {OUTPUT: {"effect": "contour"}}}
-        shown: Labels | Surface
-        if wish.in_3d:
-            colours: Any = [colour, colour]
-            shown = Surface(data, colormap=colours, opacity=0.6, **about, **transforms(gate, 3))
         else:
-            assert self._state.image is not None  # noqa: S101  (for the type checker: it is wanted)
-            shown = Labels(data, opacity=1.0, **about, **transforms(self._state.image, 3))
-            shown.colormap = {0: "transparent", level: colour, None: "transparent"}
-            shown.contour = 1
-            shown.editable = False
-        self._layers[level] = self._state.viewer.add_layer(shown)
+            colours: Any = [colour, colour]
+            about: dict[str, Any] = {"name": name, "metadata": {OUTPUT: {"effect": "contour"}}}
+            shown = Surface(data, colormap=colours, opacity=0.6, **about, **transforms(gate, 3))
+            self._surfaces[level] = viewer.add_layer(shown)
 
 
 def _surface(inspection: Inspection, level: int, threshold: float) -> Any:
@@ -150,7 +172,7 @@ def _surface(inspection: Inspection, level: int, threshold: float) -> Any:
     return vertices - 1, faces
 
 
-def _outline(inspection: Inspection, level: int, threshold: float) -> Any:
-    """Return labels on the image's grid, where a line of one voxel is thin."""
-    inside = (inspection.gates[level].coefficients >= threshold).astype(np.uint8) * np.uint8(level)
+def _inside(inspection: Inspection, level: int, threshold: float) -> Any:
+    """Return 1 where a gate reaches the threshold, on the image's grid."""
+    inside = (inspection.gates[level].coefficients >= threshold).astype(np.uint8)
     return inspection.cover(level).spread(inside, 0)

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Layer
 
 from napari_attn_unet.volume import FloatArray
 
@@ -70,7 +70,7 @@ def _lengths(units: Sequence[Any], others: Sequence[Any]) -> FloatArray:
     return np.array([(1 * unit).to(other).magnitude for unit, other in pairs])
 
 
-def plane_on_screen(viewer: Any, image: Image) -> tuple[int, int] | None:
+def plane_on_screen(viewer: Any, image: Layer) -> tuple[int, int] | None:
     """Return (axis of Z, Y, X as 0, 1, 2; plane) of an image that a viewer shows.
 
     None where it shows a volume in 3D.
@@ -82,9 +82,9 @@ def plane_on_screen(viewer: Any, image: Image) -> tuple[int, int] | None:
     return across[-1] + _SPATIAL, plane_at(viewer, image, across[-1] + _SPATIAL)
 
 
-def plane_at(viewer: Any, image: Image, axis: int) -> int:
+def plane_at(viewer: Any, image: Layer, axis: int) -> int:
     """Return the plane of an image along an axis (of Z, Y, X) at the viewer's sliders."""
-    data = image.data[0] if image.multiscale else image.data
+    data: Any = image.data[0] if getattr(image, "multiscale", False) else image.data
     place = to_layer(viewer, image, viewer.dims.point)[axis - _SPATIAL]
     return int(np.clip(np.round(place), 0, data.shape[axis - _SPATIAL] - 1))
 

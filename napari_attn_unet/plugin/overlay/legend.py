@@ -22,6 +22,8 @@ from napari_attn_unet.report.picture import gate_hue
 MOST = 8
 """Classes told; a longer list would cover the picture."""
 SIZE = 10
+PAPER, INK = (0.08, 0.08, 0.1, 0.75), (1.0, 1.0, 1.0, 1.0)
+"""Under the words, as the class colours are made for dark; and of words without a colour."""
 REST_MS = 300
 _BAR: dict[str, Any] = {
     "colorbar__size": (10, 90),
@@ -85,6 +87,10 @@ class Legend:
         self._later.start()
 
     def _painted(self, _: Any = None) -> None:
+        self.recount()
+
+    def recount(self) -> None:
+        """Tell the volumes of what the mask has become."""
         self._counting.ask()
 
     # --- volumes --------------------------------------------------------------------------------
@@ -118,7 +124,7 @@ class Legend:
                 told = f"■ {info.name}  {self._sizes.get(label, '')}".rstrip()
                 lines.append(("top_left", told, (*info.colour, 1.0)))
             if len(classes) > MOST:
-                lines.append(("top_left", f"and {len(classes) - MOST} more", None))
+                lines.append(("top_left", f"and {len(classes) - MOST} more", INK))
         self._bar.restore()
         shown = [
             (k, la) for k, la in self._gates.items() if la.visible and la in self._viewer.layers
@@ -129,7 +135,7 @@ class Legend:
             lines.append(("top_right", f"gate {level} · α", (*hue, 1.0)))
             self._bar.change(layer, **_BAR)
         elif shown:
-            lines.append(("top_right", f"{len(shown)} gates over each other", None))
+            lines.append(("top_right", f"{len(shown)} gates over each other", INK))
         self._write(lines)
 
     def _write(self, lines: list[tuple[str, str, Any]]) -> None:
@@ -142,7 +148,12 @@ class Legend:
                 line.visible = True
             else:
                 overlays[name] = TextOverlay(
-                    text=text, position=position, color=colour, font_size=SIZE, visible=True
+                    text=text,
+                    position=position,
+                    color=colour,
+                    font_size=SIZE,
+                    box_color=PAPER,
+                    visible=True,
                 )
         for name in set(self._names) - set(names):
             overlays.pop(name, None)

@@ -52,6 +52,8 @@ class Picture:
             self._outline.close()
         self._mask = mask
         self._outline = Outline(self.dock, mask) if isinstance(mask, Labels) else None
+        if self._outline is not None:
+            self._outline.drawn.connect(self.legend.recount)
 
     def hold(self, dock: Dock) -> None:
         """Stay until a dock closes, and until every other one has."""

@@ -256,6 +256,8 @@ class SegmentWidget(SegmentForm):
             self.add_box.visible = True
         elif (note := card.smaller_than_seen(volume.shape, volume.geometry.spacing_mm)) is not None:
             self.note.setText(f"{note}.")
+        if (note := card.other_voxels(volume.geometry.spacing_mm)) is not None:
+            self.note.setText(f"{self.note.text()} {note}.".strip())
 
     def _add_box_clicked(self) -> None:
         if self.image.value is not None and self._card and self._card.field_of_view_mm:

@@ -250,7 +250,7 @@ def test_a_much_larger_image_is_advised_a_box(qtbot: QtBot, widget: SegmentWidge
     widget._advise()
     assert "draw a box" in widget.note.text()
     click(qtbot, widget.add_box)
-    assert widget.region.value.name == "brain · box"
+    assert widget.region.value.name == "box · brain"
 
 
 def test_every_control_has_a_tooltip(widget: SegmentWidget) -> None:
