@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from napari_attn_unet.cli.options import number_in
 from napari_attn_unet.errors import ConfigError
 
 if TYPE_CHECKING:
+    from napari_attn_unet.report.orientation import Convention
     from napari_attn_unet.report.slices import Style
+
+
+ORIENTATIONS: Mapping[str, Convention] = {
+    "radiological": "radiological",
+    "neurological": "neurological",
+    "stored": "as stored",
+}
+"""What a shell takes without quotes, by what it means."""
 
 
 def add_picture_options(command: argparse.ArgumentParser) -> None:
@@ -22,7 +32,7 @@ def add_picture_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--orientation",
-        choices=("radiological", "neurological", "stored"),
+        choices=tuple(ORIENTATIONS),
         default="radiological",
         help="the patient's left on the right of the picture, on its left, or the voxels as they "
         "are stored (default: radiological)",
@@ -72,7 +82,7 @@ def style_of(options: argparse.Namespace) -> Style:
         limits=options.contrast,
         table=table,
         opacity=options.opacity,
-        orientation=options.orientation,
+        convention=ORIENTATIONS[options.orientation],
     )
 
 

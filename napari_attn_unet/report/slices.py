@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +15,9 @@ import numpy.typing as npt
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.prediction import ClassInfo, Colour
 from napari_attn_unet.report import picture
-from napari_attn_unet.report.orientation import View, position, view_of
+from napari_attn_unet.report.orientation import Convention, View, position, view_of
+from napari_attn_unet.volume import Geometry
 
-Orientation = Literal["radiological", "neurological", "stored"]
-ORIENTATIONS: tuple[Orientation, ...] = get_args(Orientation)
 OPACITY = 0.75
 """Of a gate on the canvas: where it is open, the anatomy still shows."""
 
@@ -40,10 +38,12 @@ class Style:
         Coefficients that get the table's ends.
     classes
         Name and colour of every class, the background first; those that are missing are numbered.
-    orientation
-        Which side of the patient is on the left of the picture, "stored" to turn nothing.
-    known
-        Whether the image says where the patient's sides are; else nothing is turned or lettered.
+    convention
+        Which side of the patient is on the left of the picture.
+    patient
+        The image's grid in the patient, whose world axes run towards superior, anterior and right
+        (see `orientation.is_known`); None where its file does not say: then nothing is turned or
+        lettered.
     """
 
     limits: tuple[float, float] | None = None
@@ -51,8 +51,8 @@ class Style:
     opacity: float = OPACITY
     gate_limits: tuple[float, float] = (0.0, 1.0)
     classes: Sequence[ClassInfo] = field(default_factory=tuple)
-    orientation: Orientation = "radiological"
-    known: bool = False
+    convention: Convention = "radiological"
+    patient: Geometry | None = None
 
 
 class Slices:
@@ -82,10 +82,9 @@ class Slices:
     def __init__(self, inspection: Inspection, axis: int, style: Style) -> None:
         self.inspection, self.axis, self.style = inspection, axis, style
         geometry, shape = inspection.geometry, inspection.image.shape
-        turned = style.known and style.orientation != "stored"
-        radiological = style.orientation != "neurological"
-        self.view: View = view_of(geometry, axis, radiological=radiological, known=turned)
-        self.sides = self.view.sides(geometry) if style.known else {}
+        known, patient = style.patient is not None, style.patient or geometry
+        self.view: View = view_of(patient, axis, style.convention, known=known)
+        self.sides = self.view.sides(patient)
         self.limits = style.limits or picture.limits(inspection.image)
         rows, columns = self.view.rows, self.view.columns
         spacing = geometry.spacing

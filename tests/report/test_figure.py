@@ -97,7 +97,7 @@ def test_the_letters_stand_on_their_sides_in_the_saved_picture(tmp_path: Path) -
     placed = {text.get_text(): text.get_position() for text in ax.texts}
     assert placed["R"][0] < 0.5 < placed["L"][0]  # radiological
     assert placed["P"][1] < 0.5 < placed["A"][1]
-    other = figure.draw(inspected(), 0, [4], Style(known=True, orientation="neurological"))
+    other = figure.draw(inspected(), 0, [4], Style(known=True, convention="neurological"))
     placed = {text.get_text(): text.get_position() for text in other.axes[0].texts}
     assert placed["L"][0] < 0.5 < placed["R"][0]
 
@@ -109,7 +109,7 @@ def test_a_marked_voxel_on_the_left_is_where_the_saved_picture_says(
     image = np.zeros((3, 9, 9), np.float32)
     image[1, 4, 1] = 1  # x grows towards the patient's right
     about = Inspection(image, Geometry.from_spacing((1, 1, 1), unit="mm"), [])
-    style = Style(limits=(0, 1), orientation=orientation, known=True)
+    style = Style(limits=(0, 1), convention=orientation, known=True)
     drawn = figure.draw(about, 0, [1], style)
     figure.save(drawn, tmp_path / "f.png", dpi=100)
     pixels = matplotlib.image.imread(tmp_path / "f.png")[..., :3].min(axis=-1)

@@ -81,7 +81,7 @@ def test_the_mark_moves_and_the_words_follow(tmp_path: Path) -> None:
     scene = Scene(Slices(inspected(), 0, Style(known=True)), 2)
     scene.frame(0)
     assert scene._mark.get_xdata()[0] == 0
-    assert scene._told.get_text() == "z 0 · 0.0 mm"
+    assert scene._told.get_text() == "z 0 · 0 mm"
     scene.frame(5)
     assert scene._mark.get_xdata()[0] == 5
-    assert scene._told.get_text() == "z 5 · 15.0 mm"
+    assert scene._told.get_text() == "z 5 · 15 mm"

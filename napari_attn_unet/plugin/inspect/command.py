@@ -29,9 +29,9 @@ from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
+from napari_attn_unet.plugin.overlay.sides import PREFERENCE
 from napari_attn_unet.plugin.results import time_on_screen
 from napari_attn_unet.prediction import Progress
-from napari_attn_unet.report.slices import ORIENTATIONS
 
 TOP = 5.0
 """Percent that the command takes unasked."""
@@ -180,7 +180,7 @@ class CommandPart(QWidget):
             "--top": None if self._top() == TOP else f"{self._top():g}",
             "--axis": "zyx"[axis],
             "--slices": ",".join(map(str, self._slices())),
-            "--orientation": None if style.orientation == ORIENTATIONS[0] else style.orientation,
+            "--orientation": PREFERENCE.value.removeprefix("as "),
             "--contrast": limits,
             "--colormap": name if name in colormaps else None,
             "--opacity": f"{style.opacity:g}",

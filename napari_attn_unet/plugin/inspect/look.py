@@ -8,9 +8,9 @@ import numpy as np
 from napari.layers import Image
 
 from napari_attn_unet.plugin.inspect.state import State
-from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.overlay.sides import PREFERENCE
 from napari_attn_unet.report.orientation import is_known
-from napari_attn_unet.report.slices import ORIENTATIONS, Orientation, Style
+from napari_attn_unet.report.slices import Style
 
 
 def look(state: State) -> Style:
@@ -21,7 +21,7 @@ def look(state: State) -> Style:
     style = Style(
         limits=None if limits is None else (limits[0], limits[1]),
         classes=state.classes,
-        orientation=_orientation(),
+        convention=PREFERENCE.value,
         known=known,
     )
     if gate is None:
@@ -39,8 +39,3 @@ def shown_gate(state: State) -> Image | None:
     """Return the gate that is looked at: the finest that is shown, or else the finest."""
     gates = list(state.gates.values())
     return next((layer for layer in gates if layer.visible), gates[0] if gates else None)
-
-
-def _orientation() -> Orientation:
-    wanted = str(Settings("picture").value("orientation", ORIENTATIONS[0]))
-    return next((known for known in ORIENTATIONS if known == wanted), ORIENTATIONS[0])

@@ -110,6 +110,7 @@ class LineLayer:
         if self.layer is None:
             self._add(place, pieces, like, name)
         else:
+            self.layer.visible = True  # of a hidden layer napari does not look which lines are seen
             self.layer.data = pieces
             for key in PLACE:
                 setattr(self.layer, key, place[key])

@@ -12,10 +12,11 @@ from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.kit.dock import Dock, model_of
 from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.outline import Outline
+from napari_attn_unet.plugin.overlay.sides import Sides
 
 
 class Picture:
-    """What is drawn of a viewer's choice: outlines, legend.
+    """What is drawn of a viewer's choice: outlines, legend, sides.
 
     Parameters
     ----------
@@ -31,6 +32,7 @@ class Picture:
         self._outline: Outline | None = None
         self._mask: Any = None
         self.legend = Legend(self.dock, self._choice)
+        self.sides = Sides(self.dock, self._choice)
         self.dock.connect(self._choice.changed, self._chosen)
         self._chosen()
 

@@ -1,0 +1,300 @@
+"""Which side is which, on the canvas: letters, an upright view, and where the slice lies."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from napari.components.overlays import TextOverlay
+from napari.layers import Image
+from psygnal import Signal
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
+
+from napari_attn_unet.plugin.choice import Choice
+from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen
+from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.overlay.legend import INK, PAPER
+from napari_attn_unet.plugin.placement import geometry_of, shown_geometry
+from napari_attn_unet.report.orientation import (
+    CONVENTIONS,
+    Convention,
+    View,
+    is_known,
+    plane_name,
+    position,
+    view_of,
+    world_axes,
+)
+
+PLACES = {
+    "top": "top_center",
+    "bottom": "bottom_center",
+    "left": "middle_left",
+    "right": "middle_right",
+}
+_NAME = "attn-unet side {}"
+_SPATIAL = 3
+_2D = 2
+
+
+class _Preference:
+    """Which convention is preferred; one for all viewers, kept from one session to the next."""
+
+    changed = Signal()
+
+    @property
+    def value(self) -> Convention:
+        kept = Settings("overlay").value("convention", "radiological")
+        return kept if kept in get_args(Convention) else "radiological"
+
+    @value.setter
+    def value(self, convention: Convention) -> None:
+        Settings("overlay").keep("convention", convention)
+        self.changed.emit()
+
+
+PREFERENCE = _Preference()
+
+
+class Sides:
+    """Turns the view of the chosen image upright and letters its sides, until its dock closes.
+
+    The data are not touched: napari's display order and its camera are. An image whose file does
+    not know the patient is shown as it is stored, without letters.
+
+    Parameters
+    ----------
+    dock
+        With it everything goes back.
+    choice
+        Whose image is meant.
+    """
+
+    changed = Signal()
+    """The view was turned, or another slice is shown."""
+
+    def __init__(self, dock: Dock, choice: Choice) -> None:
+        self._viewer, self._choice = dock.viewer, choice
+        self._before: tuple[Any, tuple[int, ...]] | None = None
+        self._set: tuple[Any, tuple[int, ...]] | None = None
+        self._axis: int | None = None
+        self._busy = False
+        self._later = dock.timer(0, self._write)
+        dock.owns(self.changed)
+        dims = self._viewer.dims
+        for event in (dims.events.order, dims.events.ndisplay):
+            dock.connect(event, self._turned)
+        dock.connect(dims.events.current_step, self._moved)
+        dock.connect(choice.changed, self._chosen)
+        dock.connect(PREFERENCE.changed, self._chosen)
+        dock.on_close(self._close)
+        self._chosen()
+
+    @property
+    def view(self) -> View | None:
+        """How the slice on screen is seen; None in 3D or without an image."""
+        image = self._image
+        looking = None if image is None else plane_on_screen(self._viewer, image)
+        if image is None or looking is None:
+            return None
+        known = is_known(image.metadata)
+        view = view_of(geometry_of(image), looking[0], PREFERENCE.value, known=known)
+        rows, columns = (axis - self._viewer.dims.ndim for axis in self._viewer.dims.displayed)
+        if (rows + _SPATIAL, columns + _SPATIAL) == (view.columns, view.rows):  # transposed
+            return View(
+                view.axis, view.columns, view.rows, view.flip_columns, view.flip_rows, view.known
+            )
+        return view
+
+    @property
+    def _image(self) -> Image | None:
+        image = self._choice.image
+        return image if image is not None and image in self._viewer.layers else None
+
+    # --- turning --------------------------------------------------------------------------------
+    def _chosen(self) -> None:
+        self._axis = None  # whatever was transposed was of another image
+        self._turned()
+
+    def _turned(self, _: Any = None) -> None:
+        """Turn what has come up; a transpose of the same plane is respected."""
+        if self._busy:
+            return
+        image, dims = self._image, self._viewer.dims
+        looking = None if image is None else plane_on_screen(self._viewer, image)
+        if image is not None and looking is not None and dims.ndim >= _SPATIAL:
+            self._busy = True
+            if self._before is None:
+                self._before = camera(self._viewer).orientation2d, tuple(dims.order)
+            if looking[0] != self._axis:
+                rolled = self._rolled_to()
+                self._axis = looking[0] if rolled is None else rolled
+                self._order(view_of(
+                    geometry_of(image), self._axis, PREFERENCE.value, known=is_known(image.metadata)
+                ))  # fmt: skip
+            self._face(image)
+            self._set = camera(self._viewer).orientation2d, tuple(dims.order)
+            self._busy = False
+        self._later.start()
+
+    def _rolled_to(self) -> int | None:
+        """Return the axis that a roll asks for; None if the order has changed otherwise.
+
+        napari's roll moves each axis one place on, which on an order that was turned upright
+        would come back to the axis before.
+        """
+        dims, last = self._viewer.dims, None if self._set is None else self._set[1]
+        if last is None or self._axis is None or dims.ndim != _SPATIAL:
+            return None
+        rolled = tuple(dims.order) == (*last[-1:], *last[:-1])
+        return (self._axis - 1) % _SPATIAL if rolled else None
+
+    def _order(self, view: View) -> None:
+        dims = self._viewer.dims
+        own = [axis + dims.ndim - _SPATIAL for axis in (view.axis, view.rows, view.columns)]
+        order = (*(axis for axis in dims.order if axis not in own), *own)
+        if order != tuple(dims.order):
+            dims.order = order
+
+    def _face(self, image: Image) -> None:
+        view = self.view
+        if view is None:
+            return
+        shown = shown_geometry(image).direction
+        down = (shown[view.rows, view.rows] < 0) == view.flip_rows
+        right = (shown[view.columns, view.columns] < 0) == view.flip_columns
+        facing = "down" if down else "up", "right" if right else "left"
+        if tuple(map(str, camera(self._viewer).orientation2d)) != facing:
+            camera(self._viewer).orientation2d = facing
+
+    # --- what is written ------------------------------------------------------------------------
+    def _moved(self, _: Any = None) -> None:
+        self._later.start()
+
+    def _write(self) -> None:
+        image, view = self._image, self.view
+        told = dict.fromkeys([*PLACES, "slice"], "")
+        if image is not None and view is not None:
+            geometry = geometry_of(image)
+            told |= view.sides(geometry)
+            looking = plane_on_screen(self._viewer, image)
+            assert looking is not None  # noqa: S101  (for the type checker: there is a view)
+            name = f"{plane_name(geometry, view.axis, known=True)} · " if view.known else ""
+            told["slice"] = name + position(shown_geometry(image), *looking)
+        overlays = self._viewer.canvas.overlays
+        for side, text in told.items():
+            name = _NAME.format(side)
+            if name in overlays:
+                overlays[name].text = text or " "
+                overlays[name].visible = bool(text)
+            elif text:
+                overlays[name] = TextOverlay(
+                    text=text,
+                    position=PLACES.get(side, "bottom_left"),
+                    color=INK,
+                    box_color=PAPER,
+                    font_size=10 if side == "slice" else 14,
+                    visible=True,
+                )
+        self.changed.emit()
+
+    def show_plane(self, axis: int) -> None:
+        """Bring up the plane across an axis (of Z, Y, X) of the image."""
+        if self._image is None:
+            return
+        self._viewer.dims.ndisplay = _2D
+        self._busy = True  # one turn, not two
+        across = [a for a in range(_SPATIAL) if a != axis]
+        self._order(View(axis, across[0], across[1]))
+        self._busy = False
+        self._axis = None
+        self._turned()
+
+    def _close(self) -> None:
+        self._busy = True  # what goes back is not to be turned again
+        overlays = self._viewer.canvas.overlays
+        for side in (*PLACES, "slice"):
+            overlays.pop(_NAME.format(side), None)
+        if self._before is None or self._set is None:
+            return
+        orientation, order = self._before
+        if camera(self._viewer).orientation2d == self._set[0]:
+            camera(self._viewer).orientation2d = orientation
+        dims = self._viewer.dims
+        if tuple(dims.order) == self._set[1] and len(order) == dims.ndim:
+            dims.order = order
+
+
+class PlaneButtons(QWidget):
+    """Axial, coronal and sagittal, a click each, and which side of the screen is left.
+
+    Parameters
+    ----------
+    dock
+        With it the buttons stop to follow.
+    choice, sides
+        Whose image is meant, and what turns it.
+    """
+
+    def __init__(self, dock: Dock, choice: Choice, sides: Sides) -> None:
+        super().__init__()
+        self._choice, self._sides = choice, sides
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        self.buttons: list[QToolButton] = []
+        for axis in range(_SPATIAL):
+            button = QToolButton()
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+            button.clicked.connect(lambda _=False, axis=axis: self._clicked(axis))
+            self.buttons.append(button)
+            line.addWidget(button)
+        self.convention = QComboBox()
+        for name, tip in CONVENTIONS.items():
+            self.convention.addItem(name)
+            self.convention.setItemData(
+                self.convention.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
+            )
+        self.convention.setToolTip(
+            "Which side of the screen the patient's left is on, where the file knows it. The view "
+            "is turned, the data are not."
+        )
+        self.convention.setCurrentText(PREFERENCE.value)
+        self.convention.currentTextChanged.connect(self._preferred)
+        line.addWidget(self.convention)
+        line.addStretch()
+        dock.connect(sides.changed, self._follow)
+        dock.connect(PREFERENCE.changed, self._follow)
+        self._follow()
+
+    def _clicked(self, plane: int) -> None:
+        self._sides.show_plane(self._axis_of(plane))
+        self._follow()
+
+    def _axis_of(self, plane: int) -> int:
+        """Return the array axis across a plane; they are listed axial first."""
+        image = self._choice.image
+        if image is None or not is_known(image.metadata):
+            return plane
+        return world_axes(geometry_of(image)).index(plane)
+
+    def _preferred(self, convention: str) -> None:
+        PREFERENCE.value = convention  # type: ignore[assignment]  # one of those listed
+
+    def _follow(self) -> None:
+        image, view = self._choice.image, self._sides.view
+        known = image is not None and is_known(image.metadata)
+        self.convention.setEnabled(known)
+        self.convention.blockSignals(True)
+        self.convention.setCurrentText(PREFERENCE.value)
+        self.convention.blockSignals(False)
+        for plane, button in enumerate(self.buttons):
+            axis = self._axis_of(plane)
+            name = "zyx"[axis]
+            if image is not None and known:
+                name = plane_name(geometry_of(image), axis, known=True)
+            button.setText(name)
+            button.setToolTip(f"Show the {name} plane" if known else f"Slice across {name}")
+            button.setEnabled(image is not None)
+            button.setChecked(view is not None and view.axis == axis)
