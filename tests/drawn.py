@@ -11,6 +11,9 @@ from napari_attn_unet.volume import Geometry
 CLASSES = tuple(ClassInfo.numbered(i, n) for i, n in enumerate(("background", "one", "two")))
 
 
+PLACE = Geometry.from_spacing((3, 2, 1), unit="mm")
+
+
 def inspected(
     gates: int = 2, *, unit: str = "mm", shape: tuple[int, int, int] = (6, 20, 30)
 ) -> Inspection:

@@ -86,7 +86,11 @@ def run(options: argparse.Namespace) -> int:
     if options.gate is not None and options.gate not in inspection.gates:
         msg = f"--gate needs one from 1 to {len(inspection.gates)}; got {options.gate}."
         raise ConfigError(msg)
-    style = replace(style, classes=prediction.classes, known=is_known(volume.metadata))
+    style = replace(
+        style,
+        classes=prediction.classes,
+        patient=volume.geometry if is_known(volume.metadata) else None,
+    )
     with output.result(*place, **asked) as part:
         path = part / options.out.name
         if moving:

@@ -182,6 +182,6 @@ def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
     place = index if index is not None else figure.busiest(inspection, 0, 1)[0]
     classes = [ClassInfo.numbered(i, n) for i, n in enumerate(comparison.classes)]
     buffer = BytesIO()
-    style = Style(classes=classes, known=known)
+    style = Style(classes=classes, patient=comparison.geometry if known else None)
     figure.draw(inspection, 0, [place], style).savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

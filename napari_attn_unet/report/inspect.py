@@ -131,7 +131,11 @@ def write_inspection(  # noqa: PLR0913  (each is named by its caller)
         tables["knockout"] = yield from stage("knock-out", knockout.table(session, truth))
     for title, rows in tables.items():
         write_csv(out / f"{title}.csv", rows)
-    style = replace(style or Style(), classes=prediction.classes, known=is_known(volume.metadata))
+    style = replace(
+        style or Style(),
+        classes=prediction.classes,
+        patient=volume.geometry if is_known(volume.metadata) else None,
+    )
     chosen = slices or figure.busiest(inspection, axis, 4)
     picture = figure.draw(inspection, axis, chosen, style, name)
     figure.save(picture, out / "figure.png")

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from drawn import CLASSES, inspected
+from drawn import CLASSES, PLACE, inspected
 from matplotlib.figure import Figure
 
 from napari_attn_unet.gates.inspection import Inspection
@@ -74,7 +74,7 @@ def test_panels_have_true_proportions_and_one_height() -> None:
 def test_many_gates_take_two_rows_and_nothing_is_cut_or_covered(
     gates: int, shape: tuple[int, int, int]
 ) -> None:
-    picture = figure.draw(inspected(gates, shape=shape), 0, [2, 4], Style(known=True), "brain")
+    picture = figure.draw(inspected(gates, shape=shape), 0, [2, 4], Style(patient=PLACE), "brain")
     picture.canvas.draw()
     whole = picture.bbox
     boxes = [ax.get_window_extent() for ax in picture.axes[: 2 * (gates + 1)]]
@@ -92,12 +92,12 @@ def test_many_gates_take_two_rows_and_nothing_is_cut_or_covered(
 
 
 def test_the_letters_stand_on_their_sides_in_the_saved_picture(tmp_path: Path) -> None:
-    picture = figure.draw(inspected(), 0, [4], Style(known=True))
+    picture = figure.draw(inspected(), 0, [4], Style(patient=PLACE))
     ax = picture.axes[0]
     placed = {text.get_text(): text.get_position() for text in ax.texts}
     assert placed["R"][0] < 0.5 < placed["L"][0]  # radiological
     assert placed["P"][1] < 0.5 < placed["A"][1]
-    other = figure.draw(inspected(), 0, [4], Style(known=True, convention="neurological"))
+    other = figure.draw(inspected(), 0, [4], Style(patient=PLACE, convention="neurological"))
     placed = {text.get_text(): text.get_position() for text in other.axes[0].texts}
     assert placed["L"][0] < 0.5 < placed["R"][0]
 
@@ -109,7 +109,7 @@ def test_a_marked_voxel_on_the_left_is_where_the_saved_picture_says(
     image = np.zeros((3, 9, 9), np.float32)
     image[1, 4, 1] = 1  # x grows towards the patient's right
     about = Inspection(image, Geometry.from_spacing((1, 1, 1), unit="mm"), [])
-    style = Style(limits=(0, 1), convention=orientation, known=True)
+    style = Style(limits=(0, 1), convention=orientation, patient=PLACE)
     drawn = figure.draw(about, 0, [1], style)
     figure.save(drawn, tmp_path / "f.png", dpi=100)
     pixels = matplotlib.image.imread(tmp_path / "f.png")[..., :3].min(axis=-1)

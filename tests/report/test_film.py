@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import CLASSES, inspected
+from drawn import CLASSES, PLACE, inspected
 from PIL import Image
 
 from napari_attn_unet.report.film import Scene, film
@@ -78,7 +78,7 @@ def test_a_film_that_is_cancelled_leaves_what_was_there(tmp_path: Path, after: i
 
 
 def test_the_mark_moves_and_the_words_follow(tmp_path: Path) -> None:
-    scene = Scene(Slices(inspected(), 0, Style(known=True)), 2)
+    scene = Scene(Slices(inspected(), 0, Style(patient=PLACE)), 2)
     scene.frame(0)
     assert scene._mark.get_xdata()[0] == 0
     assert scene._told.get_text() == "z 0 · 0 mm"

@@ -16,6 +16,7 @@ from napari_attn_unet.report.slices import Slices, Style, loops
 from napari_attn_unet.volume import Geometry
 
 CLASSES = tuple(ClassInfo.numbered(i, n) for i, n in enumerate(("background", "one", "two")))
+PLACE = Geometry.from_spacing((1, 1, 1), unit="mm")
 
 
 def inspected(
@@ -85,7 +86,8 @@ def test_left_is_left_however_a_file_is_stored(
     nibabel.save(nibabel.Nifti1Image(array, affine), tmp_path / "a.nii.gz")
     (volume,) = io.read(tmp_path / "a.nii.gz")
     about = Inspection(np.asarray(volume.data[0]), volume.geometry, [])
-    style = Style(limits=(0, 1), convention=orientation, known=is_known(volume.metadata))
+    style = Style(limits=(0, 1), convention=orientation, patient=volume.geometry)
+    assert is_known(volume.metadata)
     (z, _, _), *_ = np.argwhere(about.image)
     slices = Slices(about, 0, style)
     (row, column), *_ = np.argwhere(slices.pixels(int(z))[..., 0])
@@ -98,11 +100,11 @@ def test_left_is_left_however_a_file_is_stored(
 
 def test_sides_that_are_not_known_are_not_lettered_and_nothing_is_turned() -> None:
     image = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
-    for style in (Style(), Style(convention="as stored", known=True)):
+    for style in (Style(), Style(convention="as stored", patient=PLACE)):
         slices = Slices(inspected(image), 0, style)
         expected = picture.grey(image[1], slices.limits)
         np.testing.assert_array_equal(slices.pixels(1)[..., 0], expected)
-        assert bool(slices.sides["top"]) == style.known
+        assert bool(slices.sides["top"]) == (style.patient is not None)
 
 
 def test_outlines_are_turned_with_their_image() -> None:
@@ -110,7 +112,7 @@ def test_outlines_are_turned_with_their_image() -> None:
     labels[1, 1, 2] = 1
     place = Geometry.from_spacing((1, 1, 1), unit="mm")
     about = Inspection(labels.astype(np.float32), place, [], labels)
-    slices = Slices(about, 0, Style(limits=(0, 1), known=True))
+    slices = Slices(about, 0, Style(limits=(0, 1), patient=PLACE))
     ((row, column),) = np.argwhere(slices.pixels(1)[..., 0])
     ((_, (outline,)),) = slices.outlines(1)
     assert outline.min(axis=0).tolist() == [column - 0.5, row - 0.5]

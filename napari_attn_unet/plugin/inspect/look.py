@@ -9,6 +9,7 @@ from napari.layers import Image
 
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.overlay.sides import PREFERENCE
+from napari_attn_unet.plugin.placement import geometry_of
 from napari_attn_unet.report.orientation import is_known
 from napari_attn_unet.report.slices import Style
 
@@ -16,13 +17,12 @@ from napari_attn_unet.report.slices import Style
 def look(state: State) -> Style:
     """Return how image and gates look on screen, and which way they are turned."""
     gate, image = shown_gate(state), state.image
-    known = image is not None and is_known(image.metadata)
     limits = None if image is None else tuple(map(float, image.contrast_limits))
     style = Style(
         limits=None if limits is None else (limits[0], limits[1]),
         classes=state.classes,
         convention=PREFERENCE.value,
-        known=known,
+        patient=geometry_of(image) if image is not None and is_known(image.metadata) else None,
     )
     if gate is None:
         return style
