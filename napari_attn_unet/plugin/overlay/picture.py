@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from napari.layers import Labels
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.kit.dock import Dock, model_of
 from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.sides import Sides
+from napari_attn_unet.plugin.overlay.strip import Strip
+
+STRIP = "Gates of this slice"
+_CORNERS = (
+    (Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea),
+    (Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea),
+)
 
 
 class Picture:
@@ -33,7 +41,9 @@ class Picture:
         self._mask: Any = None
         self.legend = Legend(self.dock, self._choice)
         self.sides = Sides(self.dock, self._choice)
+        self._strip: Any = None
         self.dock.connect(self._choice.changed, self._chosen)
+        self.dock.on_close(self._take_strip_away)
         self._chosen()
 
     @property
@@ -47,6 +57,7 @@ class Picture:
         return self._outline is not None and self._outline.busy
 
     def _chosen(self) -> None:
+        self._show_strip()
         mask = self._choice.mask
         if mask is self._mask:
             return
@@ -56,6 +67,32 @@ class Picture:
         self._outline = Outline(self.dock, mask) if isinstance(mask, Labels) else None
         if self._outline is not None:
             self._outline.drawn.connect(self.legend.recount)
+
+    # --- the strip ------------------------------------------------------------------------------
+    @property
+    def strip(self) -> Strip | None:
+        """The strip below the canvas, if it is there."""
+        strip = None if self._strip is None else self._strip()
+        return strip if strip is not None and strip.parent() is not None else None
+
+    def _show_strip(self) -> None:
+        """Show the strip once there are gates; one that was closed stays so."""
+        window = getattr(self.dock.viewer, "window", None)
+        result = self._choice.result
+        if window is None or self._strip is not None or result is None or not result.gates:
+            return
+        strip = Strip(self.dock.viewer, self._choice, self.sides)
+        self._strip = ref(strip)
+        window.add_dock_widget(strip, name=STRIP, area="bottom", add_vertical_stretch=False)
+        main = strip.window()
+        if isinstance(main, QMainWindow):  # below the canvas, not below all
+            for corner, area in _CORNERS:
+                main.setCorner(corner, area)
+
+    def _take_strip_away(self) -> None:
+        strip = self.strip
+        if strip is not None:
+            self.dock.viewer.window.remove_dock_widget(strip)
 
     def hold(self, dock: Dock) -> None:
         """Stay until a dock closes, and until every other one has."""
