@@ -186,6 +186,12 @@ class State:
         shown = None if label is None else self.colormap().color_dict.get(label)
         return None if shown is None else (float(shown[0]), float(shown[1]), float(shown[2]))
 
+    def colours(self) -> dict[str, Colour]:
+        """Return the prediction's colours of the classes that are compared, by name."""
+        names = () if self.comparison is None else self.comparison.classes
+        found = {name: self.colour(label) for label, name in list(enumerate(names))[1:]}
+        return {name: colour for name, colour in found.items() if colour is not None}
+
     def recount(self, box: Box | None = None) -> None:
         """Count again after the prediction's data were changed in place, in a box."""
         self._count_box(self.mask, box)

@@ -111,8 +111,8 @@ class CommandPart(QWidget):
         names = " and ".join(repr(layer.name) for layer in missing)
         come = "come" if len(missing) > 1 else "comes"
         self.unsaved.setText(
-            f"{names} {come} from no NIfTI file of one volume: save first, so that a command can "
-            "read it."
+            f"{names} {come} from no file that a command can read: a NIfTI file of one volume. "
+            "Save it first."
             if missing
             else ""
         )

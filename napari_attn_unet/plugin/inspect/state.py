@@ -16,7 +16,7 @@ from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.layers import CLASSES
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import Result, at_time, gate_map, labels_on
-from napari_attn_unet.prediction import ClassInfo
+from napari_attn_unet.prediction import ClassInfo, Colour
 from napari_attn_unet.scores.grids import OnGrid
 
 REST_MS = 300
@@ -138,6 +138,11 @@ class State:
             if CLASSES in layer.metadata:
                 return tuple(layer.metadata[CLASSES])
         return ()
+
+    @property
+    def colours(self) -> dict[str, Colour]:
+        """The colours of the classes but the background, by name."""
+        return {info.name: info.colour for info in self.classes[1:]}
 
     def count(self) -> None:
         """Count again, on a thread, what the chosen layers have changed."""

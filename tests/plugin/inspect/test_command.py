@@ -97,7 +97,7 @@ def test_an_image_without_a_file_is_said_and_saved_and_the_command_runs(
     qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
 ) -> None:
     part = inspect.export.command
-    assert "'brain' comes from no NIfTI file" in part.unsaved.text()
+    assert "'brain' comes from no file" in part.unsaved.text()
     assert not part.store.isHidden()
     QApplication.clipboard().setText("")
     run(qtbot, part.copy)
