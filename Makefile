@@ -39,9 +39,9 @@ format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff format .
 
 pictures: $(VENV)/.installed
-	xvfb-run -a -s "-screen 0 1920x1200x24" $(VENV)/bin/python tools/make_pictures.py out/demo
-	cp out/demo/screenshot.png docs/images/segment.png
-	xvfb-run -a -s "-screen 0 1920x1200x24" $(VENV)/bin/python tools/make_dock_pictures.py docs/images
+	xvfb-run -a -s "-screen 0 1920x1200x24" $(VENV)/bin/python tools/make_pictures.py docs/images
+	$(VENV)/bin/attn-unet figure napari_attn_unet/samples/hippocampus_mni152.nii.gz --gate 2 \
+	    --out docs/images/film.gif --overwrite
 
 benchmark: $(VENV)/.installed-benchmark
 	$(VENV)/bin/python -m benchmarks --out docs/benchmarks.md

@@ -1,8 +1,9 @@
-"""`attn-unet figure`: slices × (image, mask, gates, truth) as a picture or a film."""
+"""`attn-unet figure`: slices × (image, gates with the mask's outline) as a picture or a film."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from napari_attn_unet.cli.options import (
     add_run_options,
     driven,
     inputs_of,
-    number_in,
+    parse_count,
     predictor_of,
     read_one,
     read_truth,
 )
+from napari_attn_unet.cli.pictures import add_picture_options, slices_of, style_of
 from napari_attn_unet.errors import ConfigError
 
 
@@ -33,21 +35,13 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument("image", type=Path, metavar="IMAGE", help=".nii or .nii.gz")
     command.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write")
-    command.add_argument("--truth", type=Path, help="labels to draw as a contour")
-    command.add_argument("--axis", choices="zyx", default="z", help="to slice across (default: z)")
+    command.add_argument("--truth", type=Path, help="labels to draw as a dashed outline")
+    add_picture_options(command)
     command.add_argument(
-        "--slices",
-        metavar="N,N,…",
-        help="indices of the slices; default: four spread over the mask",
-    )
-    command.add_argument(
-        "--colormap", default="inferno", help="matplotlib's name (default: inferno)"
-    )
-    command.add_argument(
-        "--opacity",
-        type=number_in(0, 1),
-        default=0.6,
-        help="of the gates, 0 to 1 (default: 0.6)",
+        "--gate",
+        type=parse_count,
+        metavar="N",
+        help="which a film shows large (default: 1, the finest)",
     )
     add_overwrite(command)
     add_run_options(command)
@@ -57,18 +51,20 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the picture or film; return 0."""
     import numpy as np  # noqa: PLC0415  (what starts fast imports nothing slow)
-    from matplotlib import colormaps  # noqa: PLC0415
 
     from napari_attn_unet import io, output  # noqa: PLC0415
     from napari_attn_unet.gates.inspection import Inspection  # noqa: PLC0415
-    from napari_attn_unet.report import figure  # noqa: PLC0415
+    from napari_attn_unet.report import figure, film  # noqa: PLC0415
+    from napari_attn_unet.report.orientation import is_known  # noqa: PLC0415
 
-    figure.check_ending(options.out, (*figure.FIGURES, *figure.FILMS))
-    if options.colormap not in colormaps:
-        msg = f"matplotlib has no colormap {options.colormap!r}; try inferno, viridis or magma."
-        raise ConfigError(msg)
-    if options.slices is not None and options.out.suffix.lower() in figure.FILMS:
+    figure.check_ending(options.out, (*figure.FIGURES, *film.FILMS))
+    style = style_of(options)
+    moving = options.out.suffix.lower() in film.FILMS
+    if options.slices is not None and moving:
         msg = "--slices is for pictures; a film goes through all slices."
+        raise ConfigError(msg)
+    if options.gate is not None and not moving:
+        msg = "--gate is for films; a picture shows every gate."
         raise ConfigError(msg)
     asked: dict[str, Any] = {"overwrite": options.overwrite, "inputs": inputs_of(options)}
     place = options.out.parent, [escape(options.out.name)]
@@ -76,37 +72,33 @@ def run(options: argparse.Namespace) -> int:
     predictor = predictor_of(options)
     volume = read_one(options.image, predictor)
     axis = "zyx".index(options.axis)
-    slices = _slices(options.slices, volume.shape[axis])
+    slices = slices_of(options, volume.shape[axis])
     truth = read_truth(options.truth, volume)
     prediction = driven(predictor.steps(volume), "segment")
     inspection = Inspection(
-        np.asarray(volume.data[0]), volume.geometry, prediction.gates, prediction.mask, truth
+        np.asarray(volume.data[0]),
+        volume.geometry,
+        prediction.gates,
+        prediction.mask,
+        truth,
+        [info.name for info in prediction.classes],
     )
-    style = figure.Style(
-        colormap=options.colormap,
-        opacity=options.opacity,
-        colours=[colour for _, colour in prediction.classes],
+    if options.gate is not None and options.gate not in inspection.gates:
+        msg = f"--gate needs one from 1 to {len(inspection.gates)}; got {options.gate}."
+        raise ConfigError(msg)
+    style = replace(
+        style,
+        classes=prediction.classes,
+        patient=volume.geometry if is_known(volume.metadata) else None,
     )
     with output.result(*place, **asked) as part:
         path = part / options.out.name
-        if options.out.suffix.lower() in figure.FILMS:
-            driven(figure.film(inspection, axis, path, style), "film", float)
+        if moving:
+            steps = film.film(inspection, axis, path, style, options.gate)
+            driven(steps, "film", float)
         else:
             chosen = slices or figure.busiest(inspection, axis, 4)
             picture = figure.draw(inspection, axis, chosen, style, io.stem(options.image))
             figure.save(picture, path)
     print(options.out)
     return 0
-
-
-def _slices(text: str | None, count: int) -> list[int]:
-    if text is None:
-        return []
-    try:
-        slices = [int(part) for part in text.split(",")]
-    except ValueError:
-        slices = [-1]
-    if any(not 0 <= index < count for index in slices):
-        msg = f"--slices needs indices from 0 to {count - 1}, such as 10,20; got {text!r}."
-        raise ConfigError(msg)
-    return slices

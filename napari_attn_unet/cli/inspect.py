@@ -16,6 +16,7 @@ from napari_attn_unet.cli.options import (
     read_one,
     read_truth,
 )
+from napari_attn_unet.cli.pictures import add_picture_options, slices_of, style_of
 
 TABLES = "gates.csv, profile.csv, agreement.csv, agreement_slices.csv, gradcam.csv, knockout.csv"
 
@@ -53,6 +54,7 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--no-gradcam", action="store_true", help="leave out Grad-CAM, which needs most memory"
     )
+    add_picture_options(command)
     command.set_defaults(run=run)
 
 
@@ -63,8 +65,11 @@ def run(options: argparse.Namespace) -> int:
 
     asked: dict[str, Any] = {"overwrite": options.overwrite, "inputs": inputs_of(options)}
     output.claim(options.out, io.RESULT, **asked)
+    style = style_of(options)
     predictor = predictor_of(options)
     volume = read_one(options.image, predictor)
+    axis = "zyx".index(options.axis)
+    slices = slices_of(options, volume.shape[axis])
     truth = read_truth(options.truth, volume)
     with output.result(options.out, io.RESULT, **asked) as part:
         steps = write_inspection(
@@ -76,6 +81,9 @@ def run(options: argparse.Namespace) -> int:
             top=options.top,
             gradcam=not options.no_gradcam,
             knockouts=not options.no_knockout,
+            axis=axis,
+            slices=slices,
+            style=style,
         )
         inspection = driven(steps, io.stem(options.image))
     if inspection.covered_words():

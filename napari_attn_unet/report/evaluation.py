@@ -20,7 +20,9 @@ from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.prediction import ClassInfo
 from napari_attn_unet.report import figure
 from napari_attn_unet.report.cases import CaseResult, Report
+from napari_attn_unet.report.orientation import is_known
 from napari_attn_unet.report.pairs import Pair, Pairs, find_pairs, names_of
+from napari_attn_unet.report.slices import Style
 from napari_attn_unet.scores.comparison import Comparison
 from napari_attn_unet.scores.grids import onto_grid
 from napari_attn_unet.scores.matching import labels_in, match, relabel
@@ -163,11 +165,11 @@ def _named(labels: npt.NDArray[Any], names: Mapping[int, str] | None) -> dict[in
 
 def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
     """Return the worst slice as PNG; the middle of the truth where nothing is wrong."""
-    image = np.zeros(comparison.mask.shape, np.float32)
+    image, known = np.zeros(comparison.mask.shape, np.float32), False
     if pair.image is not None:
         volume = io.read(pair.image)[0]
         grid, shape = comparison.geometry, comparison.mask.shape
-        values = np.asarray(volume.data[0])
+        values, known = np.asarray(volume.data[0]), is_known(volume.metadata)
         image = onto_grid(values, volume.geometry, grid, shape, what="image", on="mask").labels
     inspection = Inspection(
         image,
@@ -178,9 +180,8 @@ def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
         comparison.classes,
     )
     place = index if index is not None else figure.busiest(inspection, 0, 1)[0]
-    style = figure.Style(
-        colours=[ClassInfo.numbered(i, n).colour for i, n in enumerate(comparison.classes)]
-    )
+    classes = [ClassInfo.numbered(i, n) for i, n in enumerate(comparison.classes)]
     buffer = BytesIO()
-    figure.draw(inspection, 0, [place], style).savefig(buffer, format="png", dpi=90)
+    style = Style(classes=classes, patient=comparison.geometry if known else None)
+    figure.draw(inspection, 0, [place], style).savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

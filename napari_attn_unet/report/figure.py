@@ -1,53 +1,68 @@
-"""Figures and films: slices × (image, mask, gates, truth), drawn with matplotlib."""
+"""Figures: slices × (image, every gate), drawn with matplotlib as the canvas looks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_attn_unet.errors import FileError
-from napari_attn_unet.gates.inspection import AXES, Inspection
+from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.output import replacing
-from napari_attn_unet.table import text
+from napari_attn_unet.report.panels import FAINT, INK, Panel, bar, legend
+from napari_attn_unet.report.slices import Slices, Style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES = (".png", ".svg", ".pdf")
-FILMS = (".gif", ".mp4")
-FRAMES_PER_SECOND = 8
-_TRUTH = "#ffffff"
+_DPI = 300
+_WIDTH = 7.2
+"""Inches: two columns of a journal (183 mm)."""
+_PANEL = 1.2, 2.6
+"""Width of a panel, least and most; its height is at most `_HIGHEST`."""
+_HIGHEST = 3.2
+_IN_A_ROW = 6
+"""Panels of a slice beyond which it takes two rows."""
+_GAP, _MARGIN, _LABEL, _TITLE, _LINE, _BAR = 0.05, 0.06, 0.2, 0.2, 0.17, 0.62
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
-    """How a figure looks; the defaults are those of the layers.
+class _Layout:
+    """Where the panels of a figure stand, in inches from its lower left."""
 
-    Attributes
-    ----------
-    limits
-        Intensities shown black and white; None takes the 0.5th and 99.5th percentile.
-    colormap, opacity, gate_limits
-        Of the gate maps; the name of a matplotlib colormap.
-    mask_opacity
-        Of the filled mask.
-    colours
-        (r, g, b) in 0..1 of every class, the background first.
-    """
+    columns: int
+    rows: int  # of each slice
+    slices: int
+    panel: tuple[float, float]  # height, width
+    below: float
+    above: float
+    aside: float
 
-    limits: tuple[float, float] | None = None
-    colormap: str = "inferno"
-    opacity: float = 0.6
-    gate_limits: tuple[float, float] = (0.0, 1.0)
-    mask_opacity: float = 0.5
-    colours: Sequence[tuple[float, float, float]] = field(default_factory=tuple)
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the figure."""
+        height, width = self.panel
+        lines = self.rows * self.slices
+        across = _MARGIN + _LABEL + self.columns * width + (self.columns - 1) * _GAP
+        along = lines * height + (lines - 1) * _GAP + self.rows * _TITLE
+        return across + self.aside + _MARGIN, along + self.below + self.above + _MARGIN
+
+    def place(self, slice_: int, number: int) -> tuple[float, float, float, float]:
+        """Return left, bottom, width and height of a panel as shares of the figure."""
+        row, column = divmod(number, self.columns)
+        height, width = self.panel
+        across, along = self.size
+        line = slice_ * self.rows + row
+        titles = self.rows if slice_ else row + 1  # of the first slice alone
+        top = along - self.above - line * (height + _GAP) - titles * _TITLE
+        left = _MARGIN + _LABEL + column * (width + _GAP)
+        return left / across, (top - height) / along, width / across, height / along
 
 
 def busiest(inspection: Inspection, axis: int, count: int) -> list[int]:
@@ -67,143 +82,108 @@ def draw(
     style: Style | None = None,
     title: str = "",
 ) -> Figure:
-    """Return a figure: a row per slice; a column each for the image, the mask and every gate.
+    """Return a figure: for every slice the image, and each gate over it.
 
-    The truth, where there is one, is a white contour over the mask and the gates. Every panel has
-    true proportions; the first has a scale bar where the geometry has a unit.
+    On the gates (without any, on a second panel of the image) the mask is outlined in its
+    classes' colours and the truth dashed in the same. The image has the letters of its sides and
+    a scale bar, as far as the geometry knows them; below stands which colour is which class.
+
+    Parameters
+    ----------
+    inspection
+        What is drawn.
+    axis
+        That is sliced across: 0, 1, 2 for z, y, x.
+    slices
+        Their indices.
+    style
+        How it looks.
+    title
+        Stands on top.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
 
-    style = style or Style()
-    columns = ["image"]
-    columns += ["mask"] if inspection.mask is not None else []
-    columns += ["truth"] if inspection.truth is not None else []
-    columns += [gate.name for gate in inspection.gates.values()]
-    across = [a for a in range(3) if a != axis]
-    spacing = inspection.geometry.spacing
-    height, width = (inspection.image.shape[a] * spacing[a] for a in across)
-    panel_width = 2.2
-    panel_height = min(max(panel_width * height / width, 0.8), 5.0)
-    figure = Figure(
-        figsize=(panel_width * len(columns) + 0.9, panel_height * len(slices) + 0.7),
-        layout="constrained",
-        facecolor="white",
-    )
-    panels = figure.subplots(len(slices), len(columns), squeeze=False)
-    limits = style.limits or tuple(np.percentile(inspection.image, (0.5, 99.5)))
-    drawn = None
-    for row, index in enumerate(slices):
-        for column, name in enumerate(columns):
-            ax = panels[row, column]
-            drawn = _panel(ax, inspection, axis, index, name, style, limits) or drawn
-            if row == 0:
-                ax.set_title(name, fontsize=9)
-            if column == 0:
-                ax.set_ylabel(_position(inspection, axis, index), fontsize=8)
-    _scale_bar(panels[-1, 0], inspection, across[1])
-    if drawn is not None:
-        bar = figure.colorbar(drawn, ax=panels[:, -1], fraction=0.08, pad=0.03)
-        bar.set_label("attention coefficient α", fontsize=8)
-        bar.ax.tick_params(labelsize=7)
+    shown = Slices(inspection, axis, style or Style())
+    labelled = inspection.mask is not None or inspection.truth is not None
+    columns: list[tuple[str, int | None, bool]] = [("image", None, False)]
+    columns += [(gate.name, level, True) for level, gate in inspection.gates.items()]
+    if labelled and not inspection.gates:
+        columns.append(("mask" if inspection.mask is not None else "truth", None, True))
+    handles = legend(shown, INK)
+    layout = _arranged(shown, len(columns), len(slices), handles, title)
+    figure = Figure(figsize=layout.size, facecolor="white", dpi=_DPI / 2)
+    for i, index in enumerate(slices):
+        for k, (name, level, outlined) in enumerate(columns):
+            panel = Panel(figure.add_axes(layout.place(i, k)), shown, level, outlined=outlined)
+            panel.show(index)
+            if i == 0:
+                panel.ax.set_title(name, fontsize=8, color=INK, pad=3, loc="left")
+            if k == 0:
+                panel.letter()
+                panel.scale_bar()
+                panel.ax.set_ylabel(shown.position(index), fontsize=7, color=FAINT, labelpad=3)
+    across, along = layout.size
+    if inspection.gates:
+        # As high as one row of panels, beside the first.
+        _, bottom, _, height = layout.place(0, 0)
+        right = (across - layout.aside + 0.1) / across
+        scale = figure.add_axes((right, bottom, 0.12 / across, height))
+        bar(scale, shown, INK)
+        scale.set_ylabel("attention coefficient α", fontsize=7, color=INK, labelpad=3)
+    left = (_MARGIN + _LABEL) / across
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="lower left",
+            bbox_to_anchor=(left, 0.03 / along),
+            ncols=fitting(handles, across),
+            **LEGEND,
+            labelcolor=INK,
+        )
     if title:
-        figure.suptitle(title, fontsize=10)
+        place: dict[str, Any] = {"x": left, "y": 1 - _MARGIN / along, "ha": "left", "va": "top"}
+        figure.text(s=title, fontsize=9, color=INK, weight="bold", **place)
     return figure
 
 
-def _panel(  # noqa: PLR0913  (one panel's worth)
-    ax: Any,
-    inspection: Inspection,
-    axis: int,
-    index: int,
-    name: str,
-    style: Style,
-    limits: tuple[float, float],
-) -> Any:
-    """Draw one slice; return what the colour bar explains, if that is on it."""
-    across = [a for a in range(3) if a != axis]
-    spacing = inspection.geometry.spacing
-    aspect = spacing[across[0]] / spacing[across[1]]
-    low, high = limits
-    ax.imshow(
-        inspection.image.take(index, axis),
-        cmap="gray",
-        vmin=low,
-        vmax=high if high > low else low + 1,
-        aspect=aspect,
-        interpolation="nearest",
-    )
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.autoscale(enable=False)
-    result = None
-    labels = {"mask": inspection.mask, "truth": inspection.truth}.get(name)
-    if labels is not None:
-        ax.imshow(
-            _coloured(labels.take(index, axis), style),
-            aspect=aspect,
-            interpolation="nearest",
-        )
-    elif name != "image":
-        level = next(k for k, gate in inspection.gates.items() if gate.name == name)
-        cover = inspection.cover(level)
-        result = ax.imshow(
-            cover.spread(cover.values, math.nan, axis, index),  # NaN is transparent
-            cmap=style.colormap,
-            vmin=style.gate_limits[0],
-            vmax=style.gate_limits[1],
-            alpha=style.opacity,
-            aspect=aspect,
-            interpolation="nearest",
-        )
-    if inspection.truth is not None and name not in ("image", "truth"):
-        truth = inspection.truth.take(index, axis) != 0
-        if truth.any() and not truth.all():
-            ax.contour(truth, levels=[0.5], colors=_TRUTH, linewidths=0.8)
-    return result
+LEGEND: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": 7.5,
+    "handlelength": 1.6,
+    "handletextpad": 0.5,
+    "columnspacing": 1.6,
+    "labelspacing": 0.3,
+    "borderaxespad": 0.0,
+    "borderpad": 0.1,
+}
+"""How the classes are told."""
 
 
-def _coloured(labels: npt.NDArray[Any], style: Style) -> npt.NDArray[np.float64]:
-    """Return (Y, X, 4) of labels in their classes' colours; background is transparent."""
-    from matplotlib import colormaps  # noqa: PLC0415  (slow to import)
-
-    result = np.zeros((*labels.shape, 4))
-    for label in np.unique(labels):
-        if label == 0:
-            continue
-        known = label < len(style.colours)
-        colour = style.colours[label] if known else colormaps["tab10"](int(label) % 10)[:3]
-        result[labels == label] = (*colour, style.mask_opacity)
-    return result
+def fitting(handles: Sequence[Any], width: float) -> int:
+    """Return how many entries of a legend fit into a width, in inches."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    return max(1, min(len(handles), int((width - 0.3) / (0.4 + 0.062 * longest))))
 
 
-def _position(inspection: Inspection, axis: int, index: int) -> str:
-    place = inspection.geometry
-    if place.spacing_mm is None:
-        return f"{AXES[axis]} {index}"
-    return f"{AXES[axis]} {index} · {text(index * place.spacing[axis])} {place.unit}"
+def _arranged(
+    shown: Slices, panels: int, slices: int, handles: Sequence[Any], title: str
+) -> _Layout:
+    rows = 1 if panels <= _IN_A_ROW else 2
+    columns = math.ceil(panels / rows)
+    aside = _BAR if shown.inspection.gates else 0.0
+    least, most = _PANEL
+    room = _WIDTH - 2 * _MARGIN - _LABEL - aside - (columns - 1) * _GAP
+    width = min(max(room / columns, least), most)
+    ratio = shown.size[0] / shown.size[1]
+    width = min(width, _HIGHEST / ratio)
+    height = width * ratio
+    across = _MARGIN + _LABEL + columns * (width + _GAP) + aside
+    lines = math.ceil(len(handles) / fitting(handles, across)) if handles else 0
+    below = lines * _LINE + (0.08 if lines else 0.0)
+    return _Layout(columns, rows, slices, (height, width), below, 0.2 if title else 0.0, aside)
 
 
-def _scale_bar(ax: Any, inspection: Inspection, along: int) -> None:
-    """Draw a bar of a round length, about a quarter of the panel, in its lower left.
-
-    In the image's unit; none where that is unknown.
-    """
-    if inspection.geometry.spacing_mm is None:
-        return
-    spacing = inspection.geometry.spacing
-    voxels = inspection.image.shape[along]
-    quarter = voxels * spacing[along] / 4
-    power = 10 ** math.floor(math.log10(quarter))
-    length = max(n * power for n in (1, 2, 5) if n * power <= quarter)
-    left, bottom = ax.get_xlim()[0], ax.get_ylim()[0]
-    height = abs(ax.get_ylim()[1] - bottom)
-    start, y = left + 0.05 * voxels, bottom - 0.06 * height
-    ax.plot([start, start + length / spacing[along]], [y, y], color="white", linewidth=2)
-    told = f"{length:g} {inspection.geometry.unit}"
-    ax.text(start, y - 0.03 * height, told, color="white", fontsize=7, va="bottom")
-
-
-def save(figure: Figure, path: str | Path, dpi: int = 200) -> None:
+def save(figure: Figure, path: str | Path, dpi: int = _DPI) -> None:
     """Write a figure as PNG, SVG or PDF, by the path's ending.
 
     Raises
@@ -215,45 +195,6 @@ def save(figure: Figure, path: str | Path, dpi: int = 200) -> None:
     check_ending(path, FIGURES)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=dpi)
-
-
-def film(
-    inspection: Inspection, axis: int, path: str | Path, style: Style | None = None
-) -> Generator[float, None, None]:
-    """Write a film through all slices along an axis as GIF or MP4; yield the share that is done.
-
-    Raises
-    ------
-    FileError
-        If the ending is another, the file cannot be written, or MP4 lacks its encoder.
-    """
-    import imageio.v3 as iio  # noqa: PLC0415  (slow to import)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-
-    path = Path(path)
-    check_ending(path, FILMS)
-    frames = []
-    style = style or Style()
-    if style.limits is None:  # one contrast for all
-        low, high = np.percentile(inspection.image, (0.5, 99.5))
-        style = replace(style, limits=(float(low), float(high)))
-    count = inspection.image.shape[axis]
-    for index in range(count):
-        figure = draw(inspection, axis, [index], style)
-        figure.set_dpi(100)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        frame = np.asarray(canvas.buffer_rgba())[..., :3]
-        frames.append(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2].copy())
-        yield (index + 1) / (count + 1)
-    options: dict[str, Any] = (
-        {"duration": 1000 / FRAMES_PER_SECOND, "loop": 0}
-        if path.suffix.lower() == ".gif"
-        else {"fps": FRAMES_PER_SECOND, "codec": "libx264"}
-    )
-    with replacing(path) as temporary:
-        iio.imwrite(temporary, np.stack(frames), **options)
-    yield 1.0
 
 
 def check_ending(path: Path, known: Sequence[str]) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_attn_unet.output import replacing
+from napari_attn_unet.prediction import ClassInfo, Colour
 from napari_attn_unet.report.cases import CaseResult, PairedRow, Report
+from napari_attn_unet.report.picture import hexadecimal
 from napari_attn_unet.scores.comparison import TOGETHER
 from napari_attn_unet.table import Row, column, columns, counted, text, write_csv
 
@@ -33,6 +35,7 @@ img { max-width: 100%; } figure { margin: 0 0 1.5rem; }
 figcaption { font-size: 13px; color: #444; }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)); gap: 1rem; }
 .bad { color: #a40000; }
+i { display: inline-block; width: .7em; height: .7em; margin-right: .4em; }
 """
 
 
@@ -77,6 +80,7 @@ def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
     compared
         Rows of `paired`, for a section of their own.
     """
+    colours = _colours(report)
     parts = [f"<h1>{html.escape(report.title or 'Evaluation')}</h1>"]
     told = [f"<b>{html.escape(k)}</b> {html.escape(v)}" for k, v in report.about.items()]
     parts.append(f"<p>{' · '.join([counted(len(report.good), 'case'), *told])}</p>")
@@ -88,19 +92,22 @@ def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
     if elsewhere:
         parts += [f"<h2 class='bad'>{len(elsewhere)} on another grid</h2>", _reasons(elsewhere)]
     if compared:
-        parts += ["<h2>Second against first</h2>", _table(compared)]
+        parts += ["<h2>Second against first</h2>", _table(compared, colours)]
         parts.append(
             "<p>Difference: second minus first, with the 95 % bootstrap interval of its mean. "
             "p: Wilcoxon signed-rank test, two-sided, not corrected for the number of tests.</p>"
         )
     if report.good:
-        parts += ["<h2>Summary</h2>", _table(report.summary())]
+        parts += ["<h2>Summary</h2>", _table(report.summary(), colours)]
         parts.append(
             "<p>Interval: 95 % percentile bootstrap of the mean over cases. Infinite distances "
             "(one side has nothing of the class) are counted apart.</p>"
         )
         if any(name != TOGETHER for name in report.classes()):
-            parts += ["<h2>Distribution</h2>", _image(_plot(report), "Every dot is a case.")]
+            parts += [
+                "<h2>Distribution</h2>",
+                _image(_plot(report, colours), "Every dot is a case."),
+            ]
         parts += ["<h2>Lowest Dice</h2>", _table(_worst_rows(report))]
         drawn = [case for case in report.worst(len(report.good)) if case.picture]
         if drawn:
@@ -110,7 +117,7 @@ def to_html(report: Report, compared: Sequence[PairedRow] = ()) -> str:
         missing = {c.name: c.picture_error for c in report.good if c.picture_error}
         if missing:
             parts += [f"<h2 class='bad'>{len(missing)} without a picture</h2>", _reasons(missing)]
-        parts += ["<h2>Every case</h2>", _table(report.table())]
+        parts += ["<h2>Every case</h2>", _table(report.table(), colours)]
     page = "\n".join(parts)
     title = html.escape(report.title or "Evaluation")
     return (
@@ -150,7 +157,14 @@ def _image(png: bytes, caption: str) -> str:
     )
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _colours(report: Report) -> dict[str, Colour]:
+    """Return {class: colour}: those of the pictures."""
+    names = [name for name in report.classes() if name != TOGETHER]
+    return {name: ClassInfo.numbered(label, name).colour for label, name in enumerate(names, 1)}
+
+
+def _table(rows: Sequence[Row], colours: Mapping[str, Colour] | None = None) -> str:
+    """Return rows as a table, a class's colour before its name."""
     if not rows:
         return "<p>Nothing.</p>"
     titles = columns(rows)
@@ -162,7 +176,9 @@ def _table(rows: Sequence[Row]) -> str:
     body = "".join(
         "<tr>"
         + "".join(
-            f"<td{' class=text' if t in words else ''}>{html.escape(text(row.get(t)))}</td>"
+            f"<td{' class=text' if t in words else ''}>"
+            f"{_swatch(row[t], colours) if t == 'class' and t in row else ''}"
+            f"{html.escape(text(row.get(t)))}</td>"
             for t in titles
         )
         + "</tr>"
@@ -171,7 +187,12 @@ def _table(rows: Sequence[Row]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _plot(report: Report) -> bytes:
+def _swatch(name: object, colours: Mapping[str, Colour] | None) -> str:
+    colour = (colours or {}).get(str(name))
+    return "" if colour is None else f"<i style='background:{hexadecimal(colour)}'></i>"
+
+
+def _plot(report: Report, colours: Mapping[str, Colour]) -> bytes:
     """Return a box and a dot per case for every class, for the metrics that matter most."""
     from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
 
@@ -184,10 +205,16 @@ def _plot(report: Report) -> bytes:
             [v for v in report.values(metric, name).values() if math.isfinite(v)]
             for name in classes
         ]
-        ax.boxplot(groups, showfliers=False, widths=0.5, tick_labels=classes)
-        for i, values in enumerate(groups, 1):
+        ax.boxplot(
+            groups,
+            showfliers=False,
+            widths=0.5,
+            tick_labels=classes,
+            medianprops={"color": "#222222"},
+        )
+        for i, (name, values) in enumerate(zip(classes, groups, strict=True), 1):
             x = i + rng.uniform(-0.15, 0.15, len(values))
-            ax.plot(x, values, ".", color="#1f77b4", alpha=0.5, markersize=5)
+            ax.plot(x, values, ".", color=colours[name], alpha=0.7, markersize=5)
         ax.set_title(metric.title, fontsize=10)
         ax.tick_params(labelsize=8)
     buffer = io.BytesIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.gates.statistics import rank_correlation
 from napari_attn_unet.prediction import Prediction, Progress, Result, Steps, relay
 from napari_attn_unet.report import figure
+from napari_attn_unet.report.orientation import is_known
+from napari_attn_unet.report.slices import Style
 from napari_attn_unet.table import Row, column, write_csv
 from napari_attn_unet.volume import Volume
 
@@ -52,6 +54,9 @@ def write_inspection(  # noqa: PLR0913  (each is named by its caller)
     top: float = 5.0,
     gradcam: bool = True,
     knockouts: bool = True,
+    axis: int = 0,
+    slices: Sequence[int] = (),
+    style: Style | None = None,
 ) -> Steps[Inspection]:
     """Segment a volume and write mask, gates' maps, tables and a figure; yield progress.
 
@@ -73,6 +78,9 @@ def write_inspection(  # noqa: PLR0913  (each is named by its caller)
         Share of the voxels, in percent, whose overlap with the structure is counted.
     gradcam, knockouts
         Whether to write gradcam.csv with its maps, and knockout.csv.
+    axis, slices, style
+        Of the figure: across which axis (0, 1, 2 for z, y, x), which slices (none: four spread
+        over the mask), and how it looks; its classes are the network's.
 
     Returns
     -------
@@ -123,8 +131,13 @@ def write_inspection(  # noqa: PLR0913  (each is named by its caller)
         tables["knockout"] = yield from stage("knock-out", knockout.table(session, truth))
     for title, rows in tables.items():
         write_csv(out / f"{title}.csv", rows)
-    style = figure.Style(colours=[colour for _, colour in prediction.classes])
-    picture = figure.draw(inspection, 0, figure.busiest(inspection, 0, 4), style, name)
+    style = replace(
+        style or Style(),
+        classes=prediction.classes,
+        patient=volume.geometry if is_known(volume.metadata) else None,
+    )
+    chosen = slices or figure.busiest(inspection, axis, 4)
+    picture = figure.draw(inspection, axis, chosen, style, name)
     figure.save(picture, out / "figure.png")
     return inspection
 

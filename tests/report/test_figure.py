@@ -1,39 +1,127 @@
-"""Places and lengths of a figure are in its image's unit."""
+"""A figure's panels are true to the slices, and say which side and class is which."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import pytest
+from drawn import CLASSES, PLACE, inspected
 from matplotlib.figure import Figure
 
+from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.report import figure
+from napari_attn_unet.report.panels import Panel
+from napari_attn_unet.report.slices import Slices, Style
 from napari_attn_unet.volume import Geometry
 
 
-def inspected(unit: str) -> Any:
-    geometry = Geometry.from_spacing((0.4, 0.25, 0.25), unit=unit)
-    return SimpleNamespace(geometry=geometry, image=np.zeros((10, 20, 40)))
+def panels(picture: Figure) -> list[str]:
+    return [ax.get_title(loc="left") for ax in picture.axes if ax.get_title(loc="left")]
 
 
 @pytest.mark.parametrize("unit", ["mm", "um", "nm", "m"])
 def test_places_and_the_scale_bar_are_in_the_image_s_unit(unit: str) -> None:
-    about = inspected(unit)
-    assert figure._position(about, 0, 3) == f"z 3 · 1.2 {unit}"
-    ax = Figure().subplots()
-    ax.imshow(about.image[0])
-    figure._scale_bar(ax, about, 2)
-    assert ax.texts[0].get_text() == f"2 {unit}"
-    left, right = ax.lines[0].get_xdata()
-    assert right - left == pytest.approx(8)  # voxels of 0.25
+    slices = Slices(inspected(unit=unit), 0, Style())
+    assert slices.position(3).endswith(unit)
+    panel = Panel(Figure().subplots(), slices)
+    panel.scale_bar()
+    assert panel.ax.texts[0].get_text() == f"5 {unit}"
+    left, right = panel.ax.lines[0].get_xdata()
+    assert (right - left) * 30 == pytest.approx(5)
 
 
-def test_a_grid_without_a_unit_has_slices_alone() -> None:
-    about = inspected("pixel")
-    assert figure._position(about, 0, 3) == "z 3"
-    ax = Figure().subplots()
-    ax.imshow(about.image[0])
-    figure._scale_bar(ax, about, 2)
-    assert not ax.texts
+def test_a_grid_without_a_unit_has_no_scale_bar() -> None:
+    panel = Panel(Figure().subplots(), Slices(inspected(unit="pixel"), 0, Style()))
+    panel.scale_bar()
+    assert not panel.ax.texts
+
+
+def test_every_gate_has_a_panel_with_mask_and_truth_in_the_classes_colours() -> None:
+    picture = figure.draw(inspected(), 0, [2, 4], Style(classes=CLASSES), "brain")
+    assert panels(picture) == ["image", "gate 1", "gate 2"]
+    bare, gated = picture.axes[3], picture.axes[4]  # of the second slice
+    assert not any(len(lines.get_segments()) for lines in bare.collections)
+    mask, dark, truth = gated.collections
+    for lines in (mask, truth):
+        np.testing.assert_allclose(lines.get_color()[0][:3], CLASSES[1].colour)
+    assert mask.get_linestyle()[0][1] is None
+    assert truth.get_linestyle()[0][1] is not None  # dashes
+    assert len(dark.get_segments()) == len(truth.get_segments()) == 1
+    (outline,) = mask.get_segments()
+    assert outline.min(axis=0).tolist() == [9.5, 9.5]  # column, row: the voxels' own edges
+    assert outline.max(axis=0).tolist() == [19.5, 14.5]
+    told = [text.get_text() for text in picture.legends[0].get_texts()]
+    assert told == ["one  300 mm³", "two  0 mm³", "truth"]
+
+
+def test_without_gates_the_mask_is_outlined_on_the_image() -> None:
+    assert panels(figure.draw(inspected(0), 0, [4])) == ["image", "mask"]
+
+
+def test_panels_have_true_proportions_and_one_height() -> None:
+    picture = figure.draw(inspected(), 0, [4], Style(classes=CLASSES))
+    picture.canvas.draw()
+    boxes = [ax.get_window_extent() for ax in picture.axes[:3]]
+    for box in boxes:
+        assert box.height / box.width == pytest.approx(40 / 30, rel=0.01)
+        assert (box.y0, box.height) == pytest.approx((boxes[0].y0, boxes[0].height))
+
+
+@pytest.mark.parametrize("gates", [1, 3, 5, 6, 9])
+@pytest.mark.parametrize("shape", [(6, 20, 30), (6, 8, 60), (6, 60, 8)])
+def test_many_gates_take_two_rows_and_nothing_is_cut_or_covered(
+    gates: int, shape: tuple[int, int, int]
+) -> None:
+    picture = figure.draw(inspected(gates, shape=shape), 0, [2, 4], Style(patient=PLACE), "brain")
+    picture.canvas.draw()
+    whole = picture.bbox
+    boxes = [ax.get_window_extent() for ax in picture.axes[: 2 * (gates + 1)]]
+    assert len({round(box.y0) for box in boxes}) == (2 if gates < 6 else 4)
+    shown = [ax.get_tightbbox() for ax in picture.axes] + [picture.texts[0].get_window_extent()]
+    legend = picture.legends[0].get_window_extent()
+    for box in (*shown, legend):
+        assert box.x0 >= whole.x0
+        assert box.y0 >= whole.y0
+        assert box.x1 <= whole.x1
+        assert box.y1 <= whole.y1
+    assert all(box.y0 >= legend.y1 for box in boxes)
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+def test_the_letters_stand_on_their_sides_in_the_saved_picture(tmp_path: Path) -> None:
+    picture = figure.draw(inspected(), 0, [4], Style(patient=PLACE))
+    ax = picture.axes[0]
+    placed = {text.get_text(): text.get_position() for text in ax.texts}
+    assert placed["R"][0] < 0.5 < placed["L"][0]  # radiological
+    assert placed["P"][1] < 0.5 < placed["A"][1]
+    other = figure.draw(inspected(), 0, [4], Style(patient=PLACE, convention="neurological"))
+    placed = {text.get_text(): text.get_position() for text in other.axes[0].texts}
+    assert placed["L"][0] < 0.5 < placed["R"][0]
+
+
+@pytest.mark.parametrize(("orientation", "on"), [("radiological", 2), ("neurological", 0)])
+def test_a_marked_voxel_on_the_left_is_where_the_saved_picture_says(
+    tmp_path: Path, orientation: str, on: int
+) -> None:
+    image = np.zeros((3, 9, 9), np.float32)
+    image[1, 4, 1] = 1  # x grows towards the patient's right
+    about = Inspection(image, Geometry.from_spacing((1, 1, 1), unit="mm"), [])
+    style = Style(limits=(0, 1), convention=orientation, patient=PLACE)
+    drawn = figure.draw(about, 0, [1], style)
+    figure.save(drawn, tmp_path / "f.png", dpi=100)
+    pixels = matplotlib.image.imread(tmp_path / "f.png")[..., :3].min(axis=-1)
+    place = drawn.axes[0].get_position()
+    height, width = pixels.shape
+    rows = slice(round((1 - place.y1) * height), round((1 - place.y0) * height))
+    panel = pixels[rows, round(place.x0 * width) : round(place.x1 * width)]
+    middle = panel[int(0.46 * len(panel)) : int(0.54 * len(panel))]  # the row of the voxel
+    ends = int(0.1 * middle.shape[1])  # there the letters are
+    thirds = [part.mean() for part in np.array_split(middle[:, ends:-ends], 3, axis=1)]
+    assert int(np.argmax(thirds)) == on
+
+
+def test_busiest_slices_are_those_of_the_mask() -> None:
+    assert figure.busiest(inspected(), 0, 3) == [4]

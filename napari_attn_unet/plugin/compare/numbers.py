@@ -125,7 +125,8 @@ class NumbersTab(QWidget):
         if rows and self._state.rows is None:  # the columns stay where they are
             known = [self.table.horizontalHeaderItem(i) for i in range(self.table.columnCount())]
             titles = [item.text() for item in known if item is not None]
-        fill(self.table, rows, titles=titles, missing="…")
+        colours = self._state.colours()
+        fill(self.table, rows, titles=titles, missing="…", colours=colours)
 
     def _tolerance_changed(self, value: float) -> None:
         self._state.tolerance = value
@@ -185,5 +186,5 @@ class NumbersTab(QWidget):
         return steps
 
     def _show_gates(self, rows: list[InErrorsRow]) -> None:
-        fill(self.gates, rows)
+        fill(self.gates, rows, colours=self._state.colours())
         self.gates.setVisible(True)

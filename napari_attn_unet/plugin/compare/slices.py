@@ -76,7 +76,8 @@ class SlicesTab(QWidget):
             return
         self._axis = looking[0] if looking is not None else self._axis
         curves = comparison.slices(self._axis, self._state.label)
-        self.plot.show_slices(curves, AXES[self._axis])
+        state = self._state
+        self.plot.show_slices(curves, AXES[self._axis], state.colour(state.label))
         self._moved()
 
     def _moved(self, _: Any = None) -> None:

@@ -19,6 +19,7 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.placement import places, shown_geometry
 from napari_attn_unet.plugin.results import at_time, labels_at
+from napari_attn_unet.prediction import Colour
 from napari_attn_unet.scores.comparison import Comparison, ScoreRow
 from napari_attn_unet.scores.components import box_of
 from napari_attn_unet.scores.errors import ErrorComponent
@@ -179,6 +180,17 @@ class State:
                 if label > 0 and label not in colours:
                     colours[label] = self.mask.colormap.map(value)
         return DirectLabelColormap(color_dict=colours)
+
+    def colour(self, label: int | None) -> Colour | None:
+        """Return the prediction's colour of a class that is compared; None for all as one."""
+        shown = None if label is None else self.colormap().color_dict.get(label)
+        return None if shown is None else (float(shown[0]), float(shown[1]), float(shown[2]))
+
+    def colours(self) -> dict[str, Colour]:
+        """Return the prediction's colours of the classes that are compared, by name."""
+        names = () if self.comparison is None else self.comparison.classes
+        found = {name: self.colour(label) for label, name in list(enumerate(names))[1:]}
+        return {name: colour for name, colour in found.items() if colour is not None}
 
     def recount(self, box: Box | None = None) -> None:
         """Count again after the prediction's data were changed in place, in a box."""

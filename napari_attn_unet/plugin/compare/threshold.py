@@ -166,7 +166,11 @@ class ThresholdTab(QWidget):
         if curve is None:
             self._drawing.now()
         else:
-            self.plot.show_curve(curve, self.sliders[index].value())
+            self._plot(index, curve)
+
+    def _plot(self, index: int, curve: ThresholdCurve) -> None:
+        colour = self._state.colour(self._class(index))
+        self.plot.show_curve(curve, self.sliders[index].value(), colour)
 
     def _prepare_curves(self) -> Callable[[], workers.Work] | None:
         """Count the curve that is drawn, or all of them, once for each truth."""
@@ -198,7 +202,7 @@ class ThresholdTab(QWidget):
             return
         index = self.label.currentIndex()
         if (curve := self.curve(index)) is not None:
-            self.plot.show_curve(curve, self.sliders[index].value())
+            self._plot(index, curve)
         if self._wants_best:
             self._wants_best = False
             for i, slider in enumerate(self.sliders):

@@ -107,7 +107,7 @@ class AgreementTab(QWidget):
 
     def _show(self, result: tuple[list[AgreementRow], list[AgreementSliceRow]]) -> None:
         self.rows, self.slice_rows = result
-        fill(self.table, self.rows)
+        fill(self.table, self.rows, colours=self._state.colours)
 
     def _save(self) -> None:
         beside = {"slices": self.slice_rows}

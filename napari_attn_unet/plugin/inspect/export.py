@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtWidgets import (
-    QApplication,
     QFileDialog,
     QFormLayout,
     QLabel,
@@ -19,12 +18,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet import io
-from napari_attn_unet.errors import ConfigError, RunError
+from napari_attn_unet.errors import AttnUNetError, ConfigError, RunError
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.io import ome_zarr
-from napari_attn_unet.network.library import bundled
 from napari_attn_unet.output import file_name, folder_for, not_there_yet
 from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.inspect.command import TOP, CommandPart
+from napari_attn_unet.plugin.inspect.look import look, shown_gate
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
@@ -33,18 +33,26 @@ from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.results import Result
 from napari_attn_unet.prediction import Progress
-from napari_attn_unet.report import figure
+from napari_attn_unet.report import figure, film
 from napari_attn_unet.table import write_csv
 
 TABLES = "gates.csv", "profile.csv"
 
 
 class ExportTab(QWidget):
-    """Buttons that save what is on screen and what was counted."""
+    """Buttons that save what is on screen and what was counted.
 
-    def __init__(self, state: State, runs: Runs) -> None:
+    Parameters
+    ----------
+    state, runs
+        What is inspected, and how its network is run again.
+    top
+        Returns the share of the voxels, in percent, whose overlap Agreement counts.
+    """
+
+    def __init__(self, state: State, runs: Runs, top: Callable[[], float] = lambda: TOP) -> None:
         super().__init__()
-        self._state, self._runs = state, runs
+        self._state, self._runs, self._top = state, runs, top
         self.message = Text()
         self.slices = QLineEdit()
         self.slices.setPlaceholderText("the one on screen")
@@ -54,13 +62,15 @@ class ExportTab(QWidget):
         )
         self.figure = self._saving(
             "Figure…",
-            "Save slices × (image, mask, gates, truth) as PNG, SVG or PDF, with names, colour bar "
-            "and scale bar; contrast, colormap and opacity as on screen.",
+            "Save slices × (image, gates) as PNG, SVG or PDF: the mask outlined, the truth dashed, "
+            "with names, volumes, sides, colour bar and scale bar; contrast, colormap and opacity "
+            "as on screen.",
             self._prepare_figure,
         )
         self.film = self._saving(
             "Film…",
-            "Save a GIF or MP4 through all slices along the axis on screen.",
+            "Save a GIF or MP4 through all slices along the axis on screen: the gate that is shown "
+            "large, all gates beside it.",
             self._prepare_film,
         )
         self.maps = self._saving(
@@ -86,25 +96,21 @@ class ExportTab(QWidget):
             "Run all of it again on the image and write mask, maps, every table and a figure: what "
             "the copied command does.",
             self._prepare_again,
-            lambda done: self.message.setText(f"Saved in {done[0]}. {self.command(done[1])}"),
+            self._ran_again,
             self.message.setText,
         )
-        self.copy = Task(
-            state.dock,
-            "Copy command",
-            "Copy the command line that writes all of this without a screen.",
-            self._prepare_copy,
-            self._copy,
-            self.message.setText,
-            network=lambda: False,
+        self.command = CommandPart(
+            state, runs, top, self.chosen_slices, self._ask_folder, self.message.setText
         )
+        self.copy = self.command.copy
         column = QVBoxLayout(self)
         form = QFormLayout()
         form.addRow("slices", self.slices)
         column.addLayout(form)
-        buttons = (self.figure, self.film, self.maps, self.zarr, self.tables, self.again, self.copy)
+        buttons = (self.figure, self.film, self.maps, self.zarr, self.tables, self.again)
         for button in buttons:
             column.addWidget(button)
+        column.addWidget(self.command)
         column.addWidget(self.message)
         column.addWidget(QLabel(""))
         column.addStretch()
@@ -151,32 +157,13 @@ class ExportTab(QWidget):
             raise RunError(msg)
         return self._state.inspection
 
-    def look(self) -> figure.Style:
-        """Return how the layers look on screen."""
-        state = self._state
-        gates = list(state.result.gates.values()) if state.result is not None else []
-        mask = state.mask
-        colours: list[tuple[float, float, float]] = []
-        if mask is not None:
-            for label in range(max(len(state.class_names), 2)):
-                colour = mask.colormap.map(label) if label else (0, 0, 0)
-                colours.append((float(colour[0]), float(colour[1]), float(colour[2])))
-        limits = state.image.contrast_limits if state.image is not None else None
-        return figure.Style(
-            limits=None if limits is None else (float(limits[0]), float(limits[1])),
-            colormap=gates[0].colormap.name if gates else "inferno",
-            opacity=gates[0].opacity if gates else 0.6,
-            gate_limits=tuple(gates[0].contrast_limits) if gates else (0.0, 1.0),
-            mask_opacity=mask.opacity if mask is not None else 0.5,
-            colours=colours,
-        )
-
     def chosen_slices(self) -> list[int]:
         """Return the slices that the figure shows."""
         state = self._state
         assert state.image is not None  # noqa: S101  (for the type checker)
         text = self.slices.text().strip()
-        count = self._inspection().image.shape[state.axis]
+        data = state.image.data[0] if state.image.multiscale else state.image.data
+        count = int(data.shape[state.axis - 3])
         if not text:
             looking = plane_on_screen(state.viewer, state.image)
             return [looking[1] if looking is not None else count // 2]
@@ -194,7 +181,7 @@ class ExportTab(QWidget):
             self._state,
             self._inspection(),
             self.chosen_slices(),
-            self.look(),
+            look(self._state),
         )
         axis, name = state.axis, "" if state.image is None else state.image.name
         path = self._ask("Save a figure", "figure.png", "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)")
@@ -209,14 +196,17 @@ class ExportTab(QWidget):
         return steps
 
     def _prepare_film(self) -> Any:
-        inspection, axis, style = self._inspection(), self._state.axis, self.look()
+        inspection, axis, style = self._inspection(), self._state.axis, look(self._state)
+        shown = shown_gate(self._state)
+        level = next((k for k, layer in self._state.gates.items() if layer is shown), None)
         path = self._ask("Save a film", "slices.gif", "GIF (*.gif);;MP4 (*.mp4)")
         if not path:
             return None
 
         def steps() -> workers.Work:
-            for done in figure.film(inspection, axis, path, style):
-                yield Progress("drawing", done)
+            with closing(film.film(inspection, axis, path, style, level)) as frames:
+                for done in frames:
+                    yield Progress("drawing", done)
             return path
 
         return steps
@@ -274,7 +264,9 @@ class ExportTab(QWidget):
         state = self._state
         assert state.image is not None  # noqa: S101  (for the type checker: a run needs it)
         bring = state.labels_on_image(state.truth)
-        name = state.image.name
+        name, top = state.image.name, self._top()
+        shown: dict[str, Any] = {"axis": state.axis, "style": look(self._state), "top": top}
+        shown["slices"] = self.chosen_slices()
         out = self._ask_folder("Save everything into", (*io.FILES, "*.csv", "figure.png"))
         if out is None:
             return None
@@ -285,52 +277,16 @@ class ExportTab(QWidget):
             yield Progress("loading the network", 0.0)
             truth = None if bring is None else bring().labels
             predictor = self._runs.predictor(run)
-            yield from write_inspection(predictor, run.volume, out, truth=truth, name=name)
+            yield from write_inspection(predictor, run.volume, out, truth=truth, name=name, **shown)
             return out, run.checkpoint.find()
 
         return steps
 
-    def command(self, checkpoint: Path | None) -> str:
-        """Return the command line that does all of this without a screen.
-
-        Parameters
-        ----------
-        checkpoint
-            The file of the result's checkpoint, None if it is not known here any more.
-        """
-        state = self._state
-        about = state.result.provenance if state.result is not None else {}
-        source = state.image.source.path if state.image is not None else None
-        parts = ["attn-unet", "inspect", str(source or "IMAGE.nii.gz"), "--out", "OUT"]
-        truth = None if state.truth is None else state.truth.source.path
-        if state.truth is not None:
-            parts += ["--truth", str(truth or "TRUTH.nii.gz")]
-        if checkpoint is None:
-            called = str(about.get("checkpoint_file") or "CHECKPOINT.safetensors")
-        else:
-            ships = checkpoint in bundled().values()
-            called = checkpoint.stem if ships else str(checkpoint)
-        parts += ["--checkpoint", called]
-        if about.get("precision") == "bf16":
-            parts += ["--precision", "bf16"]
-        return shlex.join(parts)
-
-    def _prepare_copy(self) -> Any:
-        result = self._state.result
-        known = self._runs.known({} if result is None else result.provenance)
-
-        def steps() -> workers.Work:
-            yield Progress("looking for the checkpoint", 0.0)
-            try:
-                return known.find()
-            except RunError:  # not known here any more
-                return None
-
-        return steps
-
-    def _copy(self, checkpoint: Path | None) -> None:
-        command = self.command(checkpoint)
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(command)
-        self.message.setText(f"Copied: {command}")
+    def _ran_again(self, done: tuple[Path, Path]) -> None:
+        """Tell where all was saved, and the command that does the same, where there is one."""
+        folder, checkpoint = done
+        try:
+            told = self.command.line(checkpoint)
+        except AttnUNetError:
+            told = ""
+        self.message.setText(f"Saved in {folder}. {told}".rstrip())

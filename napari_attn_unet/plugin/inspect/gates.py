@@ -28,10 +28,10 @@ from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin.inspect.contours import Contours
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
-from napari_attn_unet.plugin.kit.plots import gate_colour
 from napari_attn_unet.plugin.kit.tables import cell, header
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.layers import ATTENTION, CLASSES, gate_colormap
+from napari_attn_unet.report.picture import gate_line
 
 COLUMNS = ("", "gate", "grid", "mean ± sd", "shut, open", "entropy", "histogram")
 ROW = 30
@@ -209,7 +209,8 @@ class GatesTab(QWidget):
                 "Entropy as a share of the largest possible: 1 where all values are equal."
             )
             cell(self.table, row, 6).setText("")
-            self.table.setCellWidget(row, 6, _histogram(s.histogram, gate_colour(level)))
+            colour, _ = gate_line(level, len(inspection.gates), self._state.classes)
+            self.table.setCellWidget(row, 6, _histogram(s.histogram, colour))
             if s.verdict:
                 words.append(f"Gate {level} {s.verdict}.")
         self.verdict.setText("\n".join(words))

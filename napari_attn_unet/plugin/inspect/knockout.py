@@ -104,7 +104,7 @@ class KnockoutTab(QWidget):
     def _forget(self) -> None:
         """Say no more of a result that is not looked at."""
         self._base, self.rows = None, []
-        fill(self.table, self.rows)
+        fill(self.table, self.rows, colours=self._state.colours)
         self.message.setText("")
 
     def _arrange(self) -> None:
@@ -207,7 +207,7 @@ class KnockoutTab(QWidget):
         run, effect, rows, data = result
         self._base = run, effect.base
         self.rows = rows
-        fill(self.table, rows)
+        fill(self.table, rows, colours=self._state.colours)
         self._effects.show(data)
         voxels = int(np.count_nonzero(data[-1][0]))
         self.message.setText(f"{effect.name}: {voxels:,} voxels changed their label.")
@@ -227,7 +227,7 @@ class KnockoutTab(QWidget):
 
     def _show_all(self, rows: list[EffectRow]) -> None:
         self.rows = rows
-        fill(self.table, rows)
+        fill(self.table, rows, colours=self._state.colours)
 
     def _prepare_cam(self) -> Any:
         run = self._runs.prepare()

@@ -83,9 +83,10 @@ class ProfileTab(QWidget):
         self._axis = self._state.axis
         names = {level: gate.name for level, gate in inspection.gates.items()}
         profile = inspection.profile(self._axis, self._state.label)
-        self.plot.show_profile(profile, AXES[self._axis], names)
+        state = self._state
+        self.plot.show_profile(profile, AXES[self._axis], names, state.classes, state.label)
         self.about.setText(
-            "Solid: mean α inside the structure. Dotted: outside."
+            "Thick: mean α inside the structure. Thin: outside."
             if inspection.mask is not None or inspection.truth is not None
             else "Choose a mask above to compare inside and outside."
         )

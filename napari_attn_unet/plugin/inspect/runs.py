@@ -188,6 +188,11 @@ class Runs:
             about.get("checkpoint_sha256"),
         )
 
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes that a run may take, as chosen in the Segment widget; None where nothing is."""
+        return int(self._settings.number("memory_gb", 0.0) * 1e9) or None
+
     def predictor(self, run: Run) -> Predictor:
         """Return the predictor of a run; torch is loaded here, so call it on a thread.
 
@@ -199,7 +204,7 @@ class Runs:
         AttnUNetError
             If the checkpoint is not known here any more, or cannot be loaded.
         """
-        limit = int(self._settings.number("memory_gb", 0.0) * 1e9) or None
+        limit = self.memory_limit
         path = run.checkpoint.find()
         try:
             return queue.load(path, run.device, run.precision, limit)

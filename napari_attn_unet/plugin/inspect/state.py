@@ -13,8 +13,10 @@ from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
+from napari_attn_unet.plugin.layers import CLASSES
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.plugin.results import Result, at_time, gate_map, labels_on
+from napari_attn_unet.prediction import ClassInfo, Colour
 from napari_attn_unet.scores.grids import OnGrid
 
 REST_MS = 300
@@ -128,6 +130,19 @@ class State:
         source = self.result.mask if self.result is not None else None
         table = None if source is None else source.features
         return [] if table is None or "class" not in table else [str(n) for n in table["class"]]
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """The classes of the result's network, with their colours, the background first."""
+        for layer in self.gates.values():
+            if CLASSES in layer.metadata:
+                return tuple(layer.metadata[CLASSES])
+        return ()
+
+    @property
+    def colours(self) -> dict[str, Colour]:
+        """The colours of the classes but the background, by name."""
+        return {info.name: info.colour for info in self.classes[1:]}
 
     def count(self) -> None:
         """Count again, on a thread, what the chosen layers have changed."""

@@ -90,7 +90,7 @@ class InspectWidget(QWidget):
         self.agreement = AgreementTab(self.state, self._runs)
         self.knockout = KnockoutTab(self.state, self._runs)
         self.difference = DifferenceTab(self.state, self._runs)
-        self.export = ExportTab(self.state, self._runs)
+        self.export = ExportTab(self.state, self._runs, self.agreement.top.value)
         self.tabs = tabs(
             (
                 (self.gates, "Gates", "Statistics of every gate; one look for all."),

@@ -5,6 +5,7 @@ matplotlib is what users of napari plot with (napari-matplotlib), and figures ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,9 @@ from psygnal import Signal
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_attn_unet.gates.statistics import Profile
+from napari_attn_unet.prediction import ClassInfo, Colour
+from napari_attn_unet.report.picture import gate_line, hexadecimal
 from napari_attn_unet.scores.thresholds import ThresholdCurve
-
-GATE_COLOURS = ("#1f9ede", "#f28e2b", "#59a14f", "#b07aa1", "#edc948", "#ff9da7")
-"""One per gate, finest first; readable on dark and on light."""
-
-
-def gate_colour(level: int) -> str:
-    """Return the colour of a gate's curves and histogram."""
-    return GATE_COLOURS[(level - 1) % len(GATE_COLOURS)]
-
 
 _ABOVE: dict[str, Any] = {
     "frameon": False,
@@ -57,6 +51,10 @@ class Plot(_Canvas):  # type: ignore[misc]  # the same
             ax.set_facecolor(theme.background.as_hex())
             self._style(ax)
         self.draw_idle()
+
+    def _colour(self, colour: Colour | None) -> str:
+        """Return a class's colour as matplotlib takes it; the text's for all classes as one."""
+        return self._text if colour is None else hexadecimal(colour)
 
     def _style(self, ax: Any) -> None:
         ax.tick_params(colors=self._text, labelsize=8)
@@ -105,13 +103,17 @@ class SlicePlot(Plot):
         bottom.set_ylabel("area (voxels)")
         bottom.set_xlabel(f"slice along {axis_name}")
         bottom.legend(ncols=3, **_ABOVE)
-        bottom.relim(visible_only=True)
-        bottom.autoscale_view(scalex=False)
-        bottom.set_ylim(bottom=0)
+        # Not by matplotlib's own limits: setting one of them ends its scaling for good.
+        highest = max(np.nanmax(line.get_ydata(), initial=0) for line in self._curves(bottom))
+        bottom.set_ylim(0, 1.05 * highest or 1)
         bottom.set_xlim(-0.5, max(self._slices - 0.5, 0.5))
         for ax in self.axes:
             self._style(ax)
         self.draw_idle()
+
+    def _curves(self, ax: Any) -> list[Any]:
+        """Return the lines but the one that marks the slice."""
+        return [line for line in ax.lines if line not in self._lines]
 
     def set_slice(self, index: int) -> None:
         """Move the line; the curves are not drawn again."""
@@ -140,50 +142,86 @@ class SlicePlot(Plot):
 class ProfilePlot(SlicePlot):
     """Mean coefficients of the gates, and the structure's area."""
 
-    def show_profile(self, profile: Profile, axis_name: str, names: dict[int, str]) -> None:
-        """Draw the curves; `names` of the gates by level."""
+    def show_profile(
+        self,
+        profile: Profile,
+        axis_name: str,
+        names: dict[int, str],
+        classes: Sequence[ClassInfo] = (),
+        label: int | None = None,
+    ) -> None:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        profile, axis_name
+            What is drawn, and over the slices of which axis.
+        names
+            Of the gates by level.
+        classes
+            Of the network: the gates' hue is none of theirs.
+        label
+            The class whose inside, outside and area they are; None is any.
+        """
         top, bottom = self.axes
         x = self._begin(len(profile.area))
         for level, inside in profile.inside.items():
-            colour = gate_colour(level)
-            top.plot(x, inside, color=colour, label=names[level], linewidth=1.6)
-            top.plot(x, profile.outside[level], color=colour, linewidth=1.0, linestyle=":")
+            colour, dash = gate_line(level, len(names), classes)
+            drawn = {"color": colour, "linestyle": dash}
+            top.plot(x, inside, label=names[level], linewidth=1.8, **drawn)
+            top.plot(x, profile.outside[level], linewidth=0.8, alpha=0.7, **drawn)
         top.set_ylim(-0.02, 1.02)
         top.set_ylabel("mean α")
-        bottom.plot(x, profile.area, color="#e15759", label="mask", linewidth=1.6)
+        colour = self._colour(classes[label].colour if label and label < len(classes) else None)
+        bottom.plot(x, profile.area, color=colour, label="mask", linewidth=1.6)
         if profile.truth_area is not None:
-            bottom.plot(x, profile.truth_area, color=self._text, label="truth", linestyle="--")
+            bottom.plot(x, profile.truth_area, color=colour, label="truth", linestyle="--")
         self._end(axis_name, len(names))
 
 
 class ErrorPlot(SlicePlot):
     """Dice of every slice, areas of mask and truth, and how many voxels are wrong."""
 
-    def show_slices(self, curves: dict[str, npt.NDArray[np.float64]], axis_name: str) -> None:
-        """Draw what `Comparison.slices` returns."""
+    def show_slices(
+        self,
+        curves: dict[str, npt.NDArray[np.float64]],
+        axis_name: str,
+        colour: Colour | None = None,
+    ) -> None:
+        """Draw what `Comparison.slices` returns, in the colour of the class that it is of."""
         top, bottom = self.axes
+        shown = self._colour(colour)
         x = self._begin(len(curves["Dice"]))
-        top.plot(x, curves["Dice"], color="#59a14f", label="Dice", linewidth=1.6, marker=".")
+        top.plot(x, curves["Dice"], color=shown, label="Dice", linewidth=1.6, marker=".")
         top.set_ylim(-0.02, 1.02)
         top.set_ylabel("Dice")
-        bottom.plot(x, curves["mask"], color="#e15759", label="mask", linewidth=1.6)
-        bottom.plot(x, curves["truth"], color=self._text, label="truth", linestyle="--")
-        bottom.fill_between(x, curves["wrong"], color="#b07aa1", alpha=0.6, label="wrong")
+        bottom.plot(x, curves["mask"], color=shown, label="mask", linewidth=1.6)
+        bottom.plot(x, curves["truth"], color=shown, label="truth", linestyle="--")
+        bottom.fill_between(
+            x, curves["wrong"], color=self._text, alpha=0.45, linewidth=0, label="wrong"
+        )
         self._end(axis_name, 1)
 
 
 class CurvePlot(Plot):
     """Dice, precision and recall over the threshold of a class's probability."""
 
-    def show_curve(self, curve: ThresholdCurve, threshold: float) -> None:
-        """Draw them, and a line at the threshold."""
+    def show_curve(
+        self, curve: ThresholdCurve, threshold: float, colour: Colour | None = None
+    ) -> None:
+        """Draw them in the class's colour, and a line at the threshold."""
         (ax,) = self.axes
         for artist in list(ax.lines):
             artist.remove()
-        for name, colour in (("dice", "#59a14f"), ("precision", "#1f9ede"), ("recall", "#f28e2b")):
+        shown = self._colour(colour)
+        for name, dash, width in (
+            ("dice", "-", 2.0),
+            ("precision", "--", 1.4),
+            ("recall", ":", 1.6),
+        ):
             values = [getattr(overlap, name) for overlap in curve.overlaps]
             title = name if name != "dice" else "Dice"
-            ax.plot(curve.thresholds, values, color=colour, label=title, linewidth=1.6)
+            ax.plot(curve.thresholds, values, dash, color=shown, label=title, linewidth=width)
         ax.axvline(threshold, color=self._text, linewidth=1.2)
         ax.set_xlim(0, 1)
         ax.set_ylim(-0.02, 1.02)

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -18,7 +19,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.prediction import Colour
 from napari_attn_unet.table import Row, columns, text, write_csv
+
+_CLASS = "class"
 
 
 class _Cell(QTableWidgetItem):
@@ -54,7 +58,12 @@ def header(table: QTableWidget) -> QHeaderView:
 
 
 def fill(
-    table: QTableWidget, rows: Sequence[Row], *, titles: Sequence[str] = (), missing: str = ""
+    table: QTableWidget,
+    rows: Sequence[Row],
+    *,
+    titles: Sequence[str] = (),
+    missing: str = "",
+    colours: Mapping[str, Colour] | None = None,
 ) -> None:
     """Show rows; a click on a header sorts. None can be edited.
 
@@ -66,6 +75,8 @@ def fill(
         Columns to show even if no row has them, after those of the rows.
     missing
         Shown in a cell that a row does not have.
+    colours
+        Of classes by name, shown before the name in the column "class".
     """
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSortingEnabled(False)
@@ -75,7 +86,10 @@ def fill(
     table.setHorizontalHeaderLabels(shown)
     for i, cells in enumerate(map(Row.cells, rows)):
         for j, title in enumerate(shown):
-            table.setItem(i, j, _Cell(cells.get(title, missing)))
+            item = _Cell(cells.get(title, missing))
+            if title == _CLASS and (colour := (colours or {}).get(item.text())) is not None:
+                item.setData(Qt.ItemDataRole.DecorationRole, QColor.fromRgbF(*colour))
+            table.setItem(i, j, item)
     header(table)
     table.setSortingEnabled(True)
 

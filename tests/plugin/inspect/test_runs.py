@@ -19,6 +19,7 @@ from napari_attn_unet.cli.main import main
 from napari_attn_unet.engine.predictor import Predictor
 from napari_attn_unet.network.library import bundled
 from napari_attn_unet.plugin import contributions, layers
+from napari_attn_unet.plugin.inspect.command import program
 from napari_attn_unet.plugin.inspect.export import ExportTab
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
@@ -72,13 +73,14 @@ def bench(
     made.dock.close()
 
 
-def test_the_copied_command_runs_and_writes_the_same_mask(bench: Bench, tmp_path: Path) -> None:
+def test_the_copied_command_runs_and_writes_the_same_mask(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint = bench.runs.known(bench.result.provenance).find()
-    program, *arguments = shlex.split(ExportTab(bench.state, bench.runs).command(checkpoint))
-    assert program == "attn-unet"
-    out = tmp_path / "out"
-    arguments[arguments.index("OUT")] = str(out)
-    assert main(arguments) == 0
+    line = ExportTab(bench.state, bench.runs).command.line(checkpoint)
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(line)[len(program()) :]) == 0
+    out = tmp_path / "inspect_my brain"
     (volume,) = io.read(out / "mask.nii.gz")
     np.testing.assert_array_equal(volume.data[0], bench.prediction.mask)
     header, *_ = (out / "agreement.csv").read_text(encoding="utf-8").splitlines()

@@ -128,3 +128,20 @@ class TestSaving:
         self.choose(monkeypatch, tmp_path / "scores")
         tables.save(table, "t.csv", self.rows, str, beside={"slices": self.rows})
         assert sorted(p.name for p in tmp_path.glob("*.csv")) == ["scores.csv", "scores_slices.csv"]
+
+
+def test_a_class_stands_beside_its_colour_and_nothing_else_does(qtbot: QtBot) -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Scored(Row):
+        class_name: str = column("class")
+        of: str = column("of")
+
+    table = QTableWidget()
+    qtbot.addWidget(table)
+    rows = [Scored(class_name="lobe", of="lobe"), Scored(class_name="any", of="lobe")]
+    tables.fill(table, rows, colours={"lobe": (1.0, 0.0, 0.0)})
+    shown = [
+        table.item(i, j).data(Qt.ItemDataRole.DecorationRole) for i in range(2) for j in range(2)
+    ]
+    assert shown[0].getRgb()[:3] == (255, 0, 0)
+    assert shown[1:] == [None] * 3
