@@ -518,7 +518,7 @@ class TestByEye:
             for _, inside in grid(viewer).iter_viewboxes(viewer.layers)
             if inside
         ]
-        assert cells[:2] == [{"brain · under mine", "mine"}, {"brain · under truth", "truth"}]
+        assert cells[:2] == [{"under mine · brain", "mine"}, {"under truth · brain", "truth"}]
         compare.by_eye.grid.click()
         assert not grid(viewer).enabled
         assert [(la.name, la.visible) for la in viewer.layers] == before
@@ -683,11 +683,10 @@ class TestThreshold:
         settle(qtbot, again)
         mask = viewer.layers["mask · brain"].data
         np.testing.assert_array_equal(mask == 1, p[0] >= again.threshold.sliders[0].value())
-        viewer.window.remove_dock_widget(again)
         viewer.layers.remove(names[0])
-        segmented.threshold.refresh()
-        assert segmented.threshold.sliders == []
-        assert "every class" in segmented.threshold.message.text()
+        again.threshold.refresh()
+        assert again.threshold.sliders == []
+        assert "every class" in again.threshold.message.text()
 
     def test_a_reset_is_not_overtaken(self, qtbot: QtBot, segmented: CompareWidget) -> None:
         mask = segmented.viewer.layers["mask · brain"]

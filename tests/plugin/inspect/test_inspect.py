@@ -241,7 +241,7 @@ def test_a_click_in_the_profile_moves_the_viewer(qtbot: QtBot, inspect: InspectW
 
 def test_the_profile_follows_the_axis_on_screen(qtbot: QtBot, inspect: InspectWidget) -> None:
     viewer, plot = inspect.viewer, inspect.profile.plot
-    for order, axis, name in (((1, 0, 2), 1, "y"), ((2, 1, 0), 2, "x")):
+    for order, axis, name in (((1, 0, 2), 1, "y"), ((2, 0, 1), 2, "x")):
         viewer.dims.order = order
         qtbot.waitUntil(lambda axis=axis: inspect.profile._axis == axis)
         assert plot.axes[1].get_xlabel().endswith(f"along {name}")
@@ -468,7 +468,10 @@ def test_what_a_knock_out_hides_comes_back_with_its_end(
         (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
         close_by_its_x(dock)
     elif ending == "by hand":
-        for layer in [la for la in viewer.layers if la.metadata.get(OUTPUT, {}).get("effect")]:
+        effects = [la.metadata.get(OUTPUT, {}).get("effect") for la in viewer.layers]
+        for layer, effect in zip(list(viewer.layers), effects, strict=True):
+            if effect in (None, "outline"):
+                continue
             viewer.layers.remove(layer)
     else:
         for layer in inspect.state.result.layers:
