@@ -52,10 +52,8 @@ class ByEye(QWidget):
         self.errors = _toggle(
             "Errors", "A layer of right and wrong voxels, which follows the brush."
         )
-        self.contour = _toggle(
-            "Truth as contour", "The truth's outline over the filled prediction."
-        )
-        self.contours = _toggle("Both as contours", "Outlines of both.")
+        self.contour = _toggle("Truth outlined", "The truth's outline over the filled prediction.")
+        self.contours = _toggle("Both outlined", "Outlines of both.")
         self.blink = QPushButton("Blink (hold)")
         self.blink.setToolTip("While held, the truth takes the place of the prediction (key K).")
         self.swipe = _toggle(
@@ -76,6 +74,7 @@ class ByEye(QWidget):
                 f"<span style='color:{COLOURS[k]}'>■</span> {KINDS[k]}" for k in sorted(COLOURS)
             )
         )
+        self.legend.setWordWrap(True)
         self.legend.setToolTip("Colours of the error layer.")
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTableWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.compare.state import State
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.navigate import go_to
 from napari_attn_unet.plugin.kit.tables import cell, fill, save
 from napari_attn_unet.plugin.kit.text import Text
@@ -28,7 +29,7 @@ class ErrorsTab(QWidget):
         self._busy = False
         self._at = -1
         self.message = Text()
-        self.table = QTableWidget()
+        self.table = Table("errors", ("#", "error", "class", "voxels", "mm³"))
         self.table.setToolTip(
             "Connected errors, the largest first. Click one to see it; tick it off once seen; "
             "click a header to sort."

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +21,7 @@ from napari_attn_unet.gates import statistics
 from napari_attn_unet.gates.cover import Cover
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
@@ -56,7 +56,7 @@ class NumbersTab(QWidget):
         self.tolerance.setToolTip(
             "Surface Dice: the share of both surfaces that lies within this distance of the other."
         )
-        self.table = QTableWidget()
+        self.table = Table("numbers", ("class", "Dice", "HD95", "mask", "truth", "note"))
         self.table.setToolTip(
             "Overlap is counted at once; distances and objects are measured when the brush rests. "
             "Click a header to sort."
@@ -66,7 +66,7 @@ class NumbersTab(QWidget):
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
         self.message = Text()
-        self.gates = QTableWidget()
+        self.gates = Table("numbers of gates")
         self.gates.setToolTip(
             "Mean coefficient of every gate where the mask is right and where it is wrong."
         )

@@ -36,7 +36,7 @@ from napari_attn_unet.plugin.kit.dock import Dock, scroll
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.tables import header
-from napari_attn_unet.plugin.kit.tabs import tabs
+from napari_attn_unet.plugin.kit.tabs import Tabs
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.overlay.picture import show_picture
 from napari_attn_unet.plugin.panel import panel_of
@@ -89,7 +89,7 @@ class CompareWidget(QWidget):
         self.slices = SlicesTab(self.state)
         self.errors = ErrorsTab(self.state)
         self.threshold = ThresholdTab(self.state)
-        self.tabs = tabs(
+        self.tabs = Tabs(
             (
                 (self.numbers, "Numbers", "Overlap, volumes, distances, objects."),
                 (self.slices, "Slices", "Curves over the slices; the worst first."),

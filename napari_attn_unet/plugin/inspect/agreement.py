@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +19,7 @@ from napari_attn_unet.gates.inspection import AgreementRow, AgreementSliceRow
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
@@ -45,7 +45,7 @@ class AgreementTab(QWidget):
             "Also run the network with random weights: a map that detects as well with those says "
             "nothing of what was learnt (Adebayo et al. 2018)."
         )
-        self.table = QTableWidget()
+        self.table = Table("agreement", ("detector", "class", "AUROC", "average"))
         self.table.setToolTip("Click a header to sort.")
         self.message = Text()
         self.task = Task(

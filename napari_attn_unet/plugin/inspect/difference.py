@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QPushButton,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +25,7 @@ from napari_attn_unet.plugin.inspect.knockout import DIVERGING
 from napari_attn_unet.plugin.inspect.runs import Known, Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import go_to
 from napari_attn_unet.plugin.kit.settings import NEWS
@@ -103,7 +103,7 @@ class DifferenceTab(QWidget):
         self.previous.setToolTip("Go to the component before, which is larger.")
         self.next = QPushButton("component ▸")
         self.next.setToolTip("Go to the next component; the largest comes first.")
-        self.table = QTableWidget()
+        self.table = Table("second")
         self.table.setToolTip("The components. Click one to see it; click a header to sort.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")

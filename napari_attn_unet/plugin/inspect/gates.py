@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -27,6 +26,7 @@ from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin.inspect.contours import Contours
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.tables import cell, header
 from napari_attn_unet.plugin.kit.text import Text
@@ -50,8 +50,10 @@ class GatesTab(QWidget):
         self._watched: list[Image] = []
         self.contours = Contours(state)
         self._busy = False
-        self.table = QTableWidget(0, len(COLUMNS))
+        self.table = Table("gates", ("gate", "mean", "shut", "histogram"))
+        self.table.setColumnCount(len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.arrange()
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -131,9 +133,9 @@ class GatesTab(QWidget):
         line = QHBoxLayout()
         line.addWidget(self.contour)
         line.addWidget(self.threshold)
-        line.addWidget(self.smooth)
         line.addStretch()
         form.addRow("", line)
+        form.addRow("", self.smooth)
         column.addLayout(form)
         column.addStretch()
 

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSpinBox,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -28,6 +27,7 @@ from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.choices import combo
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
@@ -77,7 +77,7 @@ class KnockoutTab(QWidget):
             self._show_all,
             self.message.setText,
         )
-        self.table = QTableWidget()
+        self.table = Table("knock-out", ("gate", "intervention", "class", "change"))
         self.table.setToolTip("What each knock-out did, per class. Click a header to sort.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
@@ -116,7 +116,6 @@ class KnockoutTab(QWidget):
         cam = QHBoxLayout()
         cam.addWidget(self.label, 1)
         cam.addWidget(self.level)
-        cam.addWidget(self.cam, 1)
         column = QVBoxLayout(self)
         column.addLayout(self._grid)
         column.addLayout(line)
@@ -124,6 +123,7 @@ class KnockoutTab(QWidget):
         column.addWidget(self.message)
         column.addWidget(self.table, 1)
         column.addLayout(cam)
+        column.addWidget(self.cam)
         column.addWidget(caution)
 
     def _chosen(self) -> None:

@@ -13,13 +13,13 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
     QPushButton,
-    QTableWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_attn_unet.gates.inspection import AXES
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.navigate import camera, to_layer
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.text import Text
@@ -61,7 +61,7 @@ class ProbeTab(QWidget):
         self.values.setText(HINT)
         self.pin = QCheckBox("a click pins the point")
         self.pin.setToolTip("While ticked, a click on the image adds its values to the table.")
-        self.table = QTableWidget()
+        self.table = Table("points")
         self.table.setToolTip("Pinned points. Double-click a row to go there.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the pinned points as CSV.")

@@ -34,7 +34,7 @@ from napari_attn_unet.plugin.kit.dock import Dock, scroll
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
-from napari_attn_unet.plugin.kit.tabs import tabs
+from napari_attn_unet.plugin.kit.tabs import Tabs
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.overlay.picture import show_picture
 from napari_attn_unet.plugin.panel import panel_of
@@ -91,7 +91,7 @@ class InspectWidget(QWidget):
         self.knockout = KnockoutTab(self.state, self._runs)
         self.difference = DifferenceTab(self.state, self._runs)
         self.export = ExportTab(self.state, self._runs, self.agreement.top.value)
-        self.tabs = tabs(
+        self.tabs = Tabs(
             (
                 (self.gates, "Gates", "Statistics of every gate; one look for all."),
                 (self.profile, "Profile", "Curves over the slices."),

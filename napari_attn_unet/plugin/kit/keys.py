@@ -50,10 +50,12 @@ def listen(widget: Keyed, dock: Dock, keys: Sequence[Key]) -> None:
 
 
 def legend(keys: Sequence[Key]) -> QLabel:
-    """Return a line that tells the keys."""
-    line = QLabel(" · ".join(f"{_bound(name) or key}: {what}" for name, key, what in keys))
+    """Return a line that tells the keys; what each does is its tooltip."""
+    told = [(_bound(name) or key, what) for name, key, what in keys]
+    line = QLabel("Keys: " + " · ".join(key for key, _ in told) + " (point here)")
     line.setWordWrap(True)
-    line.setToolTip("Change these keys in Preferences → Shortcuts.")
+    rows = "".join(f"<tr><td><b>{key}</b>&nbsp;</td><td>{what}</td></tr>" for key, what in told)
+    line.setToolTip(f"<table>{rows}</table>Change these keys in Preferences → Shortcuts.")
     return line
 
 

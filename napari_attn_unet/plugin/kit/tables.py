@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.errors import AttnUNetError
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.prediction import Colour
 from napari_attn_unet.table import Row, columns, text, write_csv
 
@@ -92,6 +93,8 @@ def fill(
             table.setItem(i, j, item)
     header(table)
     table.setSortingEnabled(True)
+    if isinstance(table, Table):
+        table.arrange()
 
 
 def save(

@@ -1,30 +1,87 @@
-"""Tabs that scroll, and open where they were left."""
+"""Pages behind buttons, which scroll, and open where they were left."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtWidgets import QScrollArea, QTabWidget, QWidget
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_attn_unet.plugin.kit.settings import Settings
 
 LEAST_HEIGHT = 280
 """Pixels that a page keeps, however low the dock is."""
+IN_A_ROW = 4
+"""More pages than these take a second row: Qt's own tabs would scroll, and hide the last."""
 
 
-def tabs(pages: Sequence[tuple[QWidget, str, str]], settings: Settings) -> QTabWidget:
-    """Return tabs of (page, name, tooltip); which of them is open is kept in the settings."""
-    result = QTabWidget()
-    result.setMinimumHeight(LEAST_HEIGHT)
-    for page, name, tip in pages:
-        area = QScrollArea()
-        area.setWidget(page)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        result.setTabToolTip(result.addTab(area, name), tip)
-    names = [name for _, name, _ in pages]
-    kept = str(settings.value("tab", names[0]))
-    if kept in names:
-        result.setCurrentIndex(names.index(kept))
-    result.currentChanged.connect(lambda i: settings.keep("tab", names[i]))
-    return result
+class Tabs(QWidget):
+    """Pages, one of which is shown; all their names are in sight.
+
+    Parameters
+    ----------
+    pages
+        (page, name, tooltip) of each.
+    settings
+        Keep which of them is open.
+    """
+
+    def __init__(self, pages: Sequence[tuple[QWidget, str, str]], settings: Settings) -> None:
+        super().__init__()
+        self._names = [name for _, name, _ in pages]
+        self._settings = settings
+        self._stack = QStackedWidget()
+        self._stack.setMinimumHeight(LEAST_HEIGHT)
+        self._buttons = QButtonGroup(self)
+        self._buttons.setExclusive(True)
+        grid = QGridLayout()
+        grid.setSpacing(2)
+        for i, (page, name, tip) in enumerate(pages):
+            area = QScrollArea()
+            area.setWidget(page)
+            area.setWidgetResizable(True)
+            area.setFrameShape(QScrollArea.Shape.NoFrame)
+            self._stack.addWidget(area)
+            button = QToolButton()
+            button.setText(name)
+            button.setToolTip(tip)
+            button.setCheckable(True)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            self._buttons.addButton(button, i)
+            grid.addWidget(button, i // IN_A_ROW, i % IN_A_ROW)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addLayout(grid)
+        column.addWidget(self._stack, 1)
+        self._buttons.idClicked.connect(self.setCurrentIndex)
+        kept = str(settings.value("tab", self._names[0]))
+        self.setCurrentIndex(self._names.index(kept) if kept in self._names else 0)
+
+    def setCurrentIndex(self, index: int) -> None:  # noqa: N802  (as of Qt's own tabs)
+        """Show a page."""
+        self._stack.setCurrentIndex(index)
+        button = self._buttons.button(index)
+        if button is not None:
+            button.setChecked(True)
+        self._settings.keep("tab", self._names[index])
+
+    def currentIndex(self) -> int:  # noqa: N802
+        """Return which page is shown."""
+        return int(self._stack.currentIndex())
+
+    def count(self) -> int:
+        """Return how many pages there are."""
+        return len(self._names)
+
+    def tabText(self, index: int) -> str:  # noqa: N802
+        """Return a page's name."""
+        return self._names[index]
