@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSlider, QWidget
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.compare.swipe import Swipe
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
@@ -54,7 +55,7 @@ class ByEye(QWidget):
         )
         self.contour = _toggle("Truth outlined", "The truth's outline over the filled prediction.")
         self.contours = _toggle("Both outlined", "Outlines of both.")
-        self.blink = QPushButton("Blink (hold)")
+        self.blink = tight(QPushButton("Blink (hold)"))
         self.blink.setToolTip("While held, the truth takes the place of the prediction (key K).")
         self.swipe = _toggle(
             "Swipe", "Left of a line the prediction, right of it the truth. Drag the line."
@@ -323,7 +324,7 @@ class ByEye(QWidget):
 
 
 def _toggle(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
+    button = tight(QPushButton(text))
     button.setCheckable(True)
     button.setToolTip(tooltip)
     return button

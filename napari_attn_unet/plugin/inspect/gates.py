@@ -80,6 +80,7 @@ class GatesTab(QWidget):
         )
         self.contrast = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
         self.contrast.setRange(0, 1)
+        self.contrast.setEdgeLabelMode(self.contrast.EdgeLabelMode.NoLabel)
         self.contrast.setValue((0, 1))
         self.contrast.setToolTip("Values that get the colormap's ends, in all gate maps.")
         self.smooth = QCheckBox("smooth")

@@ -37,7 +37,7 @@ class Dock(QObject):
         super().__init__()
         self.viewer = viewer
         self.is_closed = False
-        self.memory = _memory(viewer, name)
+        self.memory = memory(viewer, name)
         """Kept for as long as the viewer lives: what the same widget finds when it is reopened."""
         self._stack = ExitStack()
         self._widget = weakref.ref(widget)
@@ -85,6 +85,9 @@ class Dock(QObject):
         if self.is_closed:
             return
         self.is_closed = True
+        widget = self._widget()
+        if widget is not None:  # Qt would ask what Python may have taken apart
+            _guarded(widget.removeEventFilter, self)
         self._stack.close()
 
     def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
@@ -162,7 +165,11 @@ def model_of(viewer: Any) -> Any:
     return getattr(viewer, "__wrapped__", viewer)
 
 
-def _memory(viewer: Any, name: str) -> dict[str, Any]:
+def memory(viewer: Any, name: str) -> dict[str, Any]:
+    """Return what is kept under a name for as long as a viewer lives. It must not hold the viewer.
+
+    A dictionary with viewers for keys would take any two in the same state for one.
+    """
     model = model_of(viewer)
     key = id(model)
     if key not in _MEMORIES:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_attn_unet.plugin.choice import choice_of
-from napari_attn_unet.plugin.kit.dock import Dock, model_of
+from napari_attn_unet.plugin.kit.dock import Dock, memory
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.outline import Outline
@@ -115,18 +115,15 @@ class Picture:
     def _left(self) -> None:
         self._docks -= 1
         if not self._docks:
-            _PICTURES.pop(model_of(self.dock.viewer), None)
+            memory(self.dock.viewer, "picture").clear()
             self.dock.close()
-
-
-_PICTURES: WeakKeyDictionary[Any, Picture] = WeakKeyDictionary()
 
 
 def show_picture(dock: Dock) -> Picture:
     """Return what is drawn of a dock's viewer; it is, for as long as any dock asks for it."""
-    model = model_of(dock.viewer)
-    if model not in _PICTURES:
-        _PICTURES[model] = Picture(dock.viewer)
-    picture = _PICTURES[model]
+    kept = memory(dock.viewer, "picture")
+    if not kept:
+        kept["picture"] = Picture(dock.viewer)
+    picture: Picture = kept["picture"]
     picture.hold(dock)
     return picture
