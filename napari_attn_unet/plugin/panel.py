@@ -21,8 +21,8 @@ from napari_attn_unet.plugin.kit.dock import Dock, memory, model_of
 from napari_attn_unet.plugin.kit.navigate import camera
 
 PLUGIN = "napari-attn-unet"
-WIDTH = 350
-"""Pixels that the panel takes when it is opened."""
+WIDTH = 318
+"""Pixels that the panel takes when it is opened: at 1280, 560 are left for the canvas."""
 TABS = {
     "Segment": ("segment:SegmentWidget", "Run a checkpoint on an image: mask and gate maps."),
     "Inspect": ("inspect:InspectWidget", "Look into the gates: statistics, curves, knock-out."),

@@ -53,8 +53,8 @@ class ByEye(QWidget):
         self.errors = _toggle(
             "Errors", "A layer of right and wrong voxels, which follows the brush."
         )
-        self.contour = _toggle("Truth outlined", "The truth's outline over the filled prediction.")
-        self.contours = _toggle("Both outlined", "Outlines of both.")
+        self.contour = _toggle("Truth line", "The truth's outline over the filled prediction.")
+        self.contours = _toggle("Both lines", "Outlines of both.")
         self.blink = tight(QPushButton("Blink (hold)"))
         self.blink.setToolTip("While held, the truth takes the place of the prediction (key K).")
         self.swipe = _toggle(
@@ -64,7 +64,7 @@ class ByEye(QWidget):
             "Side by side", "Prediction, truth and errors beside each other, one camera and slice."
         )
         self.distance = _toggle(
-            "Distance in 3D",
+            "3D distance",
             "The prediction's surface, coloured by its distance from the truth's: orange outside "
             "the truth, blue inside.",
         )
@@ -153,7 +153,7 @@ class ByEye(QWidget):
         colours.update(COLOURS.items())
         self._layer = Labels(
             state.comparison.errors,
-            name=f"{state.mask.name} · errors",
+            name=f"errors · {state.mask.name}",
             colormap=DirectLabelColormap(color_dict=colours),
             features={"index": list(range(len(KINDS))), "class": list(KINDS)},
             opacity=0.8,
@@ -299,7 +299,7 @@ class ByEye(QWidget):
         self._surface = Surface(
             (vertices, faces[:, ::-1], values),  # napari turns (z, y, x) into (x, y, z)
             shading="smooth",
-            name=f"{state.mask.name} · distance from the truth ({unit})",
+            name=f"distance from the truth ({unit}) · {state.mask.name}",
             colormap=SIGNED,
             contrast_limits=(-limit, limit),
             metadata={OUTPUT: {"effect": "distance"}},

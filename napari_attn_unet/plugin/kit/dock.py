@@ -14,6 +14,7 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtWidgets import QScrollArea, QStyle, QVBoxLayout, QWidget
 
+MARGIN = 5
 LEAST_HEIGHT = 300
 """Pixels that a dock keeps when others stand below it; what does not fit is scrolled to."""
 
@@ -135,6 +136,7 @@ def scroll(widget: QWidget) -> None:
     """
     layout = widget.layout()
     assert layout is not None  # noqa: S101  (for the type checker: it is laid out)
+    layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
     inner = QWidget()
     inner.setLayout(layout)  # which takes it, and all that stands in it, from the widget
     area = _Scrolled()

@@ -20,6 +20,7 @@ from napari_attn_unet.plugin.kit.settings import Settings
 
 LEAST_HEIGHT = 280
 """Pixels that a page keeps, however low the dock is."""
+MARGIN = 4
 IN_A_ROW = 4
 """More pages than these take a second row: Qt's own tabs would scroll, and hide the last."""
 
@@ -53,6 +54,9 @@ class Tabs(QWidget):
         grid = QGridLayout()
         grid.setSpacing(2)
         for i, (page, name, tip) in enumerate(pages):
+            inner = page.layout()
+            if inner is not None:
+                inner.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
             area = QScrollArea()
             area.setWidget(page)
             area.setWidgetResizable(True)

@@ -543,7 +543,7 @@ class TestByEye:
         compare.by_eye.distance.click()
         settle(qtbot, compare)
         surface = next(la for la in compare.viewer.layers if isinstance(la, Surface))
-        assert surface.name == "mine · distance from the truth (mm)"
+        assert surface.name == "distance from the truth (mm) · mine"
         assert compare.viewer.dims.ndisplay == 3
         low, high = surface.contrast_limits
         assert -low == high >= abs(surface.vertex_values).max()
