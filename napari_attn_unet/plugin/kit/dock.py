@@ -20,6 +20,10 @@ LEAST_HEIGHT = 300
 
 _MEMORIES: dict[int, dict[str, dict[str, Any]]] = {}
 
+_SLOTS: set[Callable[..., None]] = set()
+"""Functions that Qt calls when a widget is destroyed, until then: a widget that Python's collector
+takes apart would first empty the function, and then call it, which no program survives."""
+
 
 class Dock(QObject):
     """Owner of everything that must end with a widget: timers, callbacks, keys, helper layers.
@@ -47,7 +51,13 @@ class Dock(QObject):
         # Qt drops connections to methods of the object that is being destroyed, and what it is
         # connected to it holds: a function, and that but a weak reference.
         me = weakref.ref(self)
-        widget.destroyed.connect(lambda *_: _close(me()))
+
+        def gone(*_: Any) -> None:
+            _SLOTS.discard(gone)
+            _close(me())
+
+        _SLOTS.add(gone)
+        widget.destroyed.connect(gone)
 
     def on_close(self, act: Callable[..., object], *arguments: Any) -> None:
         """Call something when the widget closes; what was asked for last comes first."""
