@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
-from napari_attn_unet.plugin.kit.dock import model_of
+from napari_attn_unet.plugin.kit.dock import memory
 from napari_attn_unet.plugin.layers import OUTPUT, is_segmentable
 from napari_attn_unet.plugin.results import Result, results
 
@@ -180,9 +179,7 @@ def _is_truth(layer: Any) -> bool:
     return OUTPUT not in layer.metadata and any(w in layer.name.lower() for w in TRUTH_WORDS)
 
 
-_CHOICES: WeakKeyDictionary[Any, Choice] = WeakKeyDictionary()
-
-
 def choice_of(viewer: Any) -> Choice:
     """Return the choice of a viewer."""
-    return _CHOICES.setdefault(model_of(viewer), Choice())
+    choice: Choice = memory(viewer, "choice").setdefault("choice", Choice())
+    return choice

@@ -12,24 +12,25 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from npe2 import PluginManager
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
-from napari_attn_unet.plugin.kit.dock import Dock, model_of
+from napari_attn_unet.plugin.kit.dock import Dock, memory, model_of
 from napari_attn_unet.plugin.kit.navigate import camera
 
 PLUGIN = "napari-attn-unet"
-WIDTH = 390
-"""Pixels that the panel takes when it is opened."""
+WIDTH = 318
+"""Pixels that the panel takes when it is opened: at 1280, 560 are left for the canvas."""
 TABS = {
     "Segment": ("segment:SegmentWidget", "Run a checkpoint on an image: mask and gate maps."),
     "Inspect": ("inspect:InspectWidget", "Look into the gates: statistics, curves, knock-out."),
     "Compare": ("compare:CompareWidget", "Compare the mask with a truth, by eye and by number."),
 }
 """Where each tab's widget is, and what it is for."""
+SETTLE_MS = 1500
+"""How long a canvas may take to get its new size when a dock comes up."""
 _ZOOM = 0.02
 """Share by which a zoom may differ from the fitted one and still be it."""
 
@@ -45,14 +46,23 @@ class Panel(QObject):
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
-        self._viewer = viewer
+        self._model = weakref.ref(viewer)  # which keeps the panel
         self._widgets: dict[str, weakref.ref[QWidget]] = {}
         self._shown: str | None = None
         self._fit: tuple[float, tuple[float, ...], float] | None = None
+        viewer.canvas.events.size.connect(self._refit)
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(SETTLE_MS)
+        self._settling.timeout.connect(self._settled)
         self._acts: list[Callable[[], None]] = []
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._act)
+
+    @property
+    def _viewer(self) -> Any:
+        return self._model()
 
     def add(self, kind: str, widget: QWidget, dock: Dock) -> QTabBar:
         """Let a widget be one of the tabs; return the tabs that stand on its top."""
@@ -60,8 +70,7 @@ class Panel(QObject):
         self._widgets[kind] = weakref.ref(widget)
         if before is not None and _dock_of(before) is not None:
             self._later(partial(self._remove, before))  # there is one of a kind
-        eye = camera(self._viewer)
-        self._fit = eye.zoom, tuple(eye.center), self._viewer.canvas.size[1]
+        self._note_fit()
         watcher = _Shown(widget, lambda: self._came_up(kind))
         widget.installEventFilter(watcher)
         dock.on_close(self._closed, kind, weakref.ref(widget))
@@ -131,23 +140,37 @@ class Panel(QObject):
     def _take_room(self, widget: QWidget, width: int) -> None:
         dock = _dock_of(widget)
         main = None if dock is None else dock.parent()
-        if dock is not None and isinstance(main, QMainWindow):
-            main.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
-            self._later(self._refit)
-
-    def _refit(self) -> None:
-        """Fit the picture into a canvas that has shrunk, if it fitted before."""
-        fit, self._fit = self._fit, None
-        if fit is None or not len(self._viewer.layers):
+        if dock is None or not isinstance(main, QMainWindow):
             return
-        zoom, center, width = fit
+        docks, widths = [dock], [width]
+        for other in main.findChildren(QDockWidget):  # or Qt would widen them: the canvas needs it
+            if main.dockWidgetArea(other) == Qt.DockWidgetArea.LeftDockWidgetArea:
+                docks.append(other)
+                widths.append(other.minimumSizeHint().width())
+        main.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
+
+    def _note_fit(self) -> None:
+        """Remember what is seen, until the canvas has its new size."""
+        eye = camera(self._viewer)
+        self._fit = eye.zoom, tuple(eye.center), self._viewer.canvas.size[1]
+        self._settling.start()
+
+    def _settled(self) -> None:
+        self._fit = None
+
+    def _refit(self, _: Any = None) -> None:
+        """Fit the picture into a canvas that has shrunk, if it fitted before."""
+        if self._fit is None or not len(self._viewer.layers):
+            return
+        zoom, center, width = self._fit
         eye, now = camera(self._viewer), self._viewer.canvas.size[1]
-        if now >= width or eye.zoom != zoom or tuple(eye.center) != center:
+        if now == width or eye.zoom != zoom or tuple(eye.center) != center:
             return
         self._viewer.reset_view()
         moved = any(abs(a - b) * eye.zoom > 1 for a, b in zip(eye.center, center, strict=True))
         if moved or zoom < eye.zoom * (1 - _ZOOM) or zoom > eye.zoom * width / now * (1 + _ZOOM):
             eye.zoom, eye.center = zoom, center  # the user had chosen what to see
+        self._fit = eye.zoom, tuple(eye.center), now
 
     # --- the end --------------------------------------------------------------------------------
     def _closed(self, kind: str, widget: weakref.ref[QWidget]) -> None:
@@ -201,12 +224,10 @@ def _dock_of(widget: QWidget) -> QDockWidget | None:
     return None
 
 
-_PANELS: WeakKeyDictionary[Any, Panel] = WeakKeyDictionary()
-
-
 def panel_of(viewer: Any) -> Panel:
     """Return the panel of a viewer."""
-    model = model_of(viewer)
-    if model not in _PANELS:
-        _PANELS[model] = Panel(model)
-    return _PANELS[model]
+    kept = memory(viewer, "panel")
+    if not kept:
+        kept["panel"] = Panel(model_of(viewer))
+    panel: Panel = kept["panel"]
+    return panel

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_attn_unet.scores import metrics
 from napari_attn_unet.scores.components import BoolArray, Component, box_of, connected
@@ -115,6 +117,27 @@ def errors_of(  # noqa: PLR0913  (what they are, beside what they are called)
             )
         )
     return found
+
+
+def part_of(
+    component: ErrorComponent, mask: npt.NDArray[Any], truth: npt.NDArray[Any]
+) -> BoolArray:
+    """Return the voxels of an error within its box.
+
+    Parameters
+    ----------
+    component
+        The error.
+    mask, truth
+        (Z, Y, X) classes of both sides, as they were when it was found.
+    """
+    from scipy import ndimage  # noqa: PLC0415  (slow to import)
+
+    said, right = mask[component.voxel], truth[component.voxel]
+    alike = (mask[component.box] == said) & (truth[component.box] == right)
+    labels, _ = ndimage.label(alike, np.ones((3, 3, 3)))
+    place = [i - s.start for i, s in zip(component.voxel, component.box, strict=True)]
+    return np.asarray(labels == labels[tuple(place)])
 
 
 def error_rows(components: Sequence[ErrorComponent], geometry: Geometry) -> list[ErrorRow]:

@@ -21,6 +21,7 @@ from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.navigate import grid
+from napari_attn_unet.plugin.overlay.below import Below
 from napari_attn_unet.plugin.segment import SegmentWidget
 
 TIMES, WARM = 20, 5
@@ -134,12 +135,13 @@ def test_a_used_widget_leaves_nothing_behind(
     layers = looks(viewer)
     for time in range(TIMES):
         use(qtbot, viewer.window.add_plugin_dock_widget("napari-attn-unet", name)[1])
-        (dock,) = our_docks(viewer)
+        (dock,) = (d for d in our_docks(viewer) if not isinstance(d.inner_widget(), Below))
         references = close_by_its_x(dock)
         del dock
         settle()
         assert [reference() for reference in references] == [None, None]
         assert looks(viewer) == layers
+        assert not our_docks(viewer)
         assert viewer.dims.ndisplay == 2
         if time == WARM:
             before, memory = left_over(viewer), process.memory_info().rss

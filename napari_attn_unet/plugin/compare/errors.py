@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.columns import Table
-from napari_attn_unet.plugin.kit.navigate import go_to
+from napari_attn_unet.plugin.kit.navigate import go_to, plane_on_screen
 from napari_attn_unet.plugin.kit.tables import cell, fill, save
 from napari_attn_unet.plugin.kit.text import Text
-from napari_attn_unet.scores.errors import ErrorComponent, ErrorRow
+from napari_attn_unet.plugin.overlay.lines import LineLayer, trace
+from napari_attn_unet.prediction import finish
+from napari_attn_unet.scores.errors import ErrorComponent, ErrorRow, part_of
 
+SELECTED = (1.0, 0.95, 0.2, 1.0)
+"""Colour of the line around the error that is looked at."""
 MOST = 500
 """Components listed at most; all are saved."""
 
@@ -28,6 +34,9 @@ class ErrorsTab(QWidget):
         self._pair: tuple[object, object] = (None, None)
         self._busy = False
         self._at = -1
+        self._line: LineLayer | None = None
+        state.dock.connect(state.viewer.dims.events.order, self._outline)
+        state.dock.connect(state.viewer.dims.events.ndisplay, self._outline)
         self.message = Text()
         self.table = Table("errors", ("#", "error", "class", "voxels", "mm³"))
         self.table.setToolTip(
@@ -68,6 +77,7 @@ class ErrorsTab(QWidget):
     def _show(self) -> None:
         self._busy = True
         self._at = -1
+        self._forget_line()
         state = self._state
         if (state.mask, state.truth) != self._pair:  # what was ticked off is another's
             self._pair, self.seen = (state.mask, state.truth), set()
@@ -141,12 +151,42 @@ class ErrorsTab(QWidget):
             return
         self._at = number
         component = self.components[number]
+        self._outline()
         size = [s.stop - s.start for s in component.box]
         go_to(self._state.viewer, mask, component.voxel, size)
         self.message.setText(
             f"Error {number + 1} of {len(self.components)}: {component.kind}, "
             f"{component.classes}, {component.voxels:,} voxels."
         )
+
+    # --- the one that is looked at --------------------------------------------------------------
+    def _outline(self, _: Any = None) -> None:
+        """Outline the error that is looked at, on every slice that it spans."""
+        state, mask = self._state, self._state.mask
+        there = 0 <= self._at < len(self.components) and self.isVisible()
+        looking = None if mask is None else plane_on_screen(state.viewer, mask)
+        if mask is None or looking is None or state.comparison is None or not there:
+            self._forget_line()
+            return
+        component = self.components[self._at]
+        inside = part_of(component, state.comparison.mask, state.comparison.truth).astype(np.uint8)
+        lines = finish(trace(inside, looking[0]))
+        lines.pieces[:, 0] += [s.start for s in component.box]
+        if self._line is None:
+            self._line = LineLayer(state.dock, "selected error")
+        table = np.tile(np.asarray(SELECTED, np.float32), (len(lines.pieces), 1))
+        self._line.show(lines, mask, table, "selected error")
+        top = state.viewer.layers
+        top.move(top.index(self._line.layer), len(top))
+
+    def _forget_line(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def hideEvent(self, _: object) -> None:  # noqa: N802
+        """Outline no error while the list is not seen (Qt calls this)."""
+        self._forget_line()
 
     def _save(self) -> None:
         save(self, "errors.csv", self.rows(), self.message.setText)

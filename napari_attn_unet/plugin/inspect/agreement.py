@@ -19,6 +19,7 @@ from napari_attn_unet.gates.inspection import AgreementRow, AgreementSliceRow
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
@@ -39,7 +40,7 @@ class AgreementTab(QWidget):
         self.top.setValue(5.0)
         self.top.setSuffix(" %")
         self.top.setToolTip("Of this many voxels with the largest values, how many lie inside?")
-        self.random = QCheckBox("random weights too")
+        self.random = QCheckBox("random weights")
         self.random.setChecked(True)
         self.random.setToolTip(
             "Also run the network with random weights: a map that detects as well with those says "
@@ -57,7 +58,7 @@ class AgreementTab(QWidget):
             self.message.setText,
             network=self.random.isChecked,
         )
-        self.save = QPushButton("Save…")
+        self.save = tight(QPushButton("Save…"))
         self.save.setToolTip("Save the table as CSV; a second file has the values per slice.")
         line = QHBoxLayout()
         line.addWidget(QLabel("top"))

@@ -12,7 +12,6 @@ from qtpy.QtGui import QColor, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -26,6 +25,7 @@ from superqt import QLabeledDoubleRangeSlider, QLabeledDoubleSlider
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin.inspect.contours import Contours
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.tables import cell, header
@@ -71,15 +71,15 @@ class GatesTab(QWidget):
         self.opacity.setRange(0, 1)
         self.opacity.setValue(0.4)
         self.opacity.setToolTip("Opacity of all gate maps.")
-        self.colormap = QComboBox()
-        known = (ATTENTION, *ALL_COLORMAPS)
-        self.colormap.addItems([name for name in COLORMAPS if name in known])
-        self.colormap.setToolTip(
+        self.colormap = combo(
             "Colours of all gate maps, clear where a gate is shut. 'attention' is one hue that no "
             "class has."
         )
+        known = (ATTENTION, *ALL_COLORMAPS)
+        self.colormap.addItems([name for name in COLORMAPS if name in known])
         self.contrast = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
         self.contrast.setRange(0, 1)
+        self.contrast.setEdgeLabelMode(self.contrast.EdgeLabelMode.NoLabel)
         self.contrast.setValue((0, 1))
         self.contrast.setToolTip("Values that get the colormap's ends, in all gate maps.")
         self.smooth = QCheckBox("smooth")
@@ -87,12 +87,11 @@ class GatesTab(QWidget):
             "Interpolate between a gate's own voxels on screen. Numbers, contours and files keep "
             "the voxels."
         )
-        self.view = QComboBox()
-        self.view.addItems([COEFFICIENT, SHARE])
-        self.view.setToolTip(
+        self.view = combo(
             "Show each gate's coefficients, or each voxel's share of the map's total as a multiple "
             "of its mean: a map that is 0.9 to 1.0 everywhere shows what little it selects."
         )
+        self.view.addItems([COEFFICIENT, SHARE])
         self.contour = QCheckBox("contour of α ≥")
         self.contour.setToolTip(
             "Outline where a gate's map reaches the threshold, for every gate that is shown; in 3D "
@@ -134,8 +133,8 @@ class GatesTab(QWidget):
         line.addWidget(self.contour)
         line.addWidget(self.threshold)
         line.addStretch()
-        form.addRow("", line)
-        form.addRow("", self.smooth)
+        form.addRow(line)
+        form.addRow(self.smooth)
         column.addLayout(form)
         column.addStretch()
 

@@ -259,7 +259,7 @@ class KnockoutTab(QWidget):
         run, name, level, cam, rank = result
         about = {layers.OUTPUT: {"effect": "Grad-CAM", "image": run.placement.name}}
         options = {
-            "name": f"{run.placement.name} · Grad-CAM of {name}, level {level}",
+            "name": f"Grad-CAM of {name}, level {level} · {run.placement.name}",
             "colormap": "inferno",
             "contrast_limits": (0.0, 1.0),
             "blending": "additive",  # where the map is 0 the image shows as it is
@@ -291,7 +291,7 @@ def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData
         delta = effect.delta(label)
         change = float(np.abs(delta).sum())
         options = {
-            "name": f"{placement.name} · Δ probability of {name}",
+            "name": f"Δ probability of {name} · {placement.name}",
             "colormap": DIVERGING,
             "contrast_limits": (-1.0, 1.0),
             "blending": "translucent",
@@ -310,7 +310,7 @@ def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData
         colours[label + 1] = (*colour, 1.0)
     names = ["unchanged", "now background", *(f"now {n}" for n, _ in effect.base.classes[1:])]
     options = {
-        "name": f"{placement.name} · changed voxels",
+        "name": f"changed voxels · {placement.name}",
         "opacity": 0.8,
         "colormap": DirectLabelColormap(color_dict=colours),
         "features": {"index": list(range(len(names))), "class": names},

@@ -59,7 +59,7 @@ class ProbeTab(QWidget):
         self.rows: list[PointRow] = []
         self.values = Text()
         self.values.setText(HINT)
-        self.pin = QCheckBox("a click pins the point")
+        self.pin = QCheckBox("a click pins")
         self.pin.setToolTip("While ticked, a click on the image adds its values to the table.")
         self.table = Table("points")
         self.table.setToolTip("Pinned points. Double-click a row to go there.")

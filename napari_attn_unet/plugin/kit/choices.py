@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox
+from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy
 
 
 def combo(tooltip: str) -> QComboBox:
@@ -13,8 +13,15 @@ def combo(tooltip: str) -> QComboBox:
     box = QComboBox()
     box.setToolTip(tooltip)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(12)
+    box.setMinimumContentsLength(8)
     return box
+
+
+def tight(button: QPushButton) -> QPushButton:
+    """Let a button be as narrow as its text, and as wide as there is room."""
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 10)
+    return button
 
 
 def offer(

@@ -14,10 +14,15 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtWidgets import QScrollArea, QStyle, QVBoxLayout, QWidget
 
+MARGIN = 5
 LEAST_HEIGHT = 300
 """Pixels that a dock keeps when others stand below it; what does not fit is scrolled to."""
 
 _MEMORIES: dict[int, dict[str, dict[str, Any]]] = {}
+
+_SLOTS: set[Callable[..., None]] = set()
+"""Functions that Qt calls when a widget is destroyed, until then: a widget that Python's collector
+takes apart would first empty the function, and then call it, which no program survives."""
 
 
 class Dock(QObject):
@@ -37,7 +42,7 @@ class Dock(QObject):
         super().__init__()
         self.viewer = viewer
         self.is_closed = False
-        self.memory = _memory(viewer, name)
+        self.memory = memory(viewer, name)
         """Kept for as long as the viewer lives: what the same widget finds when it is reopened."""
         self._stack = ExitStack()
         self._widget = weakref.ref(widget)
@@ -46,7 +51,13 @@ class Dock(QObject):
         # Qt drops connections to methods of the object that is being destroyed, and what it is
         # connected to it holds: a function, and that but a weak reference.
         me = weakref.ref(self)
-        widget.destroyed.connect(lambda *_: _close(me()))
+
+        def gone(*_: Any) -> None:
+            _SLOTS.discard(gone)
+            _close(me())
+
+        _SLOTS.add(gone)
+        widget.destroyed.connect(gone)
 
     def on_close(self, act: Callable[..., object], *arguments: Any) -> None:
         """Call something when the widget closes; what was asked for last comes first."""
@@ -85,6 +96,9 @@ class Dock(QObject):
         if self.is_closed:
             return
         self.is_closed = True
+        widget = self._widget()
+        if widget is not None:  # Qt would ask what Python may have taken apart
+            _guarded(widget.removeEventFilter, self)
         self._stack.close()
 
     def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
@@ -132,6 +146,7 @@ def scroll(widget: QWidget) -> None:
     """
     layout = widget.layout()
     assert layout is not None  # noqa: S101  (for the type checker: it is laid out)
+    layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
     inner = QWidget()
     inner.setLayout(layout)  # which takes it, and all that stands in it, from the widget
     area = _Scrolled()
@@ -162,7 +177,11 @@ def model_of(viewer: Any) -> Any:
     return getattr(viewer, "__wrapped__", viewer)
 
 
-def _memory(viewer: Any, name: str) -> dict[str, Any]:
+def memory(viewer: Any, name: str) -> dict[str, Any]:
+    """Return what is kept under a name for as long as a viewer lives. It must not hold the viewer.
+
+    A dictionary with viewers for keys would take any two in the same state for one.
+    """
     model = model_of(viewer)
     key = id(model)
     if key not in _MEMORIES:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QButtonGroup,
     QGridLayout,
+    QPushButton,
     QScrollArea,
-    QSizePolicy,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.settings import Settings
 
 LEAST_HEIGHT = 280
 """Pixels that a page keeps, however low the dock is."""
+MARGIN = 4
 IN_A_ROW = 4
 """More pages than these take a second row: Qt's own tabs would scroll, and hide the last."""
+
+
+class _Stack(QStackedWidget):
+    """As high as there is room, and asks for no more than the least: its pages scroll."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
+        return QSize(super().sizeHint().width(), LEAST_HEIGHT)
 
 
 class Tabs(QWidget):
@@ -38,23 +47,24 @@ class Tabs(QWidget):
         super().__init__()
         self._names = [name for _, name, _ in pages]
         self._settings = settings
-        self._stack = QStackedWidget()
+        self._stack = _Stack()
         self._stack.setMinimumHeight(LEAST_HEIGHT)
         self._buttons = QButtonGroup(self)
         self._buttons.setExclusive(True)
         grid = QGridLayout()
         grid.setSpacing(2)
         for i, (page, name, tip) in enumerate(pages):
+            inner = page.layout()
+            if inner is not None:
+                inner.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
             area = QScrollArea()
             area.setWidget(page)
             area.setWidgetResizable(True)
             area.setFrameShape(QScrollArea.Shape.NoFrame)
             self._stack.addWidget(area)
-            button = QToolButton()
-            button.setText(name)
+            button = tight(QPushButton(name))
             button.setToolTip(tip)
             button.setCheckable(True)
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             self._buttons.addButton(button, i)
             grid.addWidget(button, i // IN_A_ROW, i % IN_A_ROW)
         column = QVBoxLayout(self)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_attn_unet.plugin.choice import choice_of
-from napari_attn_unet.plugin.kit.dock import Dock, model_of
+from napari_attn_unet.plugin.kit.dock import Dock, memory
 from napari_attn_unet.plugin.kit.follow import Follower
+from napari_attn_unet.plugin.overlay.below import Below
 from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.span import Span
-from napari_attn_unet.plugin.overlay.strip import Strip
 
 STRIP = "Gates of this slice"
 _CORNERS = (
@@ -44,7 +44,7 @@ class Picture:
         self._span = Span(self.dock)
         self.legend = Legend(self.dock, self._choice)
         self.sides = Sides(self.dock, self._choice)
-        self._strip: Any = None
+        self._below: Any = None
         self._later = self.dock.timer(50, self._update)  # the provenance is set after the data
         self._follower = Follower(self.dock, self._update, self._later.start)
         self.dock.connect(viewer.layers.selection.events.active, self._selected)
@@ -83,29 +83,29 @@ class Picture:
 
     # --- the strip ------------------------------------------------------------------------------
     @property
-    def strip(self) -> Strip | None:
-        """The strip below the canvas, if it is there."""
-        strip = None if self._strip is None else self._strip()
-        return strip if strip is not None and strip.parent() is not None else None
+    def below(self) -> Below | None:
+        """What lies below the canvas, if it is there."""
+        below = None if self._below is None else self._below()
+        return below if below is not None and below.parent() is not None else None
 
     def _show_strip(self) -> None:
         """Show the strip once there are gates; one that was closed stays so."""
         window = getattr(self.dock.viewer, "window", None)
         result = self._choice.result
-        if window is None or self._strip is not None or result is None or not result.gates:
+        if window is None or self._below is not None or result is None or not result.gates:
             return
-        strip = Strip(self.dock.viewer, self._choice, self.sides)
-        self._strip = ref(strip)
-        window.add_dock_widget(strip, name=STRIP, area="bottom", add_vertical_stretch=False)
-        main = strip.window()
+        below = Below(self.dock.viewer, self._choice, self.sides)
+        self._below = ref(below)
+        window.add_dock_widget(below, name=STRIP, area="bottom", add_vertical_stretch=False)
+        main = below.window()
         if isinstance(main, QMainWindow):  # below the canvas, not below all
             for corner, area in _CORNERS:
                 main.setCorner(corner, area)
 
     def _take_strip_away(self) -> None:
-        strip = self.strip
-        if strip is not None:
-            self.dock.viewer.window.remove_dock_widget(strip)
+        below = self.below
+        if below is not None:
+            self.dock.viewer.window.remove_dock_widget(below)
 
     def hold(self, dock: Dock) -> None:
         """Stay until a dock closes, and until every other one has."""
@@ -115,18 +115,15 @@ class Picture:
     def _left(self) -> None:
         self._docks -= 1
         if not self._docks:
-            _PICTURES.pop(model_of(self.dock.viewer), None)
+            memory(self.dock.viewer, "picture").clear()
             self.dock.close()
-
-
-_PICTURES: WeakKeyDictionary[Any, Picture] = WeakKeyDictionary()
 
 
 def show_picture(dock: Dock) -> Picture:
     """Return what is drawn of a dock's viewer; it is, for as long as any dock asks for it."""
-    model = model_of(dock.viewer)
-    if model not in _PICTURES:
-        _PICTURES[model] = Picture(dock.viewer)
-    picture = _PICTURES[model]
+    kept = memory(dock.viewer, "picture")
+    if not kept:
+        kept["picture"] = Picture(dock.viewer)
+    picture: Picture = kept["picture"]
     picture.hold(dock)
     return picture

@@ -8,9 +8,10 @@ from napari.components.overlays import TextOverlay
 from napari.layers import Image
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from napari_attn_unet.plugin.choice import Choice
+from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen
 from napari_attn_unet.plugin.kit.settings import Settings
@@ -242,11 +243,10 @@ class PlaneButtons(QWidget):
         self._choice, self._sides = choice, sides
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
-        self.buttons: list[QToolButton] = []
+        self.buttons: list[QPushButton] = []
         for axis in range(_SPATIAL):
-            button = QToolButton()
+            button = QPushButton()
             button.setCheckable(True)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
             button.clicked.connect(lambda _=False, axis=axis: self._clicked(axis))
             self.buttons.append(button)
             line.addWidget(button)
@@ -263,7 +263,6 @@ class PlaneButtons(QWidget):
         self.convention.setCurrentText(PREFERENCE.value)
         self.convention.currentTextChanged.connect(self._preferred)
         line.addWidget(self.convention)
-        line.addStretch()
         dock.connect(sides.changed, self._follow)
         dock.connect(PREFERENCE.changed, self._follow)
         self._follow()
@@ -295,6 +294,7 @@ class PlaneButtons(QWidget):
             if image is not None and known:
                 name = plane_name(geometry_of(image), axis, known=True)
             button.setText(name)
+            tight(button)
             button.setToolTip(f"Show the {name} plane" if known else f"Slice across {name}")
             button.setEnabled(image is not None)
             button.setChecked(view is not None and view.axis == axis)

@@ -161,3 +161,9 @@ class Slices:
             r, g, b = (1.0, 1.0, 1.0) if colour is None else map(float, colour[:3])
             found.append((pieces, (r, g, b)))
         return found
+
+
+def size_of(image: Image) -> tuple[int, ...]:
+    """Return the size (Z, Y, X) of an image, at full resolution."""
+    data: Any = image.data[0] if image.multiscale else image.data
+    return tuple(data.shape[-_SPATIAL:])

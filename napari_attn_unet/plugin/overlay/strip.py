@@ -18,10 +18,9 @@ from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen, to_lay
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.overlay.painter import Picture
 from napari_attn_unet.plugin.overlay.sides import Sides
-from napari_attn_unet.plugin.overlay.slices import Slices
+from napari_attn_unet.plugin.overlay.slices import Slices, size_of
 from napari_attn_unet.report.orientation import View
 
-HEIGHT = 136
 EMPTY = "Segment an image, and every gate of the slice on screen is shown here."
 _SPATIAL = 3
 _IN_3D = "The 3D view has no slice: press the cube button for 2D."
@@ -37,38 +36,35 @@ class Strip(QWidget):
 
     Parameters
     ----------
-    viewer
-        Whose slice it is.
+    dock
+        With it the strip stops to follow.
     choice, sides
         What is looked at, and how it is turned.
     """
 
-    def __init__(self, viewer: Any, choice: Choice, sides: Sides) -> None:
+    def __init__(self, dock: Dock, choice: Choice, sides: Sides) -> None:
         super().__init__()
-        self.viewer = viewer
+        self.viewer = viewer = dock.viewer
         self._choice, self._sides = choice, sides
-        self._dock = dock = Dock(self, viewer, "strip")
         self._slices = Slices(viewer, choice)
         self._solo = Looks()
         self._watched: list[tuple[Any, Any]] = []
         self.cells: dict[str, tuple[Picture, Layer]] = {}
         """Pictures and their layers, by caption."""
         self._line = QHBoxLayout(self)
-        self._line.setContentsMargins(2, 2, 2, 2)
+        self._line.setContentsMargins(0, 0, 0, 0)
         self._line.setSpacing(2)
         self._hint = QLabel(EMPTY)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._hint.setWordWrap(True)
         self._line.addWidget(self._hint)
-        self.setMinimumHeight(HEIGHT)
-        self.setMaximumHeight(int(1.6 * HEIGHT))
         self._later = dock.timer(0, self.draw)
         self._listing = dock.timer(0, self._list)
         dims, eye = viewer.dims, camera(viewer)
         for event in (dims.events.current_step, dims.events.order, dims.events.ndisplay):
-            dock.connect(event, self._ask)
+            dock.connect(event, self.ask)
         for event in (eye.events.zoom, eye.events.center, sides.changed):
-            dock.connect(event, self._ask)
+            dock.connect(event, self.ask)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             dock.connect(event, self._layers_changed)
         dock.connect(choice.changed, self._layers_changed)
@@ -112,7 +108,7 @@ class Strip(QWidget):
                 self._line.addWidget(picture)
         self._hint.setVisible(not self.cells)
         self._watch()
-        self._ask()
+        self.ask()
 
     def _watch(self) -> None:
         self._unwatch()
@@ -125,8 +121,8 @@ class Strip(QWidget):
             if isinstance(layer, Labels):
                 events += [layer.events.paint, layer.events.labels_update, layer.events.colormap]
             for event in events:
-                event.connect(self._ask)
-                self._watched.append((event, self._ask))
+                event.connect(self.ask)
+                self._watched.append((event, self.ask))
 
     def _unwatch(self) -> None:
         for event, slot in self._watched:
@@ -134,7 +130,7 @@ class Strip(QWidget):
         self._watched = []
 
     # --- drawing --------------------------------------------------------------------------------
-    def _ask(self, _: Any = None) -> None:
+    def ask(self, _: Any = None) -> None:
         """Draw once all that has just changed is known."""
         self._later.start()
 
@@ -167,7 +163,7 @@ class Strip(QWidget):
             for axis, centre, reach in zip(dims.displayed, eye.center[-2:], half, strict=True):
                 point[axis] = centre + sign * reach
             corners.append(to_layer(self.viewer, image, point.tolist())[-_SPATIAL:])
-        size = np.asarray(self._slices_shape(image))
+        size = np.asarray(size_of(image))
         low, high = np.sort(np.asarray(corners), axis=0)
         low, high = np.maximum(low, -0.5), np.minimum(high, size - 0.5)
         ends = []
@@ -178,11 +174,6 @@ class Strip(QWidget):
             ends.append((start, high[axis] - low[axis]))
         (top, height), (left, width) = ends
         return float(top), float(left), float(height), float(width)
-
-    @staticmethod
-    def _slices_shape(image: Image) -> tuple[int, ...]:
-        data: Any = image.data[0] if image.multiscale else image.data
-        return tuple(data.shape[-_SPATIAL:])
 
     # --- a click --------------------------------------------------------------------------------
     def _clicked(self, name: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from docks import close_by_its_x, our_docks
 from napari import Viewer
 from napari.layers import Labels, Surface
+from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.key_bindings import KeyBinding
 from napari.utils.shortcuts import default_shortcuts
 from pytestqt.qtbot import QtBot
@@ -25,11 +26,13 @@ from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QWidget
 from napari_attn_unet import io
 from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
+from napari_attn_unet.plugin.compare.by_eye import FILL, FILLED
 from napari_attn_unet.plugin.inspect import widget as inspect_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid, to_viewer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.scores.comparison import Comparison
+from napari_attn_unet.scores.errors import part_of
 from napari_attn_unet.table import columns
 from napari_attn_unet.volume import Geometry
 
@@ -401,18 +404,74 @@ class TestByEye:
         assert mine.visible
         assert truth.visible
 
-    def test_contours(self, compare: CompareWidget) -> None:
+    def test_lines(self, qtbot: QtBot, compare: CompareWidget) -> None:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
-        colours = truth.colormap
+        before = mine.opacity, truth.opacity, truth.colormap
+
+        def lines() -> set[str]:
+            return {la.name for la in compare.viewer.layers if la.name.startswith("outline")}
+
+        qtbot.waitUntil(lambda: lines() == {"outline · mine"})
+        assert (mine.opacity, truth.opacity) == (0, FILL)
         compare.by_eye.contour.click()
-        assert (mine.contour, truth.contour) == (0, 1)
-        assert compare.viewer.layers.index(truth) > compare.viewer.layers.index(mine)
+        qtbot.waitUntil(lambda: lines() == {"outline · mine", "outline · truth"})
+        assert (mine.opacity, truth.opacity) == (FILLED, 0)
+        line = compare.viewer.layers["outline · truth"]
+        np.testing.assert_allclose(np.unique(line.edge_color, axis=0), [[1, 1, 1, 1]])
         compare.by_eye.contours.click()
-        assert (mine.contour, truth.contour) == (1, 1)
         assert not compare.by_eye.contour.isChecked()
+        qtbot.waitUntil(lambda: (mine.opacity, truth.opacity) == (0, 0))
         compare.by_eye.contours.click()
-        assert (mine.contour, truth.contour) == (0, 0)
-        assert truth.colormap == colours
+        assert lines() == {"outline · mine"}
+        assert (mine.opacity, truth.opacity, truth.colormap) == before or truth.opacity == FILL
+
+    def test_both_sides_have_one_colour_for_a_class(self, compare: CompareWidget) -> None:
+        mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
+        for label in (1, 2):
+            np.testing.assert_allclose(mine.get_color(label), truth.get_color(label))
+
+    def test_tiles_are_of_both_in_turn(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        viewer = compare.viewer
+        compare.by_eye.checkerboard.click()
+        tiles = viewer.layers["checkerboard · mine"].data
+        mask, truth = compare.state.comparison.mask, compare.state.comparison.truth
+        np.testing.assert_array_equal(tiles[:8, :8, :8], mask[:8, :8, :8])
+        np.testing.assert_array_equal(tiles[:8, :8, 8:16], truth[:8, :8, 8:16])
+        compare.by_eye.slider.setValue(4)
+        tiles = viewer.layers["checkerboard · mine"].data
+        np.testing.assert_array_equal(tiles[:4, 4:8, :4], truth[:4, 4:8, :4])
+        compare.by_eye.swipe.click()
+        assert "checkerboard · mine" not in viewer.layers
+        assert not compare.by_eye.checkerboard.isChecked()
+
+    def test_the_difference_shows_what_is_wrong_and_nothing_else(
+        self, qtbot: QtBot, compare: CompareWidget
+    ) -> None:
+        viewer = compare.viewer
+        compare.by_eye.difference.click()
+        errors = viewer.layers["errors · mine"]
+        assert errors.get_color(1)[3] == 0
+        assert all(errors.get_color(kind)[3] == 1 for kind in (2, 3, 4))
+        assert not viewer.layers["mine"].visible
+        assert not viewer.layers["truth"].visible
+        compare.by_eye.difference.click()
+        assert viewer.layers["mine"].visible
+
+    def test_an_error_that_is_looked_at_has_a_line(
+        self, qtbot: QtBot, compare: CompareWidget
+    ) -> None:
+        viewer = compare.viewer
+        compare.tabs.setCurrentIndex(2)
+        compare.do("next_error")
+        line = viewer.layers["selected error"]
+        component = compare.errors.components[0]
+        part = part_of(component, compare.state.comparison.mask, compare.state.comparison.truth)
+        assert int(part.sum()) == component.voxels
+        start = [s.start for s in component.box]
+        planes = {int(z) for z in np.asarray(line.data)[:, 0, 0]}
+        assert planes == {start[0] + z for z in range(len(part)) if part[z].any()}
+        compare.tabs.setCurrentIndex(0)
+        assert "selected error" not in viewer.layers
 
     def test_blink_by_button_and_key(self, qtbot: QtBot, compare: CompareWidget) -> None:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
@@ -527,14 +586,14 @@ class TestByEye:
         self, qtbot: QtBot, compare: CompareWidget
     ) -> None:
         truth = compare.viewer.layers["truth"]
-        colours, opacity = truth.colormap, truth.opacity
+        colours = truth.colormap  # the prediction's
         compare.by_eye.contour.click()
         compare.by_eye.errors.click()
         compare.viewer.add_labels(lobes(), name="second truth", scale=(2, 1, 1))
         compare.truth_box.setCurrentText("second truth")
         settle(qtbot, compare)
-        assert (truth.contour, truth.opacity, truth.visible) == (0, opacity, True)
-        assert truth.colormap == colours
+        assert (truth.opacity, truth.visible) == (0.7, True)  # napari's own
+        assert truth.colormap != colours
         assert not compare.viewer.layers["second truth"].visible  # under the errors
         compare.by_eye.errors.click()
         assert compare.viewer.layers["second truth"].visible
@@ -543,7 +602,7 @@ class TestByEye:
         compare.by_eye.distance.click()
         settle(qtbot, compare)
         surface = next(la for la in compare.viewer.layers if isinstance(la, Surface))
-        assert surface.name == "mine · distance from the truth (mm)"
+        assert surface.name == "distance from the truth (mm) · mine"
         assert compare.viewer.dims.ndisplay == 3
         low, high = surface.contrast_limits
         assert -low == high >= abs(surface.vertex_values).max()
@@ -769,7 +828,6 @@ def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer
 def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None:
     viewer = compare.viewer
     truth = viewer.layers["truth"]
-    colours = truth.colormap
     compare.by_eye.contour.click()
     compare.by_eye.errors.click()
     compare.by_eye.swipe.click()
@@ -779,7 +837,8 @@ def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None
     (dock,) = our_docks(viewer)
     close_by_its_x(dock)
     assert [la.name for la in viewer.layers] == ["brain", "mine", "truth"]
-    assert (truth.contour, truth.colormap, truth.visible) == (0, colours, True)
+    assert (truth.opacity, truth.visible) == (0.7, True)
+    assert not isinstance(truth.colormap, DirectLabelColormap)
     again = CompareWidget(viewer)
     viewer.window.add_dock_widget(again, name="Compare")
     settle(qtbot, again)

@@ -139,6 +139,8 @@ def test_a_file_is_read_where_it_lies_and_the_view_is_that_on_screen(
     path = tmp_path / "brain.nii.gz"
     io.write(path, viewer.layers["brain"].data, Geometry.from_spacing((2, 1, 1), unit="mm"))
     (layer,) = viewer.open(path, plugin="napari-attn-unet")
+    assert inspect.state.result is None  # an image that was opened is looked at, and has none
+    inspect.result_box.setCurrentIndex(0)
     inspect.image_box.setCurrentText(layer.name)
     qtbot.waitUntil(lambda: not inspect.state.counting)
     assert part.missing() == []

@@ -428,11 +428,11 @@ def test_knock_out_shows_what_changed(qtbot: QtBot, inspect: InspectWidget) -> N
     assert tab.task.button.text() == "Cancel"
     wait(qtbot, tab.task)
     assert "voxels changed their label" in tab.message.text()
-    changed = viewer.layers["brain · changed voxels"]
+    changed = viewer.layers["changed voxels · brain"]
     assert int(tab.message.text().split(": ")[-1].split()[0].replace(",", "")) == (
         np.count_nonzero(changed.data)
     )
-    delta = viewer.layers["brain · Δ probability of one"]
+    delta = viewer.layers["Δ probability of one · brain"]
     np.testing.assert_allclose(delta.extent.world, viewer.layers["brain"].extent.world)
     assert np.abs(delta.data).max() > 0
     assert tab.table.rowCount() == 2
@@ -481,7 +481,7 @@ def test_what_a_knock_out_hides_comes_back_with_its_end(
     if ending != "by hand":
         return
     knock_out(qtbot, inspect)  # and it can be done again
-    assert viewer.layers["brain · changed voxels"].visible
+    assert viewer.layers["changed voxels · brain"].visible
 
 
 def test_a_result_of_a_file_of_another_name_is_hidden_and_named_alike(
@@ -492,7 +492,7 @@ def test_a_result_of_a_file_of_another_name_is_hidden_and_named_alike(
     inspect.image_box.setCurrentText("patient 7")
     settle(qtbot, inspect)
     knock_out(qtbot, inspect)
-    assert "brain · changed voxels" in viewer.layers
+    assert "changed voxels · brain" in viewer.layers
     assert not any(layer.visible for layer in inspect.state.result.layers)
 
 
@@ -528,7 +528,7 @@ def test_grad_cam_is_a_layer(qtbot: QtBot, inspect: InspectWidget) -> None:
     tab.level.setValue(2)
     click(qtbot, tab.cam.button)
     wait(qtbot, tab.cam)
-    cam = inspect.viewer.layers["brain · Grad-CAM of two, level 2"]
+    cam = inspect.viewer.layers["Grad-CAM of two, level 2 · brain"]
     gate = inspect.gates.gates[1]
     assert cam.data.shape == gate.data.shape
     np.testing.assert_allclose(cam.extent.world, gate.extent.world)
@@ -722,7 +722,7 @@ def test_a_series_is_inspected_at_the_time_on_screen(
     click(qtbot, inspect.knockout.task.button)
     wait(qtbot, inspect.knockout.task)
     assert "changed their label" in inspect.knockout.message.text()
-    changed = viewer.layers["beats · changed voxels"]
+    changed = viewer.layers["changed voxels · beats"]
     mask = viewer.layers["mask · beats"]
     np.testing.assert_allclose(changed.extent.world[:, -3:], mask.extent.world[:, -3:])
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
@@ -18,6 +19,7 @@ from napari_attn_unet.engine import devices, predictor
 from napari_attn_unet.engine import session as engine
 from napari_attn_unet.plugin.kit import queue
 from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.preview import PENDING, Preview
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
@@ -59,12 +61,17 @@ def test_segment_shows_mask_and_gates(qtbot: QtBot, widget: SegmentWidget) -> No
     assert widget.run.enabled
 
 
+def results_of(widget: SegmentWidget) -> list[Layer]:
+    """The layers, without those that help to see them."""
+    return [la for la in widget._viewer.layers if not la.metadata.get(OUTPUT, {}).get("effect")]
+
+
 def test_a_rerun_updates_its_layers_and_keep_adds(qtbot: QtBot, widget: SegmentWidget) -> None:
     run(qtbot, widget)
-    before = list(widget._viewer.layers)
+    before = results_of(widget)
     arrays = [layer.data for layer in before]
     run(qtbot, widget)
-    assert list(widget._viewer.layers) == before
+    assert results_of(widget) == before
     assert all(la.data is not was for la, was in zip(before[1:], arrays[1:], strict=True))
     widget.keep_old.value = True
     run(qtbot, widget)
@@ -404,7 +411,7 @@ def test_a_cancelled_run_leaves_earlier_results_as_they_were(
     qtbot: QtBot, widget: SegmentWidget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(qtbot, widget)
-    layers = list(widget._viewer.layers)
+    layers = results_of(widget)
     visible = [layer.visible for layer in layers]
     data = layers[-1].data.copy()
     in_thin_slabs(monkeypatch)
@@ -418,7 +425,7 @@ def test_a_cancelled_run_leaves_earlier_results_as_they_were(
     with monkeypatch.context() as patched:  # what it holds must go before the dock is closed
         patched.setattr(Preview, "show", cancel)
         run(qtbot, widget)
-    assert list(widget._viewer.layers) == layers
+    assert results_of(widget) == layers
     assert [layer.visible for layer in layers] == visible
     np.testing.assert_array_equal(layers[-1].data, data)
 

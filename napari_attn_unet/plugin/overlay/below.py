@@ -1,0 +1,63 @@
+"""The dock below the canvas: which plane, and the strip of gates or three orthogonal views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from napari_attn_unet.plugin.choice import Choice
+from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.overlay.planes import Planes
+from napari_attn_unet.plugin.overlay.sides import PlaneButtons, Sides
+from napari_attn_unet.plugin.overlay.strip import Strip
+
+HEIGHT = 168
+_THREE = "three"
+
+
+class Below(QWidget):
+    """What lies below the canvas.
+
+    Parameters
+    ----------
+    viewer
+        Whose slice it is.
+    choice, sides
+        What is looked at, and how it is turned.
+    """
+
+    def __init__(self, viewer: Any, choice: Choice, sides: Sides) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self._dock = dock = Dock(self, viewer, "below")
+        self._settings = Settings("overlay")
+        self.strip = Strip(dock, choice, sides)
+        self.planes = Planes(dock, choice, sides)
+        self.buttons = PlaneButtons(dock, choice, sides)
+        self.three = QPushButton("3 planes")
+        self.three.setCheckable(True)
+        self.three.setToolTip(
+            "Axial, coronal and sagittal through one point, in place of the gates of this slice."
+        )
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.strip)
+        self._stack.addWidget(self.planes)
+        head = QHBoxLayout()
+        head.setContentsMargins(0, 0, 0, 0)
+        head.addWidget(self.buttons, 1)
+        head.addWidget(self.three)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2, 2, 2, 2)
+        column.setSpacing(2)
+        column.addLayout(head)
+        column.addWidget(self._stack, 1)
+        self.setMinimumHeight(HEIGHT)
+        self.three.toggled.connect(self._toggled)
+        self.three.setChecked(self._settings.value(_THREE) in (True, "true"))
+
+    def _toggled(self, three: bool) -> None:
+        self._stack.setCurrentWidget(self.planes if three else self.strip)
+        self._settings.keep(_THREE, three)
+        (self.planes if three else self.strip).ask()

@@ -1,0 +1,129 @@
+"""Orthogonal views: axial, coronal and sagittal beside each other, one cross-hair for all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from qtpy.QtWidgets import QHBoxLayout, QWidget
+
+from napari_attn_unet.plugin.choice import Choice
+from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.navigate import camera, go_to, plane_at
+from napari_attn_unet.plugin.overlay.painter import Picture
+from napari_attn_unet.plugin.overlay.sides import PREFERENCE, Sides
+from napari_attn_unet.plugin.overlay.slices import Slices, size_of
+from napari_attn_unet.plugin.placement import geometry_of
+from napari_attn_unet.report.orientation import (
+    View,
+    is_known,
+    plane_name,
+    position,
+    view_of,
+    world_axes,
+)
+
+_SPATIAL = 3
+
+
+class Planes(QWidget):
+    """Three planes through one voxel; a click or drag in one moves all, the wheel scrolls one.
+
+    Each shows the image, the gate on the canvas and the mask's outline.
+
+    Parameters
+    ----------
+    dock
+        With it they stop to follow.
+    choice, sides
+        What is looked at, and how it is turned.
+    """
+
+    def __init__(self, dock: Dock, choice: Choice, sides: Sides) -> None:
+        super().__init__()
+        self.viewer = dock.viewer
+        self._choice = choice
+        self._slices = Slices(dock.viewer, choice)
+        self._views: dict[int, View] = {}
+        self.pictures = [
+            Picture("", "A click or drag moves all three; the wheel scrolls this one.")
+            for _ in range(_SPATIAL)
+        ]
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(2)
+        for i, picture in enumerate(self.pictures):
+            picture.pointed.connect(partial(self._pointed, i))
+            picture.scrolled.connect(partial(self._scrolled, i))
+            dock.on_close(picture.let_go)
+            line.addWidget(picture)
+        self._later = dock.timer(0, self.draw)
+        dims, eye = self.viewer.dims, camera(self.viewer)
+        for event in (dims.events.point, dims.events.order, eye.events.center, sides.changed):
+            dock.connect(event, self.ask)
+        dock.connect(choice.changed, self.ask)
+        dock.connect(PREFERENCE.changed, self.ask)
+
+    def ask(self, _: Any = None) -> None:
+        """Draw once all that has just changed is known."""
+        self._later.start()
+
+    def _gate(self) -> Layer | None:
+        """Return the gate on the canvas, if it is one."""
+        result = self._choice.result
+        shown = [] if result is None else [la for la in result.gates.values() if la.visible]
+        return shown[0] if len(shown) == 1 else None
+
+    def voxel(self, image: Image) -> list[int]:
+        """Return the voxel (z, y, x) of the image that the planes go through."""
+        return [plane_at(self.viewer, image, axis) for axis in range(_SPATIAL)]
+
+    def draw(self) -> None:
+        """Draw the planes through the viewer's point."""
+        image = self._choice.image
+        if not self.isVisible() or image is None or image not in self.viewer.layers:
+            return
+        geometry, known = geometry_of(image), is_known(image.metadata)
+        voxel, size, gate = self.voxel(image), size_of(image), self._gate()
+        axes = [world_axes(geometry).index(world) if known else world for world in range(_SPATIAL)]
+        for i, axis in enumerate(axes):
+            view = view_of(geometry, axis, PREFERENCE.value, known=known)
+            plane = self._slices.plane(view, voxel[axis], gate)
+            cross = (
+                _seen(voxel[view.rows], size[view.rows], flipped=view.flip_rows),
+                _seen(voxel[view.columns], size[view.columns], flipped=view.flip_columns),
+            )
+            self._views[i] = view
+            name = plane_name(geometry, axis, known=known)
+            told = position(geometry, axis, voxel[axis])
+            self.pictures[i].caption = told if name == "zyx"[axis] else f"{name} · {told}"
+            self.pictures[i].show_plane(None if plane is None else replace(plane, cross=cross))
+
+    def _pointed(self, i: int, row: float, column: float) -> None:
+        image, view = self._choice.image, self._views.get(i)
+        if image is None or view is None:
+            return
+        size, voxel = size_of(image), self.voxel(image)
+        for axis, place, flipped in (
+            (view.rows, row, view.flip_rows),
+            (view.columns, column, view.flip_columns),
+        ):
+            index = _seen(round(place), size[axis], flipped=flipped)
+            voxel[axis] = int(np.clip(index, 0, size[axis] - 1))
+        go_to(self.viewer, image, voxel)
+
+    def _scrolled(self, i: int, by: int) -> None:
+        image, view = self._choice.image, self._views.get(i)
+        if image is None or view is None:
+            return
+        voxel = self.voxel(image)
+        voxel[view.axis] = int(np.clip(voxel[view.axis] + by, 0, size_of(image)[view.axis] - 1))
+        go_to(self.viewer, image, voxel)
+
+
+def _seen(index: int, size: int, *, flipped: bool) -> int:
+    """Return the row, or column, of an index as it is seen; and the index of a row."""
+    return size - 1 - index if flipped else index
