@@ -309,8 +309,8 @@ def _notes(prediction: Prediction, wish: Wish) -> Iterator[str]:
     if wish.threshold is not None:
         label, least = wish.threshold
         yield (
-            f"{prediction.classes[label].name!r} alone, where its probability is at least "
-            f"{least:g} (Advanced → label by)"
+            f"{prediction.classes[label].name!r} is where its probability is at least {least:g}, "
+            "whatever other classes have (Advanced → label by)"
         )
 
 
