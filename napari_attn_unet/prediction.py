@@ -112,7 +112,7 @@ class Prediction:
     def sizes_in_words(self) -> str:
         """Return the size of every foreground class: "anterior 2,541 mm³, posterior …".
 
-        Where none has a voxel, it is said, and what to try.
+        Where none has a voxel, it is said, and what may be the cause.
         """
         sizes = self.class_sizes().values()
         told = ", ".join(
@@ -121,8 +121,8 @@ class Prediction:
         if any(voxels for _, voxels, _ in sizes):
             return told
         return (
-            f"{told}. Nothing was found, the mask is empty: try another checkpoint, or crop the "
-            "image to what this one was trained on"
+            f"{told}. Nothing was found, the mask is empty: the structure may lie elsewhere, or "
+            "its contrast, orientation or voxel size differ from what the checkpoint was trained on"
         )
 
 

@@ -18,6 +18,9 @@ MUCH_LARGER = 1.6
 """An image this many times larger or smaller than those trained on deserves a word."""
 OTHER_VOXELS = 1.4
 """Voxels this many times longer or shorter than those trained on deserve one, too."""
+A_ROW = 3.0
+"""An image at most this many times as long as those trained on, and else like them, is a row of
+them: a pair of structures with room between."""
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format
 
 
@@ -157,14 +160,39 @@ class Card:
     def larger_than_seen(
         self, shape: Sequence[int], spacing_mm: Sequence[float] | None
     ) -> str | None:
-        """Return a sentence where an image is far larger than those trained on; else None."""
+        """Return a sentence where an image is far larger than those trained on; else None.
+
+        Where it is a row of them, see `row_of_seen`.
+        """
         extents = self._extents(shape, spacing_mm)
-        if all(e <= MUCH_LARGER * v for e, v in extents):
+        if all(e <= MUCH_LARGER * v for e, v in extents) or self._is_row(extents):
             return None
         return (
             f"{_beside(extents, 'larger')}, and the mask may have what only looks alike outside of "
             "such a region"
         )
+
+    def row_of_seen(self, shape: Sequence[int], spacing_mm: Sequence[float] | None) -> str | None:
+        """Return a sentence where an image is a few of those trained on, side by side; else None.
+
+        It is then as high and as deep as they are, so that each part of it has surroundings that
+        the network knows: a left and a right structure can be found in one run.
+        """
+        extents = self._extents(shape, spacing_mm)
+        if not self._is_row(extents):
+            return None
+        have, want = _sizes(extents)
+        longest = max(e / v for e, v in extents)
+        return (
+            f"This image ({have} mm) is as large as {longest:.1f} of those trained on ({want} mm) "
+            "side by side: structures beside each other, such as left and right, are found in one "
+            "run; a box shows one alone"
+        )
+
+    @staticmethod
+    def _is_row(extents: Sequence[tuple[float, float]]) -> bool:
+        longer = [e / v for e, v in extents if e > MUCH_LARGER * v]
+        return len(longer) == 1 and longer[0] <= A_ROW
 
     def smaller_than_seen(
         self, shape: Sequence[int], spacing_mm: Sequence[float] | None
@@ -257,10 +285,15 @@ class Card:
 
 
 def _beside(extents: Sequence[tuple[float, float]], how: str) -> str:
-    have, want = (" × ".join(f"{v:.3g}" for v in size) for size in zip(*extents, strict=True))
+    have, want = _sizes(extents)
     return (
         f"This image ({have} mm) is much {how} than those the checkpoint was trained on ({want} mm)"
     )
+
+
+def _sizes(extents: Sequence[tuple[float, float]]) -> tuple[str, str]:
+    have, want = (" × ".join(f"{v:.3g}" for v in size) for size in zip(*extents, strict=True))
+    return have, want
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

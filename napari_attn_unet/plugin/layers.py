@@ -35,6 +35,8 @@ OUTPUT = "napari-attn-unet"
 """Key in a layer's metadata under which an output keeps its provenance."""
 CLASSES, CLASS, GATE = "classes", "class", "gate"
 """Keys of the classes of its prediction, of the one class a map is of, of a gate's level."""
+BOX = "box"
+"""Key, in the provenance, of which box of its image a result is of."""
 CHECKSUM = "checksum"
 """Key of what a mask was when it was shown, by which a corrected one is told."""
 _SPATIAL = 3
@@ -224,13 +226,19 @@ def is_corrected(layer: Layer) -> bool:
     return known is not None and _checksum(np.asarray(layer.data)) != known
 
 
+def case_of(provenance: Mapping[str, Any]) -> str:
+    """Return what results are called after: their image, and the box of it that was run."""
+    box = provenance.get(BOX)
+    return str(provenance.get("image")) + (f" · {box}" if box else "")
+
+
 def from_stored(stored: StoredMap) -> list[LayerData]:
     """Return a file of a prediction as the layers that it was, where its image is shown.
 
     A file's direction is not shown, so a map is laid over its image by their grids.
     """
     each = len(stored.classes) if stored.kind == "probabilities" else 1
-    name, series = str(stored.provenance.get("image")), len(stored.volumes) > each
+    name, series = case_of(stored.provenance), len(stored.volumes) > each
     placement = as_read(name, stored.image, series=series)
     about = about_prediction(stored.provenance, stored.classes, stored.volumes[0].metadata)
     if stored.kind == "gate":

@@ -13,7 +13,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_attn_unet import io
 from napari_attn_unet.plugin.kit.navigate import to_layer
-from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.layers import BOX, OUTPUT, case_of
 from napari_attn_unet.plugin.placement import places, shown_geometry
 from napari_attn_unet.prediction import GateMap
 from napari_attn_unet.scores.grids import OnGrid, onto_grid
@@ -51,10 +51,13 @@ class Result:
 
     @property
     def name(self) -> str:
-        """Name of the image and of the checkpoint, with its file where that is called otherwise."""
+        """Name of the image, of the box if it is of one, and of the checkpoint.
+
+        With the checkpoint's file, where that is called otherwise.
+        """
         checkpoint, file = self.provenance.get("checkpoint"), self.provenance.get("checkpoint_file")
         other = "" if file is None or Path(file).stem == checkpoint else f" ({file})"
-        return f"{self.provenance.get('image')} · {checkpoint}{other}"
+        return f"{case_of(self.provenance)} · {checkpoint}{other}"
 
 
 def results(viewer: Any) -> list[Result]:
@@ -71,7 +74,7 @@ def results_among(layers: Iterable[Layer]) -> list[Result]:
             continue
         # Two runs may fall into one second: a copy of a checkpoint is told by its name.
         network = about.get("checkpoint_sha256"), about.get("checkpoint_file")
-        key = (about["date"], about.get("image"), *network, layer.ndim)
+        key = (about["date"], about.get("image"), about.get(BOX), *network, layer.ndim)
         result = found.setdefault(key, Result(key, about))
         if "gate" in layer.metadata and isinstance(layer, Image):
             result.gates[layer.metadata["gate"]] = layer

@@ -46,9 +46,10 @@ def test_a_card_is_described_with_everything_it_says() -> None:
     [
         ((40, 20, 10), (1, 1, 1), False),
         ((64, 32, 16), (1, 1, 1), False),  # 1.6 times each
-        ((65, 20, 10), (1, 1, 1), True),  # larger along one axis is larger
-        ((40, 33, 10), (1, 1, 1), True),
-        ((40, 20, 17), (1, 1, 1), True),
+        ((65, 33, 10), (1, 1, 1), True),  # larger along two axes is larger
+        ((40, 33, 17), (1, 1, 1), True),
+        ((121, 20, 10), (1, 1, 1), True),  # more than three times as long
+        ((40, 20, 31), (1, 1, 1), True),
         ((100, 40, 20), (0.4, 0.5, 0.5), False),  # many small voxels
         ((20, 10, 5), (4, 4, 4), True),
         ((400, 400, 400), None, False),  # of unknown size
@@ -61,6 +62,26 @@ def test_an_image_far_larger_than_those_trained_on_is_told(
     assert (words is not None) == is_larger
     if words is not None:
         assert "40 × 20 × 10 mm" in words
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_row"),
+    [
+        ((64, 20, 10), False),  # no longer than others
+        ((65, 20, 10), True),
+        ((40, 20, 30), True),  # three side by side
+        ((40, 20, 31), False),
+        ((65, 33, 10), False),  # along two axes
+    ],
+)
+def test_an_image_of_a_few_fields_of_view_side_by_side_is_no_reason_to_warn(
+    shape: tuple[int, ...], is_row: bool
+) -> None:
+    words = card().row_of_seen(shape, (1, 1, 1))
+    assert (words is not None) == is_row
+    assert not (is_row and card().larger_than_seen(shape, (1, 1, 1)))
+    if words is not None:
+        assert "left and right" in words
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QDockWidget,
     QHBoxLayout,
+    QLabel,
     QMainWindow,
     QPushButton,
     QStackedWidget,
@@ -55,11 +56,18 @@ class Below(QWidget):
         self.three.setToolTip(
             "Axial, coronal and sagittal through one point, in place of the gates of this slice."
         )
+        self.where = QLabel()
+        self.where.setToolTip("The slice on screen: index, and place along its axis.")
+        self._sides = sides
+        dock.connect(sides.changed, self._tell)
+        sides.write_slice(False)
+        dock.on_close(sides.write_slice, True)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.strip)
         self._stack.addWidget(self.planes)
         head = QHBoxLayout()
         head.setContentsMargins(0, 0, 0, 0)
+        head.addWidget(self.where)
         head.addWidget(self.buttons, 1)
         head.addWidget(self.three)
         column = QVBoxLayout(self)
@@ -78,6 +86,9 @@ class Below(QWidget):
         super().showEvent(event)
         if self.three.isChecked() and self._height == HEIGHT:
             self._resizing.start()
+
+    def _tell(self) -> None:
+        self.where.setText(self._sides.told)
 
     def _toggled(self, three: bool) -> None:
         self._stack.setCurrentWidget(self.planes if three else self.strip)

@@ -41,9 +41,7 @@ class Grid:
             for index, n, m in zip(self._index, shape, own, strict=True)
         ]
 
-    def cut(
-        self, data: Any, time: tuple[int, ...], axis: int, index: int, fill: float
-    ) -> Array:
+    def cut(self, data: Any, time: tuple[int, ...], axis: int, index: int, fill: float) -> Array:
         """Return the layer's values on a slice of the image.
 
         Parameters

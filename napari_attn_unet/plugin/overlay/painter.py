@@ -198,9 +198,7 @@ class Pane(QWidget):
         painter.translate(target.left() - left * across, target.top() - top * down)
         r0, r1 = max(int(top + 0.5), 0), min(int(np.ceil(top + height + 0.5)), rows)
         c0, c1 = max(int(left + 0.5), 0), min(int(np.ceil(left + width + 0.5)), columns)
-        box = QRectF(
-            (c0 - 0.5) * across, (r0 - 0.5) * down, (c1 - c0) * across, (r1 - r0) * down
-        )
+        box = QRectF((c0 - 0.5) * across, (r0 - 0.5) * down, (c1 - c0) * across, (r1 - r0) * down)
         painter.drawImage(box, self._image(plane.rgb[r0:r1, c0:c1], box))
         by = QTransform.fromScale(across, down)
         for edges in plane.edges:

@@ -17,10 +17,8 @@ from napari_attn_unet.plugin.kit.navigate import go_to, plane_at
 from napari_attn_unet.plugin.overlay.painter import Pane
 from napari_attn_unet.plugin.overlay.sides import PREFERENCE, Sides
 from napari_attn_unet.plugin.overlay.slices import Slices, size_of
-from napari_attn_unet.plugin.placement import geometry_of, shown_geometry
 from napari_attn_unet.report.orientation import (
     View,
-    is_known,
     plane_name,
     position,
     view_of,
@@ -47,12 +45,9 @@ class Planes(QWidget):
     def __init__(self, dock: Dock, choice: Choice, sides: Sides) -> None:
         super().__init__()
         self.viewer = dock.viewer
-        self._choice = choice
+        self._choice, self._place = choice, sides.place
         self._views: dict[int, View] = {}
-        self.panes = [
-            Pane("", TIP)
-            for _ in range(_SPATIAL)
-        ]
+        self.panes = [Pane("", TIP) for _ in range(_SPATIAL)]
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(2)
@@ -62,7 +57,7 @@ class Planes(QWidget):
             dock.on_close(pane.let_go)
             line.addWidget(pane)
         self._later = dock.timer(0, self.draw)
-        self.slices = Slices(dock, choice, self.ask)
+        self.slices = Slices(dock, choice, sides.place, self.ask)
         dims = self.viewer.dims
         for event in (dims.events.point, sides.changed, PREFERENCE.changed):
             dock.connect(event, self.ask)
@@ -100,8 +95,7 @@ class Planes(QWidget):
         image = self._choice.image
         if not self.isVisible() or image is None or image not in self.viewer.layers:
             return
-        geometry, shown = geometry_of(image), shown_geometry(image)
-        known = is_known(image.metadata)
+        geometry, known = self._place.geometry, self._place.known
         voxel, size, gate = self.voxel(image), size_of(image), self._gate()
         axes = [world_axes(geometry).index(world) if known else world for world in range(_SPATIAL)]
         for i, axis in enumerate(axes):
@@ -113,7 +107,7 @@ class Planes(QWidget):
             )
             self._views[i] = view
             name = plane_name(geometry, axis, known=known)
-            told = position(shown, axis, voxel[axis])
+            told = position(self._place.shown, axis, voxel[axis])
             caption = told if name == "zyx"[axis] else f"{name} · {told}"
             if planes is not None:
                 self.panes[i].tell(caption, TIP)

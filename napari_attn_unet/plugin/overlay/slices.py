@@ -20,10 +20,10 @@ from napari_attn_unet.plugin.layers import GATE
 from napari_attn_unet.plugin.overlay.grid import Grid
 from napari_attn_unet.plugin.overlay.lines import PLACE
 from napari_attn_unet.plugin.overlay.painter import Edges, Plane
-from napari_attn_unet.plugin.placement import geometry_of, shown_geometry
+from napari_attn_unet.plugin.overlay.place import Place
+from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.report.orientation import View
 from napari_attn_unet.report.picture import compose, grey, outlines
-from napari_attn_unet.volume import Geometry
 
 _SPATIAL = 3
 _LEAST_OPACITY = 0.4
@@ -56,16 +56,15 @@ class Slices:
     ----------
     dock
         With it everything stops.
-    choice
-        Whose image and mask.
+    choice, place
+        Whose image and mask, and where the image lies.
     ask
         Called when anything looks different from what was drawn.
     """
 
-    def __init__(self, dock: Dock, choice: Choice, ask: Callable[..., None]) -> None:
-        self._viewer, self._choice, self._ask = dock.viewer, choice, ask
+    def __init__(self, dock: Dock, choice: Choice, place: Place, ask: Callable[..., None]) -> None:
+        self._viewer, self._choice, self._place, self._ask = dock.viewer, choice, place, ask
         self._grids: WeakKeyDictionary[Layer, Grid] = WeakKeyDictionary()
-        self._places: WeakKeyDictionary[Layer, tuple[Geometry, Geometry]] = WeakKeyDictionary()
         self._tables: dict[tuple[Any, ...], npt.NDArray[np.float32]] = {}
         self._kept: WeakKeyDictionary[Layer, dict[int, tuple[_Key, Array]]] = WeakKeyDictionary()
         self._wishes: list[tuple[Layer, _Key, Callable[[], Array]]] = []
@@ -105,7 +104,6 @@ class Slices:
 
     def _moved(self, _: Any = None) -> None:
         self._grids.clear()
-        self._places.clear()
         self._painted()
 
     def _painted(self, _: Any = None) -> None:
@@ -113,9 +111,7 @@ class Slices:
         self._ask()
 
     # --- planes ---------------------------------------------------------------------------------
-    def planes(
-        self, view: View, index: int, layers: Sequence[Layer | None]
-    ) -> list[Plane] | None:
+    def planes(self, view: View, index: int, layers: Sequence[Layer | None]) -> list[Plane] | None:
         """Return a slice of the image with each of some layers over it, and the mask's outlines.
 
         Parameters
@@ -149,7 +145,7 @@ class Slices:
         base = grey(own, (float(low), float(high)))
         inside = None if labels is None else self._inside(labels)
         edges = [] if mask is None or labels is None else self._edges(mask, labels)
-        geometry, _ = self._place(image)
+        geometry = self._place.geometry
         spacing = geometry.spacing
         return [
             Plane(
@@ -210,19 +206,13 @@ class Slices:
         return found
 
     # --- reading --------------------------------------------------------------------------------
-    def _place(self, layer: Layer) -> tuple[Geometry, Geometry]:
-        """Return where a layer lies, exactly and as it is shown."""
-        if layer not in self._places:
-            self._places[layer] = geometry_of(layer), shown_geometry(layer)
-        return self._places[layer]
-
     def _grid(self, layer: Layer, image: Image) -> Grid:
         """Return which of a layer's voxels each of the image's lies in, on the canvas."""
         grid = self._grids.get(layer)
-        shapes = size_of(image), size_of(layer)
-        if grid is None or grid.shapes != shapes or grid.image is not self._place(image)[1]:
-            grid = Grid(self._place(image)[1], self._place(layer)[1], *shapes)
-            self._grids[layer] = grid
+        shapes, shown = (size_of(image), size_of(layer)), self._place.shown
+        if grid is None or grid.shapes != shapes or grid.image is not shown:
+            own = shown if layer is image else shown_geometry(layer)
+            grid = self._grids[layer] = Grid(shown, own, *shapes)
         return grid
 
     def _cut(self, layer: Layer, view: View, index: int) -> Array | None:

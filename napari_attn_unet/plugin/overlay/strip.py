@@ -61,7 +61,7 @@ class Strip(QWidget):
         self._line.addWidget(self._hint)
         self._later = dock.timer(0, self.draw)
         self._listing = dock.timer(0, self._list)
-        self.slices = Slices(dock, choice, self.ask)
+        self.slices = Slices(dock, choice, sides.place, self.ask)
         dims, eye = viewer.dims, camera(viewer)
         for event in (dims.events.current_step, dims.events.order, dims.events.ndisplay):
             dock.connect(event, self.ask)

@@ -33,8 +33,8 @@ class SegmentForm(Container):  # type: ignore[type-arg]
         self.region = ComboBox(
             choices=regions,
             tooltip="The whole image; the slices on screen, the same as those of the whole image's "
-            "result; or the box that a Shapes layer encloses. A box is an image of its own: "
-            "cropped first, then normalised. Its results lie where the box lies.",
+            "result; or the boxes that a Shapes layer encloses, one run for each. A box is an "
+            "image of its own: cropped first, then normalised. Its results lie where the box lies.",
         )
         self.around = SpinBox(
             value=2,
@@ -55,8 +55,17 @@ class SegmentForm(Container):  # type: ignore[type-arg]
         self.note = Text()
         self.add_box = PushButton(
             text="Add a box",
-            tooltip="Add a rectangle of the size that the checkpoint was trained on. "
-            "Move it over the structure.",
+            tooltip="Add a box of the size that the checkpoint was trained on: around the largest "
+            "part of the mask that has none, or else in the middle of the view. Drag it, or its "
+            "corners, with the layer's select tool; along another axis its depth. Each box is an "
+            "image and a run of its own.",
+        )
+        self.box_depth = SpinBox(
+            value=1,
+            min=1,
+            max=100_000,
+            tooltip="How many slices deep the selected box is along the axis across the screen; "
+            "without a selection, every box of the layer.",
             visible=False,
         )
         self.device = ComboBox(choices=["auto"], tooltip="Where to compute.")
@@ -106,6 +115,7 @@ class SegmentForm(Container):  # type: ignore[type-arg]
             ("checkpoint", "checkpoint"),
             ("region", "region"),
             ("around", "slices ±"),
+            ("box_depth", "box depth (slices)"),
             ("device", "device"),
             ("precision", "precision"),
             ("memory_gb", "memory limit (GB)"),
@@ -136,7 +146,7 @@ class SegmentForm(Container):  # type: ignore[type-arg]
         self._fold.collapse(animate=False)
         self._fold_toggled(False)
         self.extend([self.image, self.checkpoint, self.browse, self.region])
-        self.extend([self.add_box, self.around, self.live])
+        self.extend([self.add_box, self.box_depth, self.around, self.live])
         self.extend([self.device, self.precision, self.gates, self.probabilities, self.run])
         # magicgui lays out its own widgets only; the others go between them, from the end up.
         column = self.native.layout()

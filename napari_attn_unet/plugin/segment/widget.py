@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import napari
-from napari.layers import Image, Shapes
+import numpy as np
+from napari.layers import Image
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
@@ -26,20 +29,26 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_at
 from napari_attn_unet.plugin.kit.settings import NEWS, Settings
 from napari_attn_unet.plugin.kit.task import Task
+from napari_attn_unet.plugin.kit.workers import Work
+from napari_attn_unet.plugin.overlay.boxes import BoxesOnScreen
 from napari_attn_unet.plugin.overlay.picture import show_picture
 from napari_attn_unet.plugin.panel import panel_of
+from napari_attn_unet.plugin.results import labels_on
 from napari_attn_unet.plugin.segment.form import MOST_PROBABLE, SegmentForm
 from napari_attn_unet.plugin.segment.preview import Preview
 from napari_attn_unet.plugin.segment.wish import (
+    ALL_BOXES,
     SLICES,
     WHOLE,
     Live,
     Outcome,
     Selection,
     Selector,
+    Step,
     Wish,
     find_devices,
-    outcome,
+    outcomes,
+    shapes_of,
 )
 
 REST_MS = 250
@@ -77,15 +86,22 @@ class SegmentWidget(SegmentForm):
         super().__init__(self._image_choices, self._region_choices, self._checkpoint_choices)
         self._dock = Dock(self.native, napari_viewer, "segment")
         self._selector, self._live = Selector(napari_viewer), Live()
+        self._boxes = BoxesOnScreen(self._dock)
+        self._placing = Latest(
+            self._dock,
+            self._prepare_box,
+            self._place_box,
+            lambda error: self._say_failed(str(error)),
+        )
         self._choice = choice_of(napari_viewer)
         self._follows = False
         self.head.addWidget(panel_of(napari_viewer).add("Segment", self.native, self._dock))
         self._card: Card | None = None
         self._has_gpu = False
-        self._wish: Wish | None = None  # of the run under way, or the last
+        self._wishes: list[Wish] = []  # of the run under way, or the last
         self._source: Any = None
         self._data: Any = None
-        self._preview: Preview | None = None
+        self._previews: list[Preview] = []
         self._task = Task(
             self._dock,
             "Segment",
@@ -107,6 +123,7 @@ class SegmentWidget(SegmentForm):
         self._connect()
         self._checkpoint_changed()
         self._layers_changed()
+        self._boxes.changed.connect(self._boxes_changed)
         devices_found = Latest(
             self._dock,
             lambda: find_devices,
@@ -120,6 +137,8 @@ class SegmentWidget(SegmentForm):
     def _connect(self) -> None:
         self.browse.changed.connect(self._browse_clicked)
         self.add_box.changed.connect(self._add_box_clicked)
+        self.box_depth.changed.connect(self._depth_changed)
+        self._dock.connect(self._viewer.dims.events.order, self._show_depth)
         self.checkpoint.changed.connect(self._checkpoint_changed)
         self.threshold_class.changed.connect(self._threshold_class_changed)
         self.image.changed.connect(self._image_chosen)
@@ -141,8 +160,8 @@ class SegmentWidget(SegmentForm):
         return [layer for layer in self._viewer.layers if layers.is_segmentable(layer)]
 
     def _region_choices(self, _: Any = None) -> list[Any]:
-        shapes = [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
-        return [WHOLE, SLICES, *shapes]
+        shapes = shapes_of(self._viewer)
+        return [WHOLE, SLICES, *shapes, *([ALL_BOXES] if len(shapes) > 1 else [])]
 
     def _checkpoint_choices(self, _: Any = None) -> list[tuple[str, str]]:
         return self._settings.checkpoints()
@@ -181,7 +200,7 @@ class SegmentWidget(SegmentForm):
             self._follows = False
 
     def _checkpoint_changed(self, _: Any = None) -> None:
-        self._card = None
+        self._card = self._boxes.depth_mm = None
         if not self.running:
             self.result.setText("")  # what stood there was of another network
         classes: tuple[str, ...] = ()
@@ -190,6 +209,7 @@ class SegmentWidget(SegmentForm):
                 self.summary.setText("No checkpoint: press Browse… and choose one.")
                 return
             self._card = read_card(self.checkpoint.value)
+            self._boxes.depth_mm = self._card.field_of_view_mm
             classes = tuple(c.name for c in self._card.classes[1:])
             self.summary.setText(self._card.summary)
             self.checkpoint.tooltip = self._card.describe()
@@ -210,6 +230,7 @@ class SegmentWidget(SegmentForm):
 
     def _region_changed(self, _: Any = None) -> None:
         slices = self.region.value == SLICES
+        self._show_depth()
         self.around.visible = self.live.visible = slices
         if not slices:
             self.live.value = False
@@ -222,7 +243,8 @@ class SegmentWidget(SegmentForm):
         if card is None or self.image.value is None:
             return
         try:
-            self._tell_need(card, self._selection(card))
+            chosen = self._selections(card)
+            self._tell_need(card, max(chosen, key=lambda one: math.prod(one.shape)))
         except MemoryLimitError as error:
             self.memory_note.setText(f"too little: needs {in_words(error.least)}")
             self.memory_note.setToolTip(str(error))
@@ -253,14 +275,14 @@ class SegmentWidget(SegmentForm):
         device = devices.pick_device(self.device.value) if on_gpu else None
         return devices.budget(self.precision.value, self._limit, device)
 
-    def _selection(self, card: Card) -> Selection:
+    def _selections(self, card: Card) -> list[Selection]:
         return self._selector.select(self.image.value, self.region.value, self.around.value, card)
 
     def _advise(self, _: Any = None) -> None:
         """Say what keeps a run from making sense, before it is started."""
         self._estimate()
         image = self.image.value
-        self.add_box.visible = False
+        self.add_box.visible = image is not None and self.region.value != SLICES
         if image is None:
             self.note.setText("Open a 3D image, or a sample: File → Open Sample → Attention U-Net.")
             return
@@ -276,18 +298,70 @@ class SegmentWidget(SegmentForm):
         volume = volumes[0]
         note = card.larger_than_seen(volume.shape, volume.geometry.spacing_mm)
         if note is not None:
-            self.note.setText(f"{note}: draw a box.")
-            self.add_box.visible = True
-        elif (note := card.smaller_than_seen(volume.shape, volume.geometry.spacing_mm)) is not None:
+            self.note.setText(f"{note}: add a box.")
+        elif (
+            note := card.row_of_seen(volume.shape, volume.geometry.spacing_mm)
+            or card.smaller_than_seen(volume.shape, volume.geometry.spacing_mm)
+        ) is not None:
             self.note.setText(f"{note}.")
         if (note := card.other_voxels(volume.geometry.spacing_mm)) is not None:
             self.note.setText(f"{self.note.text()} {note}.".strip())
 
+    # --- boxes ----------------------------------------------------------------------------------
     def _add_box_clicked(self) -> None:
-        if self.image.value is not None and self._card and self._card.field_of_view_mm:
-            box = boxes.box_around(self._viewer, self.image.value, self._card.field_of_view_mm)
-            self.region.reset_choices()
-            self.region.value = box
+        if self.image.value is not None:
+            self._placing.now()
+
+    def _prepare_box(self) -> Callable[[], Work] | None:
+        """Look for the parts of a mask, if there is one on the image's grid."""
+        image, mask = self.image.value, self._choice.mask
+        if image is None:
+            return None
+        view = None if self._card is None else self._card.field_of_view_mm
+        size = boxes.size_of_a_new(image, view)
+        data: Any = image.data[0] if image.multiscale else image.data
+        shape = tuple(data.shape[-3:])
+        bring = None if mask is None else labels_on(mask, image, self._viewer, "mask")
+
+        def steps() -> Work:
+            yield None
+            parts = [] if bring is None else boxes.around_parts(bring().labels, size, shape)
+            return image, size, parts
+
+        return steps
+
+    def _place_box(self, found: tuple[Image, Any, list[Any]]) -> None:
+        """Add a box around the largest part of the mask that has none, or in the view's middle."""
+        image, size, parts = found
+        if image not in self._viewer.layers:
+            return
+        name = boxes.name_for(image)
+        there = [la for la in shapes_of(self._viewer) if la.name == name and boxes.is_boxes(la)]
+        layer = there[-1] if there else None
+        taken = np.zeros((0, 3, 2)) if layer is None else boxes.edges(layer)
+        box = boxes.free(parts, taken)
+        if box is None:
+            box = boxes.in_view(self._viewer, image, size)
+        layer = boxes.add(self._viewer, image, box, layer)
+        self.region.reset_choices()
+        self.region.value = layer
+        self._show_depth()
+
+    def _show_depth(self, _: Any = None) -> None:
+        """Show how deep the box is along the axis across the screen."""
+        layer = self.region.value
+        self.box_depth.visible = boxes.is_boxes(layer) and bool(len(layer.data))
+        if self.box_depth.visible:
+            with self.box_depth.changed.blocked():
+                self.box_depth.value = max(self._boxes.depth(layer), 1)
+
+    def _boxes_changed(self, _: Any = None) -> None:
+        self._show_depth()
+        self._estimate()
+
+    def _depth_changed(self, depth: int) -> None:
+        if boxes.is_boxes(self.region.value):
+            self._boxes.set_depth(self.region.value, depth)
 
     def _browse_clicked(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -327,30 +401,36 @@ class SegmentWidget(SegmentForm):
             msg = "There is no checkpoint. Press Browse… and choose a .safetensors file."
             raise RunError(msg)
         card = self._card or read_card(self.checkpoint.value)
-        chosen = self._selection(card)
-        if self.live.value and len(chosen.volumes) > 1:
+        chosen = self._selections(card)
+        if self.live.value and len(chosen[0].volumes) > 1:
             msg = "Live slices need a 3D image, but this is a series over time."
             raise RunError(msg)
         names = [c.name for c in card.classes]
         threshold = None
         if self.threshold_class.value in names:
             threshold = names.index(self.threshold_class.value), float(self.threshold.value)
-        wish = Wish(
-            chosen,
-            self.checkpoint.value,
-            self.device.value,
-            self.precision.value,
-            self._limit,
-            self.gates.value,
-            self.probabilities.value,
-            threshold,
-            self.live.value,
-        )
-        self._wish, self._source, self._data = wish, image, image.data
-        if not (wish.live and self._live.has_kept):
-            self._preview = Preview(self._viewer, chosen, card.classes, gates=self.gates.value)
-        earlier = layers.outputs_of(self._viewer, chosen.volumes[0].name)
-        return outcome(self._live.steps(wish), wish, earlier)
+        self._wishes = [
+            Wish(
+                one,
+                self.checkpoint.value,
+                self.device.value,
+                self.precision.value,
+                self._limit,
+                self.gates.value,
+                self.probabilities.value,
+                threshold,
+                self.live.value,
+                card,
+            )
+            for one in chosen
+        ]
+        self._source, self._data = image, image.data
+        if not (self.live.value and self._live.has_kept):
+            self._previews = [
+                Preview(self._viewer, one, card.classes, gates=self.gates.value) for one in chosen
+            ]
+        earlier = layers.outputs_of(self._viewer, chosen[0].volumes[0].name)
+        return outcomes(self._live, self._wishes, earlier)
 
     def _looked(self, _: Any = None) -> None:
         """Follow the slider: the run under way goes on from there, a live one starts anew."""
@@ -359,7 +439,7 @@ class SegmentWidget(SegmentForm):
         if self.live.value:
             self._task.ask()
             return
-        looking = None if self._wish is None else self._wish.selection.looking
+        looking = self._wishes[0].selection.looking if self._wishes else None
         if self.running and looking is not None and self._source in self._viewer.layers:
             self._task.send(plane_at(self._viewer, self._source, looking[0]))
 
@@ -369,43 +449,60 @@ class SegmentWidget(SegmentForm):
             return
         self._live.forget()
         self._task.forget_wishes()
-        if self.running and self._wish is not None and self._wish.live:
+        if self.running and self._wishes and self._wishes[0].live:
             self._task.cancel("Stopped: the slider is not followed any more.")
 
     def _live_off(self) -> None:
         self.live.value = False
 
-    def _on_progress(self, progress: Any) -> None:
-        if self._preview is not None and self._source in self._viewer.layers:
-            self._preview.show(progress)
+    def _on_progress(self, step: Any) -> None:
+        # A run that waits for its turn says so by a progress of its own.
+        if isinstance(step, Step) and self._previews and self._source in self._viewer.layers:
+            self._previews[step.number].show(step.progress)
 
-    def _on_result(self, found: Outcome) -> None:
-        if self._wish is None or self._source not in self._viewer.layers:
+    def _on_result(self, found: list[Outcome]) -> None:
+        if not self._wishes or self._source not in self._viewer.layers:
             return
         self._end_preview()
         layers.show(
-            self._viewer, found.layers, keep_old=self.keep_old.value, corrected=found.corrected
+            self._viewer,
+            [layer for one in found for layer in one.layers],
+            keep_old=self.keep_old.value,
+            corrected=found[0].corrected,
         )
         if isinstance(self._source, Image):
-            layers.own_contrast(self._source, found.contrast)
+            layers.own_contrast(self._source, found[0].contrast)
         self._link_gates()
-        device = found.prediction.provenance["device"]
-        told = f"{found.sizes} · {self._task.seconds:.1f} s on {device}"
-        name = f"mask · {self._wish.selection.placement.name}"
-        kept = [layer.name for layer in found.corrected if layer.name.startswith(name)]
+        self._say(self._told(found))
+        self._data = None
+        for one in found:
+            self.segmented.emit(one.prediction)
+
+    def _told(self, found: list[Outcome]) -> str:
+        """Return what was found, and what there is to know of it."""
+        chosen = [wish.selection for wish in self._wishes]
+        told = "; ".join(
+            f"{one.box}: {outcome.told}" if one.box and len(found) > 1 else outcome.told
+            for one, outcome in zip(chosen, found, strict=True)
+        )
+        told += f" · {self._task.seconds:.1f} s on {found[0].prediction.provenance['device']}"
+        kept = [
+            layer.name
+            for one in chosen
+            for layer in found[0].corrected
+            if layer.name.startswith(f"mask · {one.placement.name}")
+        ]
         if kept and not self.keep_old.value:
             told += (
                 f" · {kept[-1]!r} was changed by hand and is kept; the new mask is another layer."
             )
         if self._source.data is not self._data:
             told += " · The image was changed during the run: these results are the earlier one's."
-        self._data = None
-        self._say(told)
-        self.segmented.emit(found.prediction)
+        return told
 
     def _end_preview(self) -> None:
-        preview, self._preview = self._preview, None
-        if preview is not None:
+        previews, self._previews = self._previews, []
+        for preview in reversed(previews):
             preview.close()
 
     def _say(self, text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,15 +20,16 @@ from napari_attn_unet.plugin.kit import queue
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.plugin.placement import Placement
+from napari_attn_unet.prediction import Prediction, Progress, relay
 from napari_attn_unet.report.picture import limits
 from napari_attn_unet.volume import Box, Geometry, Volume
 
 if TYPE_CHECKING:
     from napari_attn_unet.engine.session import Session
-    from napari_attn_unet.prediction import Prediction
 
 WHOLE = "whole image"
 SLICES = "slices on screen"
+ALL_BOXES = "all boxes"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,12 +46,15 @@ class Selection:
         The voxels of the volume that are wanted, None for all.
     looking
         (axis, plane) of the volume on screen, if it shows one.
+    box
+        What the box is called that was cropped out; None for no box.
     """
 
     volumes: list[Volume]
     placement: Placement
     region: Box | None = None
     looking: tuple[int, int] | None = None
+    box: str | None = None
 
     @property
     def geometry(self) -> Geometry:
@@ -80,15 +85,15 @@ class Selector:
         self._data: Any = None
         self._volumes: list[Volume] = []
 
-    def select(self, image: Image, region: Any, around: int, card: Card) -> Selection:
-        """Return what is asked for of an image.
+    def select(self, image: Image, region: Any, around: int, card: Card) -> list[Selection]:
+        """Return what is asked for of an image: one part, or as many as there are boxes.
 
         Parameters
         ----------
         image
             The layer.
         region
-            `WHOLE`, `SLICES`, or a Shapes layer whose box is meant.
+            `WHOLE`, `SLICES`, a Shapes layer whose boxes are meant, or `ALL_BOXES` of every one.
         around
             Slices to each side of the one on screen.
         card
@@ -103,12 +108,16 @@ class Selector:
         if self._data is image.data and _alike(self._volumes, volumes):
             volumes = self._volumes
         self._data, self._volumes = image.data, volumes
-        if isinstance(region, Shapes):
-            start, stop = boxes.box(region, image, card.field_of_view_mm)
-            return Selection([volume.cropped(start, stop) for volume in volumes], placement)
+        if isinstance(region, Shapes) or region == ALL_BOXES:
+            drawn = [region] if isinstance(region, Shapes) else shapes_of(self._viewer)
+            return [
+                chosen
+                for shapes in drawn
+                for chosen in _boxes(shapes, image, volumes, placement, card)
+            ]
         looking = plane_on_screen(self._viewer, image)
         if region != SLICES:
-            return Selection(volumes, placement, None, looking)
+            return [Selection(volumes, placement, None, looking)]
         if looking is None:
             msg = "The viewer shows a volume in 3D; press its 2D button to choose slices."
             raise RunError(msg)
@@ -116,7 +125,30 @@ class Selector:
         box = [slice(0, n) for n in volumes[0].shape]
         box[axis] = slice(max(0, plane - around), min(plane + around + 1, box[axis].stop))
         placement = replace(placement, name=f"{placement.name} · slices")
-        return Selection(volumes, placement, (box[0], box[1], box[2]), looking)
+        return [Selection(volumes, placement, (box[0], box[1], box[2]), looking)]
+
+
+def shapes_of(viewer: Any) -> list[Shapes]:
+    """Return a viewer's layers that can hold boxes."""
+    return [layer for layer in viewer.layers if isinstance(layer, Shapes)]
+
+
+def _boxes(
+    shapes: Shapes, image: Image, volumes: list[Volume], placement: Placement, card: Card
+) -> list[Selection]:
+    """Return each box of a layer as an image of its own, called by its number.
+
+    A layer of the user's own is called by its name, so that no two layers' results are one.
+    """
+    own = layers.BOX if shapes.name == boxes.name_for(image) else shapes.name
+    found = []
+    for number, (start, stop) in enumerate(
+        boxes.voxels(shapes, image, card.field_of_view_mm), start=1
+    ):
+        name = f"{own} {number}"
+        lies = replace(placement, name=f"{placement.name} · {name}")
+        found.append(Selection([v.cropped(start, stop) for v in volumes], lies, box=name))
+    return found
 
 
 def _alike(some: list[Volume], others: list[Volume]) -> bool:
@@ -140,6 +172,7 @@ class Wish:
     probabilities: bool
     threshold: tuple[int, float] | None
     live: bool
+    card: Card
 
 
 @dataclass(slots=True, eq=False)
@@ -165,6 +198,8 @@ class Outcome:
         Masks of earlier runs that were changed by hand, which nothing may overwrite.
     contrast
         Robust limits of the image's intensities.
+    notes
+        What else there is to say of the result, each in a sentence.
     """
 
     prediction: Prediction
@@ -172,30 +207,132 @@ class Outcome:
     sizes: str
     corrected: list[Labels]
     contrast: tuple[float, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The sizes, and the notes after them."""
+        return ". ".join((self.sizes, *self.notes))
 
 
-def outcome(run: Callable[[], Work], wish: Wish, earlier: Sequence[Layer]) -> Callable[[], Work]:
-    """Return a run that returns its `Outcome`.
+def outcomes(live: Live, wishes: Sequence[Wish], earlier: Sequence[Layer]) -> Callable[[], Work]:
+    """Return a run of wishes, one after the other, which returns the `Outcome` of each.
+
+    What it yields is called by the box that it is of, where there are several: "box 2 of 3".
 
     Parameters
     ----------
-    run, wish
-        The run of a wish, and the wish.
+    live
+        Runs them.
+    wishes
+        Of one image.
     earlier
         Layers of the image's earlier results.
     """
+    runs = [live.steps(wish) for wish in wishes]
 
     def steps() -> Work:
-        prediction = yield from run()
-        return Outcome(
-            prediction,
-            layers.from_prediction(prediction, wish.selection.placement, gates=wish.gates),
-            prediction.sizes_in_words(),
-            [la for la in earlier if isinstance(la, Labels) and layers.is_corrected(la)],
-            limits(np.asarray(wish.selection.volumes[0].data)),
-        )
+        found: list[Outcome] = []
+        corrected = [la for la in earlier if isinstance(la, Labels) and layers.is_corrected(la)]
+        for number, (run, wish) in enumerate(zip(runs, wishes, strict=True)):
+            said = f"{layers.BOX} {number + 1} of {len(wishes)}" if len(wishes) > 1 else ""
+            share = number / len(wishes), (number + 1) / len(wishes)
+            prediction = yield from _relayed(run(), said, share, number)
+            found.append(_outcome(prediction, wish, corrected))
+        return found
 
     return steps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What a run of several wishes yields.
+
+    Attributes
+    ----------
+    number
+        Which wish's it is, from 0.
+    progress
+        Of the whole.
+    """
+
+    number: int
+    progress: Progress
+
+    @property
+    def phase(self) -> str:
+        """What is being done, in words for the user."""
+        return self.progress.phase
+
+    @property
+    def done(self) -> float:
+        """Share of the whole, 0 to 1."""
+        return self.progress.done
+
+
+def _relayed(steps: Any, said: str, share: tuple[float, float], number: int) -> Work:
+    whole = relay(steps, said, share)
+    wish: int | None = None
+    with closing(whole):
+        while True:
+            try:
+                progress = whole.send(wish)
+            except StopIteration as stop:
+                return stop.value
+            wish = yield Step(number, progress)
+
+
+def _outcome(prediction: Prediction, wish: Wish, corrected: list[Labels]) -> Outcome:
+    chosen = wish.selection
+    if chosen.box is not None:
+        about = {**prediction.provenance, layers.BOX: chosen.box}
+        prediction = replace(prediction, provenance=about)
+    return Outcome(
+        prediction,
+        layers.from_prediction(prediction, chosen.placement, gates=wish.gates),
+        prediction.sizes_in_words(),
+        corrected,
+        limits(np.asarray(chosen.volumes[0].data)),
+        tuple(_notes(prediction, wish)),
+    )
+
+
+def _notes(prediction: Prediction, wish: Wish) -> Iterator[str]:
+    """Say why a mask may be empty, and which choices leave something out."""
+    if not any(voxels for _, voxels, _ in prediction.class_sizes().values()):
+        yield _why_empty(wish.selection, wish.card)
+    if not wish.gates:
+        yield (
+            "Without gate maps, as 'gate maps' is not ticked: there is nothing to inspect. Tick it "
+            "and segment again"
+        )
+    if wish.threshold is not None:
+        label, least = wish.threshold
+        yield (
+            f"{prediction.classes[label].name!r} is where its probability is at least {least:g}, "
+            "whatever other classes have (Advanced → label by)"
+        )
+
+
+def _why_empty(chosen: Selection, card: Card) -> str:
+    """Return what keeps a network from finding anything, what is known of this image first."""
+    volume = chosen.volumes[0]
+    spacing = volume.geometry.spacing_mm
+    parts = [
+        note
+        for note in (
+            card.larger_than_seen(volume.shape, spacing),
+            card.smaller_than_seen(volume.shape, spacing),
+            card.other_voxels(spacing),
+        )
+        if note is not None
+    ]
+    if chosen.box is not None:
+        parts.append("Or the box lies beside the structure: move it")
+    elif chosen.region is not None:
+        parts.append("Or the structure lies on other slices")
+    parts.append(f"Trained on: {card.description or card.name}")
+    return ". ".join(parts)
 
 
 class Live:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from qtpy.QtCore import Qt
 
 from napari_attn_unet.engine import devices, predictor
 from napari_attn_unet.engine import session as engine
+from napari_attn_unet.plugin import boxes
 from napari_attn_unet.plugin.kit import queue
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.results import results
 from napari_attn_unet.plugin.segment.preview import PENDING, Preview
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.plugin.segment.wish import SLICES, WHOLE
@@ -234,6 +237,7 @@ def test_choices_survive_a_restart(widget: SegmentWidget, tiny_checkpoint_path: 
     assert again.probabilities.value is True
     assert again.memory_gb.value == pytest.approx(1.5)
     assert again.checkpoint.value == str(tiny_checkpoint_path)
+    again._dock.close()  # it was never docked
 
 
 def test_a_box_is_a_volume_of_its_own_laid_where_it_lies(
@@ -246,7 +250,7 @@ def test_a_box_is_a_volume_of_its_own_laid_where_it_lies(
     assert widget.region.value == WHOLE
     widget.region.value = shapes
     run(qtbot, widget)
-    mask = widget._viewer.layers["mask · brain"]
+    mask = widget._viewer.layers["mask · brain · Shapes 1"]
     assert mask.data.shape[1:] == (8, 9)
     np.testing.assert_allclose(mask.translate[1:], (2, 3))
 
@@ -255,9 +259,92 @@ def test_a_much_larger_image_is_advised_a_box(qtbot: QtBot, widget: SegmentWidge
     assert widget.note.text() == ""
     widget._viewer.layers["brain"].scale = (20, 10, 10)
     widget._advise()
-    assert "draw a box" in widget.note.text()
+    assert "add a box" in widget.note.text()
     click(qtbot, widget.add_box)
-    assert widget.region.value.name == "box · brain"
+    qtbot.waitUntil(lambda: widget.region.value != WHOLE)
+    assert widget.region.value.name == "boxes · brain"
+
+
+def test_the_bundled_sample_is_no_reason_to_warn(qtbot: QtBot, widget: SegmentWidget) -> None:
+    (image,) = widget._viewer.open_sample("napari-attn-unet", "mni152")
+    widget.image.value = image
+    widget.checkpoint.value = dict(widget._checkpoint_choices())["hippocampus"]
+    assert "left and right" in widget.note.text()
+    for warning in ("larger", "may", "wrong"):
+        assert warning not in widget.note.text()
+
+
+def test_boxes_are_added_around_the_parts_of_the_mask_the_largest_first(
+    qtbot: QtBot, widget: SegmentWidget
+) -> None:
+    parts = np.zeros((21, 18, 17), np.uint8)
+    parts[2:6, 3:5, 3:5] = 1
+    parts[14:19, 12:15, 10:14] = 1
+    widget._viewer.add_labels(parts, name="mine", scale=(2, 1, 1), units=("mm",) * 3)
+    qtbot.waitUntil(lambda: widget._choice.mask is not None)
+    card = widget._card
+    assert card is not None
+    widget._card = replace(card, field_of_view_mm=(10.0, 4.0, 4.0))
+    for count in (1, 2, 3):
+        click(qtbot, widget.add_box)
+        qtbot.waitUntil(lambda count=count: n_boxes(widget) == count)
+    image, layer = widget.image.value, widget.region.value
+    assert boxes.voxels(layer, image) == [
+        ((14, 12, 10), (19, 16, 14)),  # 5 × 4 × 4 voxels, the part's own size where it is larger
+        ((2, 2, 2), (7, 6, 6)),
+        ((8, 7, 6), (13, 11, 10)),  # no part is left: the middle of the view
+    ]
+
+
+def n_boxes(widget: SegmentWidget) -> int:
+    return 0 if widget.region.value in (WHOLE, SLICES) else len(widget.region.value.data)
+
+
+def test_several_boxes_are_run_in_order_and_laid_out_together(
+    qtbot: QtBot, widget: SegmentWidget
+) -> None:
+    image, viewer = widget.image.value, widget._viewer
+    first = boxes.in_view(viewer, image, np.array([8.0, 8, 8]))
+    layer = boxes.add(viewer, image, first - 4)
+    boxes.add(viewer, image, first + 4, layer)
+    widget.region.value = layer
+    phases, runs = [], []
+    on_progress = widget._on_progress
+    widget._task._yielded = lambda step: (phases.append(step.phase), on_progress(step))
+    widget.segmented.connect(runs.append)
+    run(qtbot, widget)
+    said = [phase.split(" · ")[0] for phase in phases]
+    assert list(dict.fromkeys(p for p in said if p.startswith("box"))) == [
+        "box 1 of 2",
+        "box 2 of 2",
+    ]
+    assert [p.provenance["box"] for p in runs] == ["box 1", "box 2"]
+    for number, ends in ((1, (2, 10)), (2, (10, 18))):
+        for what in ("mask", "gate 1", "gate 2"):
+            assert viewer.layers[f"{what} · brain · box {number}"].visible == (what != "gate 2")
+        mask = viewer.layers[f"mask · brain · box {number}"]
+        assert mask.data.shape == (8, 8, 8)
+        assert mask.translate[0] == 2 * ends[0]
+    found = results(viewer)
+    assert [r.name for r in found] == ["brain · box 1 · tiny", "brain · box 2 · tiny"]
+    assert [len(r.layers) for r in found] == [3, 3]
+    assert "box 1: " in widget.result.text()
+    assert "box 2: " in widget.result.text()
+    before = [la.name for la in viewer.layers if "outline" not in la.name]
+    run(qtbot, widget)  # updates them
+    assert [la.name for la in viewer.layers if "outline" not in la.name] == before
+
+
+def test_a_choice_that_leaves_something_out_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
+    run(qtbot, widget)
+    assert "gate maps" not in widget.result.text()
+    widget.gates.value = False
+    run(qtbot, widget)
+    assert "'gate maps' is not ticked" in widget.result.text()
+    widget.threshold_class.value = "one"
+    widget.threshold.value = 0.3
+    run(qtbot, widget)
+    assert "'one' is where its probability is at least 0.3" in widget.result.text()
 
 
 def test_every_control_has_a_tooltip(widget: SegmentWidget) -> None:
