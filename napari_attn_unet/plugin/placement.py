@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ GEOMETRY, SHOWN = "geometry", "shown"
 _SPATIAL = 3
 _ROUNDING = 1e-6
 """Of a voxel: what is moved by less lies where it was."""
+_UNITS = 64
+"""Units whose length and name are kept: pint looks each up anew, a millisecond for every slice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +75,7 @@ def placement_of(layer: Layer, axes: Sequence[int] | None = None) -> Placement:
     affine = np.asarray(layer.affine.affine_matrix, dtype=np.float64)
     physical = np.linalg.inv(affine) @ full
     keep = [*kept, n]
-    units = [str(layer.units[i]) for i in kept]
+    units = [_name(layer.units[i]) for i in kept]
     spatial = full[np.ix_([*kept[-_SPATIAL:], n], [*kept[-_SPATIAL:], n])]
     geometry = in_one_unit(spatial, [layer.units[i] for i in kept[-_SPATIAL:]])
     metadata: dict[str, Any] = {}
@@ -104,19 +107,28 @@ def in_one_unit(affine: FloatArray, units: Sequence[Any]) -> Geometry:
     In the smallest of them, as napari shows them, and in mm if that is one which `Geometry` does
     not know (an inch); in "pixel" where one is no length.
     """
-    if not all(unit.is_compatible_with("mm") for unit in units):
+    found = [_millimetres(unit) for unit in units]
+    lengths = [length for length in found if length is not None]
+    if len(lengths) < len(found):
         return Geometry(affine)
-    lengths = [_millimetres(unit) for unit in units]
-    unit = unit_symbol(str(units[lengths.index(min(lengths))]))
+    unit = unit_symbol(_name(units[lengths.index(min(lengths))]))
     unit = unit if unit in MILLIMETRES else "mm"
     by = [length / MILLIMETRES[unit] for length in lengths]
     return Geometry(np.diag([*by, 1.0]) @ affine, unit)
 
 
-def _millimetres(unit: Any) -> float:
-    """Return the length of a unit of napari's."""
-    known = MILLIMETRES.get(unit_symbol(str(unit)))
+@lru_cache(maxsize=_UNITS)
+def _millimetres(unit: Any) -> float | None:
+    """Return the length of a unit of napari's; None if it is none of length."""
+    if not unit.is_compatible_with("mm"):
+        return None
+    known = MILLIMETRES.get(unit_symbol(_name(unit)))
     return float((1 * unit).to("mm").magnitude) if known is None else known
+
+
+@lru_cache(maxsize=_UNITS)
+def _name(unit: Any) -> str:
+    return str(unit)
 
 
 def geometry_of(layer: Layer) -> Geometry:

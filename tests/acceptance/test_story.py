@@ -12,7 +12,9 @@ import pytest
 from napari import Viewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, QSettings, Qt
-from qtpy.QtWidgets import QFileDialog, QTabWidget
+from qtpy.QtWidgets import QFileDialog, QPushButton
+
+from napari_attn_unet.plugin.kit.tabs import Tabs
 
 
 @pytest.fixture
@@ -30,11 +32,11 @@ def viewer(qtbot: QtBot, make_napari_viewer: Callable[..., Viewer], tmp_path: Pa
     return viewer
 
 
-def turn_to(qtbot: QtBot, tabs: QTabWidget, name: str) -> None:
-    """Click on a tab."""
-    bar = tabs.tabBar()
-    (index,) = (i for i in range(bar.count()) if bar.tabText(i) == name)
-    qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=bar.tabRect(index).center())
+def turn_to(qtbot: QtBot, tabs: Tabs, name: str) -> None:
+    """Click on the name of a page."""
+    (index,) = (i for i in range(tabs.count()) if tabs.tabText(i) == name)
+    button = next(b for b in tabs.findChildren(QPushButton) if b.text() == name)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert tabs.currentIndex() == index
 
 

@@ -48,13 +48,14 @@ def inspect(qtbot: QtBot, widget: InspectWidget) -> None:
 def compare(qtbot: QtBot, widget: CompareWidget) -> None:
     qtbot.waitUntil(lambda: widget.state.comparison is not None)
     views = widget.by_eye
-    for button in (views.contour, views.errors):
-        button.setChecked(True)
+    views.contour.setChecked(True)
+    views.errors.setChecked(True)
     assert "errors · mask · brain" in widget.viewer.layers
-    for button in (views.swipe, views.grid):
-        button.setChecked(True)
-    assert "mask · brain | truth" in widget.viewer.layers
+    views.checkerboard.setChecked(True)
+    assert "checkerboard · mask · brain" in widget.viewer.layers
+    views.swipe.setChecked(True)
     assert "swipe line" in widget.viewer.layers
+    views.grid.setChecked(True)
     assert grid(widget.viewer).enabled
 
 

@@ -194,14 +194,14 @@ class ByEye(QWidget):
             button.setEnabled(there)
         self.swipe.setChecked(False)
         pair = [self._state.mask, self._state.truth]
-        if any(a is not b for a, b in zip(pair, self._pair, strict=False)):  # give them back
-            for button in (self.contour, self.contours, self.grid):
+        if pair != self._pair:  # give them back
+            for button in (self.contour, self.contours, self.grid, self.checkerboard):
                 button.setChecked(False)
-            self.checkerboard.setChecked(False)
-            for looks in (self._blinking, self._covered):
+            for looks in (self._blinking, self._covered, self._alike):
                 looks.restore()
-            self._look_alike()
         self._pair = pair
+        if there and not self._alike:
+            self._look_alike()
         if self.errors.isChecked() or self.difference.isChecked():
             self._cover()
             self._show_errors()

@@ -163,7 +163,7 @@ class ErrorsTab(QWidget):
     def _outline(self, _: Any = None) -> None:
         """Outline the error that is looked at, on every slice that it spans."""
         state, mask = self._state, self._state.mask
-        there = 0 <= self._at < len(self.components) and self.isVisible()
+        there = 0 <= self._at < len(self.components)
         looking = None if mask is None else plane_on_screen(state.viewer, mask)
         if mask is None or looking is None or state.comparison is None or not there:
             self._forget_line()

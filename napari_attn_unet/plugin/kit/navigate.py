@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,8 @@ from napari_attn_unet.volume import FloatArray
 _SPATIAL = 3
 _CLOSEST = 6.0
 """How much nearer than the whole scene a place is shown at most."""
+_PAIRS = 64
+"""Pairs of units that are kept: pint looks each up anew, a millisecond for every slice."""
 
 
 def camera(viewer: Any) -> Any:
@@ -64,10 +67,15 @@ def _lengths(units: Sequence[Any], others: Sequence[Any]) -> FloatArray:
 
     All 1 where any two say different things, as pixels and mm: napari minds none of them then.
     """
-    pairs = list(zip(units, others, strict=False))
-    if len(pairs) < len(others) or not all(a.is_compatible_with(b) for a, b in pairs):
-        return np.ones(len(others))
-    return np.array([(1 * unit).to(other).magnitude for unit, other in pairs])
+    lengths = [_length(unit, other) for unit, other in zip(units, others, strict=False)]
+    known = [length for length in lengths if length is not None]
+    return np.array(known) if len(known) == len(others) else np.ones(len(others))
+
+
+@lru_cache(maxsize=_PAIRS)
+def _length(unit: Any, other: Any) -> float | None:
+    """Return how long a unit is in another; None where they say different things."""
+    return float((1 * unit).to(other).magnitude) if unit.is_compatible_with(other) else None
 
 
 def plane_on_screen(viewer: Any, image: Layer) -> tuple[int, int] | None:

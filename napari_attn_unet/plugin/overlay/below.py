@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.dock import Dock
@@ -41,11 +41,18 @@ class Below(QWidget):
         self.three.setToolTip(
             "Axial, coronal and sagittal through one point, in place of the gates of this slice."
         )
+        self.where = QLabel()
+        self.where.setToolTip("The slice on screen: index, and place along its axis.")
+        self._sides = sides
+        dock.connect(sides.changed, self._tell)
+        sides.write_slice(False)
+        dock.on_close(sides.write_slice, True)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.strip)
         self._stack.addWidget(self.planes)
         head = QHBoxLayout()
         head.setContentsMargins(0, 0, 0, 0)
+        head.addWidget(self.where)
         head.addWidget(self.buttons, 1)
         head.addWidget(self.three)
         column = QVBoxLayout(self)
@@ -56,6 +63,9 @@ class Below(QWidget):
         self.setMinimumHeight(HEIGHT)
         self.three.toggled.connect(self._toggled)
         self.three.setChecked(self._settings.value(_THREE) in (True, "true"))
+
+    def _tell(self) -> None:
+        self.where.setText(self._sides.told)
 
     def _toggled(self, three: bool) -> None:
         self._stack.setCurrentWidget(self.planes if three else self.strip)

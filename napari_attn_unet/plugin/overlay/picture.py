@@ -15,6 +15,7 @@ from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.overlay.below import Below
 from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.outline import Outline
+from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.span import Span
 
@@ -43,7 +44,8 @@ class Picture:
         self._mask: Any = None
         self._span = Span(self.dock)
         self.legend = Legend(self.dock, self._choice)
-        self.sides = Sides(self.dock, self._choice)
+        place = Place(self.dock, self._choice)
+        self.sides = Sides(self.dock, self._choice, place)
         self._below: Any = None
         self._later = self.dock.timer(50, self._update)  # the provenance is set after the data
         self._follower = Follower(self.dock, self._update, self._later.start)

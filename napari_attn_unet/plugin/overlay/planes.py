@@ -16,10 +16,8 @@ from napari_attn_unet.plugin.kit.navigate import camera, go_to, plane_at
 from napari_attn_unet.plugin.overlay.painter import Picture
 from napari_attn_unet.plugin.overlay.sides import PREFERENCE, Sides
 from napari_attn_unet.plugin.overlay.slices import Slices, size_of
-from napari_attn_unet.plugin.placement import geometry_of
 from napari_attn_unet.report.orientation import (
     View,
-    is_known,
     plane_name,
     position,
     view_of,
@@ -45,8 +43,8 @@ class Planes(QWidget):
     def __init__(self, dock: Dock, choice: Choice, sides: Sides) -> None:
         super().__init__()
         self.viewer = dock.viewer
-        self._choice = choice
-        self._slices = Slices(dock.viewer, choice)
+        self._choice, self._place = choice, sides.place
+        self._slices = Slices(dock.viewer, choice, sides.place)
         self._views: dict[int, View] = {}
         self.pictures = [
             Picture("", "A click or drag moves all three; the wheel scrolls this one.")
@@ -86,7 +84,7 @@ class Planes(QWidget):
         image = self._choice.image
         if not self.isVisible() or image is None or image not in self.viewer.layers:
             return
-        geometry, known = geometry_of(image), is_known(image.metadata)
+        geometry, known = self._place.geometry, self._place.known
         voxel, size, gate = self.voxel(image), size_of(image), self._gate()
         axes = [world_axes(geometry).index(world) if known else world for world in range(_SPATIAL)]
         for i, axis in enumerate(axes):
@@ -98,7 +96,7 @@ class Planes(QWidget):
             )
             self._views[i] = view
             name = plane_name(geometry, axis, known=known)
-            told = position(geometry, axis, voxel[axis])
+            told = position(self._place.shown, axis, voxel[axis])
             self.pictures[i].caption = told if name == "zyx"[axis] else f"{name} · {told}"
             self.pictures[i].show_plane(None if plane is None else replace(plane, cross=cross))
 

@@ -16,12 +16,11 @@ from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.overlay.legend import INK, PAPER
-from napari_attn_unet.plugin.placement import geometry_of, shown_geometry
+from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.report.orientation import (
     CONVENTIONS,
     Convention,
     View,
-    is_known,
     plane_name,
     position,
     view_of,
@@ -68,15 +67,22 @@ class Sides:
     ----------
     dock
         With it everything goes back.
-    choice
-        Whose image is meant.
+    choice, place
+        Whose image is meant, and where it lies.
     """
 
     changed = Signal()
     """The view was turned, or another slice is shown."""
 
-    def __init__(self, dock: Dock, choice: Choice) -> None:
+    def __init__(self, dock: Dock, choice: Choice, place: Place) -> None:
         self._viewer, self._choice = dock.viewer, choice
+        self.place = place
+        self._view: tuple[Any, View] | None = None
+        self.told = ""
+        """Where the slice on screen lies, in words."""
+        self.writes_slice = True
+        """Whether that is on the canvas, which is then drawn twice for every slice."""
+        self._convention = PREFERENCE.value
         self._before: tuple[Any, tuple[int, ...]] | None = None
         self._set: tuple[Any, tuple[int, ...]] | None = None
         self._axis: int | None = None
@@ -99,9 +105,14 @@ class Sides:
         looking = None if image is None else plane_on_screen(self._viewer, image)
         if image is None or looking is None:
             return None
-        known = is_known(image.metadata)
-        view = view_of(geometry_of(image), looking[0], PREFERENCE.value, known=known)
         rows, columns = (axis - self._viewer.dims.ndim for axis in self._viewer.dims.displayed)
+        key = self.place.version, looking[0], rows, columns, self._convention
+        if self._view is None or self._view[0] != key:
+            self._view = key, self._seen(looking[0], rows, columns)
+        return self._view[1]
+
+    def _seen(self, axis: int, rows: int, columns: int) -> View:
+        view = view_of(self.place.geometry, axis, self._convention, known=self.place.known)
         if (rows + _SPATIAL, columns + _SPATIAL) == (view.columns, view.rows):  # transposed
             return View(
                 view.axis, view.columns, view.rows, view.flip_columns, view.flip_rows, view.known
@@ -115,6 +126,7 @@ class Sides:
 
     # --- turning --------------------------------------------------------------------------------
     def _chosen(self) -> None:
+        self._convention = PREFERENCE.value
         self._axis = None  # whatever was transposed was of another image
         self._turned()
 
@@ -131,10 +143,9 @@ class Sides:
             if looking[0] != self._axis:
                 rolled = self._rolled_to()
                 self._axis = looking[0] if rolled is None else rolled
-                self._order(view_of(
-                    geometry_of(image), self._axis, PREFERENCE.value, known=is_known(image.metadata)
-                ))  # fmt: skip
-            self._face(image)
+                known, convention = self.place.known, self._convention
+                self._order(view_of(self.place.geometry, self._axis, convention, known=known))
+            self._face()
             self._set = camera(self._viewer).orientation2d, tuple(dims.order)
             self._busy = False
         self._later.start()
@@ -158,11 +169,11 @@ class Sides:
         if order != tuple(dims.order):
             dims.order = order
 
-    def _face(self, image: Image) -> None:
+    def _face(self) -> None:
         view = self.view
         if view is None:
             return
-        shown = shown_geometry(image).direction
+        shown = self.place.shown.direction
         down = (shown[view.rows, view.rows] < 0) == view.flip_rows
         right = (shown[view.columns, view.columns] < 0) == view.flip_columns
         facing = "down" if down else "up", "right" if right else "left"
@@ -171,18 +182,19 @@ class Sides:
 
     # --- what is written ------------------------------------------------------------------------
     def _moved(self, _: Any = None) -> None:
-        self._later.start()
+        self._write()  # at once, or the canvas would be drawn twice
 
     def _write(self) -> None:
         image, view = self._image, self.view
         told = dict.fromkeys([*PLACES, "slice"], "")
         if image is not None and view is not None:
-            geometry = geometry_of(image)
+            geometry = self.place.geometry
             told |= view.sides(geometry)
             looking = plane_on_screen(self._viewer, image)
             assert looking is not None  # noqa: S101  (for the type checker: there is a view)
             name = f"{plane_name(geometry, view.axis, known=True)} · " if view.known else ""
-            told["slice"] = name + position(shown_geometry(image), *looking)
+            self.told = name + position(self.place.shown, *looking)
+            told["slice"] = self.told if self.writes_slice else ""
         overlays = self._viewer.canvas.overlays
         for side, text in told.items():
             name = _NAME.format(side)
@@ -199,6 +211,11 @@ class Sides:
                     visible=True,
                 )
         self.changed.emit()
+
+    def write_slice(self, wanted: bool) -> None:
+        """Write where the slice lies on the canvas, or leave that to another."""
+        self.writes_slice = wanted
+        self._later.start()
 
     def show_plane(self, axis: int) -> None:
         """Bring up the plane across an axis (of Z, Y, X) of the image."""
@@ -274,16 +291,17 @@ class PlaneButtons(QWidget):
     def _axis_of(self, plane: int) -> int:
         """Return the array axis across a plane; they are listed axial first."""
         image = self._choice.image
-        if image is None or not is_known(image.metadata):
-            return plane
-        return world_axes(geometry_of(image)).index(plane)
+        place = self._sides.place
+        return (
+            world_axes(place.geometry).index(plane) if image is not None and place.known else plane
+        )
 
     def _preferred(self, convention: str) -> None:
         PREFERENCE.value = convention  # type: ignore[assignment]  # one of those listed
 
     def _follow(self) -> None:
         image, view = self._choice.image, self._sides.view
-        known = image is not None and is_known(image.metadata)
+        known = image is not None and self._sides.place.known
         self.convention.setEnabled(known)
         self.convention.blockSignals(True)
         self.convention.setCurrentText(PREFERENCE.value)
@@ -292,7 +310,7 @@ class PlaneButtons(QWidget):
             axis = self._axis_of(plane)
             name = "zyx"[axis]
             if image is not None and known:
-                name = plane_name(geometry_of(image), axis, known=True)
+                name = plane_name(self._sides.place.geometry, axis, known=True)
             button.setText(name)
             tight(button)
             button.setToolTip(f"Show the {name} plane" if known else f"Slice across {name}")

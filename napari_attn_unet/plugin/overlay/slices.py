@@ -13,7 +13,7 @@ from napari_attn_unet.errors import VolumeError
 from napari_attn_unet.gates.cover import Cover
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.overlay.painter import Plane
-from napari_attn_unet.plugin.placement import geometry_of, shown_geometry
+from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.results import at_time, gate_map
 from napari_attn_unet.prediction import Colour
 from napari_attn_unet.report.orientation import View
@@ -29,12 +29,12 @@ class Slices:
 
     Parameters
     ----------
-    viewer, choice
-        Whose layers.
+    viewer, choice, place
+        Whose layers, and where the image lies.
     """
 
-    def __init__(self, viewer: Any, choice: Choice) -> None:
-        self._viewer, self._choice = viewer, choice
+    def __init__(self, viewer: Any, choice: Choice, place: Place) -> None:
+        self._viewer, self._choice, self._place = viewer, choice, place
         self._covers: WeakKeyDictionary[Layer, tuple[Any, Cover]] = WeakKeyDictionary()
         self._tables: dict[tuple[Any, ...], npt.NDArray[np.float32]] = {}
 
@@ -61,7 +61,7 @@ class Slices:
             rgb = self._map(base, view, index, layer, data.shape)
         elif isinstance(layer, Labels):
             rgb = self._labels(base, view, index, layer, data.shape)
-        geometry = geometry_of(image)
+        geometry = self._place.geometry
         spacing = geometry.spacing
         return Plane(
             rgb,
@@ -107,12 +107,12 @@ class Slices:
         image = self._choice.image
         if image is None:
             return None
-        place, time = shown_geometry(image), tuple(self._viewer.dims.current_step[:-_SPATIAL])
-        key = id(layer.data), shape, place.affine.tobytes(), time
+        time = tuple(self._viewer.dims.current_step[:-_SPATIAL]) if layer.ndim > _SPATIAL else ()
+        key = id(layer.data), shape, self._place.version, time
         kept = self._covers.get(layer)
         if kept is None or kept[0] != key:
             try:
-                kept = key, Cover(gate_map(layer, self._viewer), place, shape)
+                kept = key, Cover(gate_map(layer, self._viewer), self._place.shown, shape)
             except VolumeError:
                 return None
             self._covers[layer] = kept

@@ -46,7 +46,7 @@ class Strip(QWidget):
         super().__init__()
         self.viewer = viewer = dock.viewer
         self._choice, self._sides = choice, sides
-        self._slices = Slices(viewer, choice)
+        self._slices = Slices(viewer, choice, sides.place)
         self._solo = Looks()
         self._watched: list[tuple[Any, Any]] = []
         self.cells: dict[str, tuple[Picture, Layer]] = {}

@@ -237,6 +237,7 @@ def test_choices_survive_a_restart(widget: SegmentWidget, tiny_checkpoint_path: 
     assert again.probabilities.value is True
     assert again.memory_gb.value == pytest.approx(1.5)
     assert again.checkpoint.value == str(tiny_checkpoint_path)
+    again._dock.close()  # it was never docked
 
 
 def test_a_box_is_a_volume_of_its_own_laid_where_it_lies(
