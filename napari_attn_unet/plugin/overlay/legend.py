@@ -51,6 +51,7 @@ class Legend:
         self._mask: Labels | None = None
         self._sizes: dict[int, str] = {}
         self._bar = Looks()
+        self._barred: Image | None = None
         self._counting = Latest(dock, self._prepare, self._counted, lambda _: None, rest_ms=REST_MS)
         self._later = dock.timer(0, self._draw)
         dock.connect(choice.changed, self.follow)
@@ -125,7 +126,6 @@ class Legend:
                 lines.append(("top_left", told, (*info.colour, 1.0)))
             if len(classes) > MOST:
                 lines.append(("top_left", f"and {len(classes) - MOST} more", INK))
-        self._bar.restore()
         shown = [
             (k, la) for k, la in self._gates.items() if la.visible and la in self._viewer.layers
         ]
@@ -133,8 +133,14 @@ class Legend:
             ((level, layer),) = shown
             hue = gate_hue(layer.metadata.get(CLASSES, ()))
             lines.append(("top_right", f"gate {level} · α", (*hue, 1.0)))
-            self._bar.change(layer, **_BAR)
-        elif shown:
+            if layer is not self._barred:
+                self._bar.restore()
+                self._bar.change(layer, **_BAR)
+            self._barred = layer
+        else:
+            self._bar.restore()
+            self._barred = None
+        if len(shown) > 1:
             lines.append(("top_right", f"{len(shown)} gates over each other", INK))
         self._write(lines)
 

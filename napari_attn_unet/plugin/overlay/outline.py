@@ -124,6 +124,8 @@ class Outline:
             self._drawing.now()
         elif self._layer.visible:
             self._drawing.ask()
+        else:
+            self._drawn = None  # or the lines of before would come back with it
 
     def _prepare(self) -> Callable[[], workers.Work] | None:
         axis = self._axis

@@ -52,7 +52,7 @@ class Picture:
         self.dock.connect(viewer.layers.selection.events.active, self._selected)
         self.dock.connect(self._choice.changed, self._chosen)
         self.dock.on_close(self._take_strip_away)
-        self._update()
+        self._choice.take_up(viewer)
         self._chosen()
 
     @property
@@ -118,6 +118,7 @@ class Picture:
         self._docks -= 1
         if not self._docks:
             memory(self.dock.viewer, "picture").clear()
+            self._choice.let_go()
             self.dock.close()
 
 
