@@ -103,7 +103,7 @@ class Strip(QWidget):
         mask, label = self._choice.mask, self._choice.label
         classes = () if mask is None else mask.metadata.get(CLASSES, ())
         of = classes[label].name if label is not None and label < len(classes) else ""
-        return layer.name.startswith(CHANGE + (f"{of} · " if of else ""))
+        return str(layer.name).startswith(CHANGE + (f"{of} · " if of else ""))
 
     def _list(self) -> None:
         """Make a pane for every layer that is wanted, and none for others."""
