@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.gates.inspection import AXES
+from napari_attn_unet.plugin.inspect.pins import Pins
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.navigate import camera, to_layer
-from napari_attn_unet.plugin.kit.tables import fill, save
+from napari_attn_unet.plugin.kit.tables import cell, fill, save
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.table import Row, column, text
 
@@ -34,12 +35,18 @@ class PointRow(Row):
 
     Attributes
     ----------
+    number
+        Of a pinned point, which it has on the canvas too.
+    t
+        Of a series.
     probabilities, coefficients
         {class: probability} and {gate's level: coefficient}; None outside that layer.
     label, truth
         Name of the class, or its number; NaN outside that layer, None without one.
     """
 
+    number: int | None = column("point", None)
+    t: float | None = column("t", None)
     z: float = column("z")
     y: float = column("y")
     x: float = column("x")
@@ -60,13 +67,16 @@ class ProbeTab(QWidget):
         self.values = Text()
         self.values.setText(HINT)
         self.pin = QCheckBox("a click pins")
-        self.pin.setToolTip("While ticked, a click on the image adds its values to the table.")
+        self.pin.setToolTip(
+            "While ticked, a click on the image adds its values to the table, and a numbered point "
+            "to the canvas."
+        )
         self.table = Table("points")
         self.table.setToolTip("Pinned points. Double-click a row to go there.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the pinned points as CSV.")
         self.clear = QPushButton("Clear")
-        self.clear.setToolTip("Forget the pinned points.")
+        self.clear.setToolTip("Forget the pinned points, and take them off the canvas.")
         line = QHBoxLayout()
         line.addWidget(self.pin, 1)
         line.addWidget(self.save)
@@ -79,6 +89,7 @@ class ProbeTab(QWidget):
         self.clear.clicked.connect(self._clear)
         self.table.cellDoubleClicked.connect(self._go_to)
         self._points: list[tuple[float, ...]] = []
+        self.pins = Pins(state)
         state.dock.append(state.viewer.mouse_move_callbacks, self._moved)
         state.dock.append(state.viewer.mouse_drag_callbacks, self._pressed)
 
@@ -90,9 +101,10 @@ class ProbeTab(QWidget):
         intensity = self._value(state.image, position)
         if intensity is None:
             return None
-        z, y, x = (float(p) for p in position[-3:])
+        *before, z, y, x = (float(p) for p in position)
         result = state.result
         return PointRow(
+            t=before[-1] if before and state.image.ndim > len("zyx") else None,
             z=z,
             y=y,
             x=x,
@@ -139,15 +151,21 @@ class ProbeTab(QWidget):
         """Pin a point in world coordinates."""
         row = self.row(position)
         if row is not None:
-            self.rows.append(row)
+            self.rows.append(replace(row, number=len(self.rows) + 1))
             self._points.append(position)
             self._fill()
 
     def _fill(self) -> None:
         fill(self.table, self.rows)
+        image = self._state.image
+        if self._points and image is not None:
+            self.pins.show(image, self._points)
+        else:
+            self.pins.clear()
 
     def _go_to(self, row: int, _: int) -> None:
-        viewer, point = self._state.viewer, self._points[row]
+        number = int(cell(self.table, row, 0).text())  # a click on a header may have sorted
+        viewer, point = self._state.viewer, self._points[number - 1]
         viewer.dims.point = point
         camera(viewer).center = tuple(point[a] for a in viewer.dims.displayed)[-3:]
 

@@ -12,6 +12,7 @@ from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.navigate import go_to_slice, plane_on_screen
 from napari_attn_unet.plugin.kit.plots import ProfilePlot
+from napari_attn_unet.plugin.kit.text import Text
 
 VIEWS = ("axial", "coronal", "sagittal")
 ANY = "any class"
@@ -31,7 +32,8 @@ class ProfileTab(QWidget):
         self.previous = QPushButton("◂ peak")
         self.previous.setToolTip("Go to the peak before this slice (Shift-N).")
         self.next = QPushButton("peak ▸")
-        self.next.setToolTip("Go to the next peak of a curve (N).")
+        self.next.setToolTip("Go to the next peak of a curve (N). Beyond the last it begins anew.")
+        self.message = Text()
         self.about = QLabel()
         line = QHBoxLayout()
         line.addWidget(QLabel("of"))
@@ -40,6 +42,7 @@ class ProfileTab(QWidget):
         line.addWidget(self.next)
         column = QVBoxLayout(self)
         column.addLayout(line)
+        column.addWidget(self.message)
         column.addWidget(self.plot, 1)
         column.addWidget(self.about)
         self.plot.picked.connect(self.go_to)
@@ -88,6 +91,7 @@ class ProfileTab(QWidget):
 
     def _ready(self, inspection: Inspection) -> None:
         self._axis = self._state.axis
+        self.message.setText("")
         names = {level: gate.name for level, gate in inspection.gates.items()}
         profile = inspection.profile(self._axis, self._state.label)
         state = self._state
@@ -117,11 +121,26 @@ class ProfileTab(QWidget):
         go_to_slice(viewer, image, self._axis, index)
 
     def step(self, by: int) -> None:
-        """Go to the next peak of a curve, or the one before."""
+        """Go to the next peak of a curve, or the one before; beyond the last begin anew."""
         inspection, looking = self._state.inspection, self._looking()
-        if inspection is None or looking is None:
+        if inspection is None:
             return
+        if looking is None:
+            self.message.setText("Peaks are for the 2D view: press the cube button below.")
+            return
+        if looking[0] != self._axis:
+            return  # the curves of this axis are being counted
         peaks = inspection.profile(self._axis, self._state.label).peaks()
+        if not peaks:
+            self.message.setText("No curve has a peak.")
+            return
         beyond = [p for p in peaks if (p - looking[1]) * by > 0]
-        if beyond:
-            self.go_to(beyond[0] if by > 0 else beyond[-1])
+        wrapped = "" if beyond else " Beyond the last: from the beginning again."
+        if by < 0 and wrapped:
+            wrapped = " Before the first: from the end again."
+        peak = (beyond or peaks)[0 if by > 0 else -1]
+        self.go_to(peak)
+        self.message.setText(
+            f"Peak {peaks.index(peak) + 1} of {len(peaks)}, slice {AXES[self._axis]} = {peak}."
+            f"{wrapped}"
+        )

@@ -249,18 +249,24 @@ def test_the_profile_follows_the_axis_on_screen(qtbot: QtBot, inspect: InspectWi
         assert viewer.dims.point[axis] == pytest.approx(3)
 
 
-def test_peaks_by_button(qtbot: QtBot, inspect: InspectWidget) -> None:
-    viewer = inspect.viewer
+def test_peaks_by_button_begin_anew_beyond_the_last_and_say_so(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, tab = inspect.viewer, inspect.profile
     peaks = inspect.state.inspection.profile(0, None).peaks()
+    assert len(peaks) > 1
     viewer.dims.set_point(0, 0)
-    seen = []
-    for _ in range(30):
-        before = viewer.dims.point[0]
-        click(qtbot, inspect.profile.next)
-        if viewer.dims.point[0] == before:
-            break
+    seen, told = [], []
+    for _ in range(len([p for p in peaks if p > 0]) + 1):
+        click(qtbot, tab.next)
         seen.append(round(viewer.dims.point[0] / 2))
-    assert seen == [p for p in peaks if p > 0]
+        told.append(tab.message.text())
+    assert seen == [*(p for p in peaks if p > 0), peaks[0]]
+    assert ["Beyond the last" in words for words in told] == [False] * (len(told) - 1) + [True]
+    assert told[-1].startswith(f"Peak 1 of {len(peaks)}, slice z = {peaks[0]}.")
+    click(qtbot, tab.previous)
+    assert round(viewer.dims.point[0] / 2) == peaks[-1]
+    assert "Before the first" in tab.message.text()
 
 
 def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) -> None:
@@ -353,10 +359,30 @@ def test_the_probe_reads_every_layer(
     path = tmp_path / "p.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
     probe.save.click()
-    titles = "z,y,x,intensity,label,α gate 1,α gate 2"
+    titles = "point,z,y,x,intensity,label,α gate 1,α gate 2"
     assert path.read_text(encoding="utf-8").splitlines()[0] == titles
     probe.clear.click()
     assert probe.table.rowCount() == 0
+
+
+def test_pinned_points_are_on_the_canvas_until_they_are_forgotten(inspect: InspectWidget) -> None:
+    viewer, probe = inspect.viewer, inspect.probe
+    active = viewer.layers.selection.active
+    assert "pinned points" not in viewer.layers
+    for point in ((8.0, 5.0, 7.0), (12.0, 3.0, 4.0)):
+        probe.add(point)
+    pins = viewer.layers["pinned points"]
+    np.testing.assert_allclose([pins.data_to_world(p) for p in pins.data], [(8, 5, 7), (12, 3, 4)])
+    np.testing.assert_array_equal(pins.text.values, ["1", "2"])
+    assert viewer.layers.selection.active is active
+    probe.table.sortItems(1, Qt.SortOrder.DescendingOrder)  # by z: the second comes first
+    probe.table.cellDoubleClicked.emit(0, 0)
+    assert viewer.dims.point[0] == 12
+    viewer.layers.remove("pinned points")
+    probe.add((4.0, 3.0, 4.0))
+    assert len(viewer.layers["pinned points"].data) == 3
+    probe.clear.click()
+    assert "pinned points" not in viewer.layers
 
 
 def test_a_click_pins_only_when_asked(inspect: InspectWidget) -> None:
