@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.plugin.choice import Choice
-from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.overlay.planes import Planes
@@ -51,11 +50,11 @@ class Below(QWidget):
         self.strip = Strip(dock, choice, sides)
         self.planes = Planes(dock, choice, sides)
         self.buttons = PlaneButtons(dock, choice, sides)
-        self.three = tight(QPushButton("Orthogonal"))
+        self.three = QPushButton("Orthogonal")
         self.three.setCheckable(True)
         self.three.setToolTip(
-            "Orthogonal views: axial, coronal and sagittal through one point, in place of the gates "
-            "of this slice."
+            "Orthogonal views: axial, coronal and sagittal through one point, in place of the "
+            "gates of this slice."
         )
         self.where = QLabel()
         self.where.setMinimumWidth(1)  # a long one is cut, and does not widen the window

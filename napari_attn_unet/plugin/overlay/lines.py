@@ -156,7 +156,7 @@ class LineLayer:
             metadata={OUTPUT: {"effect": self._effect}},
             **place,
         )
-        # napari would draw a thumbnail of each slice's lines, one by one: half of what a slice costs.
+        # napari would draw each slice's lines one by one for a thumbnail: half of what they cost.
         self.layer._max_vectors_thumbnail = 0  # noqa: SLF001  (there is no public way)
         layers.insert(layers.index(like) + 1, self.layer)
         layers.selection = selected  # the user goes on with what they had chosen
