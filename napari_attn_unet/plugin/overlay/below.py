@@ -102,7 +102,7 @@ class Below(QWidget):
             return
         height, self._has_room = HEIGHT, self.three.isChecked()
         if self._has_room:
-            others = HEIGHT - self._stack.minimumSizeHint().height()
+            others = self.height() - self._stack.height()
             wanted = others + self.planes.height_for(self._stack.width())
             height = max(HEIGHT, min(wanted, round(main.height() * SHARE)))
         main.resizeDocks([dock], [height], Qt.Orientation.Vertical)
