@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from weakref import ref
 
@@ -107,7 +108,8 @@ class Picture:
     def _take_strip_away(self) -> None:
         below = self.below
         if below is not None:
-            self.dock.viewer.window.remove_dock_widget(below)
+            with suppress(AttributeError):  # napari's window is gone, and all that stood in it
+                self.dock.viewer.window.remove_dock_widget(below)
 
     def hold(self, dock: Dock) -> None:
         """Stay until a dock closes, and until every other one has."""
