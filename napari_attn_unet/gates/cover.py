@@ -47,7 +47,7 @@ class Cover:
             )
             raise VolumeError(msg)
         self.index = [
-            _nearest(start[a] + step[a] * np.arange(n), m)
+            nearest(start[a] + step[a] * np.arange(n), m)
             for a, (n, m) in enumerate(zip(shape, self.values.shape, strict=True))
         ]
         """Per axis: the map's plane that each of the image's planes belongs to; -1 for none."""
@@ -112,7 +112,7 @@ class Cover:
         return float((counts * self.values).sum()) / total if total else math.nan
 
 
-def _nearest(places: FloatArray, size: int) -> npt.NDArray[np.intp]:
+def nearest(places: FloatArray, size: int) -> npt.NDArray[np.intp]:
     """Return the index of the voxel that each place lies in, of `size` in a row; -1 for none."""
     index = np.floor(np.round(places, 4) + 0.5).astype(np.intp)
     return np.where((index >= 0) & (index < size), index, -1)

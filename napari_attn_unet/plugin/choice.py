@@ -31,6 +31,8 @@ class Choice:
         The prediction: the result's, or another one of the user's choice.
     truth
         What the mask is compared with.
+    label
+        The class that is looked at; None for all.
     """
 
     changed = Signal()
@@ -41,11 +43,12 @@ class Choice:
         self.result: Result | None = None
         self.mask: Labels | Image | None = None
         self.truth: Labels | Image | None = None
+        self.label: int | None = None
         self._known: set[Any] = set()
         self._truths: set[int] = set()
 
     def choose(self, **layers: Any) -> None:
-        """Choose some of image, result, mask and truth; tell it once, if anything is another."""
+        """Choose some of the attributes; tell it once, if anything is another."""
         news = {
             name: layer for name, layer in layers.items() if not _same(getattr(self, name), layer)
         }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_attn_unet.gates.inspection import AXES, Inspection
+from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.navigate import go_to_slice, plane_on_screen
 from napari_attn_unet.plugin.kit.plots import ProfilePlot
@@ -54,6 +56,7 @@ class ProfileTab(QWidget):
         state.dock.connect(dims.order, self._turned)
         state.dock.connect(dims.ndisplay, self._turned)
         state.dock.connect(state.viewer.events.theme, self._themed)
+        state.dock.on_close(partial(choice_of(state.viewer).choose, label=None))
         self._themed()
 
     def _themed(self, _: Any = None) -> None:
@@ -67,7 +70,7 @@ class ProfileTab(QWidget):
         self.label.clear()
         self.label.addItems(names)
         self.label.blockSignals(False)
-        self._state.label = None
+        self._look_at(None)
 
     def choose(self, label: int | None) -> None:
         """Choose a class; None is any."""
@@ -75,8 +78,12 @@ class ProfileTab(QWidget):
             self.label.setCurrentIndex(label or 0)
 
     def _label_changed(self, index: int) -> None:
-        self._state.label = index or None
+        self._look_at(index or None)
         self._state.count()
+
+    def _look_at(self, label: int | None) -> None:
+        self._state.label = label
+        choice_of(self._state.viewer).choose(label=label)
 
     def _turned(self, _: Any = None) -> None:
         if self._state.image is not None and self._state.axis != self._axis:

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_attn_unet.plugin.choice import Choice
+from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.overlay.planes import Planes
@@ -14,6 +26,9 @@ from napari_attn_unet.plugin.overlay.sides import PlaneButtons, Sides
 from napari_attn_unet.plugin.overlay.strip import Strip
 
 HEIGHT = 168
+"""Pixels of the strip with its buttons."""
+SHARE = 0.4
+"""Of the window's height, that orthogonal views take; the edge above them can be dragged."""
 _THREE = "three"
 
 
@@ -36,7 +51,7 @@ class Below(QWidget):
         self.strip = Strip(dock, choice, sides)
         self.planes = Planes(dock, choice, sides)
         self.buttons = PlaneButtons(dock, choice, sides)
-        self.three = QPushButton("3 planes")
+        self.three = tight(QPushButton("Orthogonal views"))
         self.three.setCheckable(True)
         self.three.setToolTip(
             "Axial, coronal and sagittal through one point, in place of the gates of this slice."
@@ -61,8 +76,16 @@ class Below(QWidget):
         column.addLayout(head)
         column.addWidget(self._stack, 1)
         self.setMinimumHeight(HEIGHT)
+        self._resizing = dock.timer(0, self._take_height)
+        self._height = HEIGHT
         self.three.toggled.connect(self._toggled)
         self.three.setChecked(self._settings.value(_THREE) in (True, "true"))
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Take the height that orthogonal views need, where they were left on (Qt calls this)."""
+        super().showEvent(event)
+        if self.three.isChecked() and self._height == HEIGHT:
+            self._resizing.start()
 
     def _tell(self) -> None:
         self.where.setText(self._sides.told)
@@ -70,4 +93,12 @@ class Below(QWidget):
     def _toggled(self, three: bool) -> None:
         self._stack.setCurrentWidget(self.planes if three else self.strip)
         self._settings.keep(_THREE, three)
-        (self.planes if three else self.strip).ask()
+        self._resizing.start()
+
+    def _take_height(self) -> None:
+        dock, main = self.parent(), self.window()
+        if not isinstance(dock, QDockWidget) or not isinstance(main, QMainWindow):
+            return
+        share = round(main.height() * SHARE)
+        self._height = max(share, HEIGHT) if self.three.isChecked() else HEIGHT
+        main.resizeDocks([dock], [self._height], Qt.Orientation.Vertical)

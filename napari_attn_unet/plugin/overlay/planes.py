@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Layer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.dock import Dock
-from napari_attn_unet.plugin.kit.navigate import camera, go_to, plane_at
-from napari_attn_unet.plugin.overlay.painter import Picture
+from napari_attn_unet.plugin.kit.navigate import go_to, plane_at
+from napari_attn_unet.plugin.overlay.painter import Pane
 from napari_attn_unet.plugin.overlay.sides import PREFERENCE, Sides
 from napari_attn_unet.plugin.overlay.slices import Slices, size_of
 from napari_attn_unet.report.orientation import (
@@ -25,6 +26,7 @@ from napari_attn_unet.report.orientation import (
 )
 
 _SPATIAL = 3
+TIP = "A click or drag moves all three and the canvas's slider; the wheel scrolls this one."
 
 
 class Planes(QWidget):
@@ -44,30 +46,39 @@ class Planes(QWidget):
         super().__init__()
         self.viewer = dock.viewer
         self._choice, self._place = choice, sides.place
-        self._slices = Slices(dock.viewer, choice, sides.place)
         self._views: dict[int, View] = {}
-        self.pictures = [
-            Picture("", "A click or drag moves all three; the wheel scrolls this one.")
-            for _ in range(_SPATIAL)
-        ]
+        self.panes = [Pane("", TIP) for _ in range(_SPATIAL)]
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(2)
-        for i, picture in enumerate(self.pictures):
-            picture.pointed.connect(partial(self._pointed, i))
-            picture.scrolled.connect(partial(self._scrolled, i))
-            dock.on_close(picture.let_go)
-            line.addWidget(picture)
+        for i, pane in enumerate(self.panes):
+            pane.pointed.connect(partial(self._pointed, i))
+            pane.scrolled.connect(partial(self._scrolled, i))
+            dock.on_close(pane.let_go)
+            line.addWidget(pane)
         self._later = dock.timer(0, self.draw)
-        dims, eye = self.viewer.dims, camera(self.viewer)
-        for event in (dims.events.point, dims.events.order, eye.events.center, sides.changed):
+        self.slices = Slices(dock, choice, sides.place, self.ask)
+        dims = self.viewer.dims
+        for event in (dims.events.point, sides.changed, PREFERENCE.changed):
             dock.connect(event, self.ask)
-        dock.connect(choice.changed, self.ask)
-        dock.connect(PREFERENCE.changed, self.ask)
+        dock.connect(choice.changed, self._chosen)
+        self._chosen()
+
+    def _chosen(self) -> None:
+        choice = self._choice
+        gates = () if choice.result is None else choice.result.gates.values()
+        self.slices.follow([choice.image, choice.mask, *gates])
+        self.ask()
 
     def ask(self, _: Any = None) -> None:
         """Draw once all that has just changed is known."""
-        self._later.start()
+        if self.isVisible():
+            self._later.start()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Draw what has changed while nothing was seen (Qt calls this)."""
+        super().showEvent(event)
+        self.ask()
 
     def _gate(self) -> Layer | None:
         """Return the gate on the canvas, if it is one."""
@@ -89,7 +100,7 @@ class Planes(QWidget):
         axes = [world_axes(geometry).index(world) if known else world for world in range(_SPATIAL)]
         for i, axis in enumerate(axes):
             view = view_of(geometry, axis, PREFERENCE.value, known=known)
-            plane = self._slices.plane(view, voxel[axis], gate)
+            planes = self.slices.planes(view, voxel[axis], [gate])
             cross = (
                 _seen(voxel[view.rows], size[view.rows], flipped=view.flip_rows),
                 _seen(voxel[view.columns], size[view.columns], flipped=view.flip_columns),
@@ -97,8 +108,13 @@ class Planes(QWidget):
             self._views[i] = view
             name = plane_name(geometry, axis, known=known)
             told = position(self._place.shown, axis, voxel[axis])
-            self.pictures[i].caption = told if name == "zyx"[axis] else f"{name} · {told}"
-            self.pictures[i].show_plane(None if plane is None else replace(plane, cross=cross))
+            caption = told if name == "zyx"[axis] else f"{name} · {told}"
+            if planes is not None:
+                self.panes[i].tell(caption, TIP)
+                self.panes[i].show_plane(replace(planes[0], cross=cross))
+            elif self.slices.problem:
+                self.panes[i].tell(caption, self.slices.problem)
+                self.panes[i].show_plane(None)
 
     def _pointed(self, i: int, row: float, column: float) -> None:
         image, view = self._choice.image, self._views.get(i)

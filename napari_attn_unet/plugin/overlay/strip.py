@@ -7,23 +7,25 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Layer
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.looks import Looks
-from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen, to_layer
-from napari_attn_unet.plugin.layers import OUTPUT
-from napari_attn_unet.plugin.overlay.painter import Picture
+from napari_attn_unet.plugin.kit.navigate import camera, plane_at, to_layer
+from napari_attn_unet.plugin.layers import CLASSES, GATE, OUTPUT
+from napari_attn_unet.plugin.overlay.painter import Pane
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.slices import Slices, size_of
 from napari_attn_unet.report.orientation import View
 
 EMPTY = "Segment an image, and every gate of the slice on screen is shown here."
+CHANGE = "Δ probability of "
+"""What the layers of a knock-out's effect are called, before the class."""
 _SPATIAL = 3
-_IN_3D = "The 3D view has no slice: press the cube button for 2D."
 _EFFECTS = ("errors", "Grad-CAM")
 """Helper layers that are shown, beside Δ probabilities."""
 
@@ -31,8 +33,8 @@ _EFFECTS = ("errors", "Grad-CAM")
 class Strip(QWidget):
     """One small picture per gate, and of the truth, errors, Δ and Grad-CAM where they are.
 
-    All follow slider, axis, zoom and brush. A click brings one to the canvas, a second one puts
-    back what was there.
+    All follow slider, axis, zoom, class and brush; while the canvas is in 3D, the slice before. A
+    click brings one to the canvas, a second one puts back what was there.
 
     Parameters
     ----------
@@ -46,11 +48,10 @@ class Strip(QWidget):
         super().__init__()
         self.viewer = viewer = dock.viewer
         self._choice, self._sides = choice, sides
-        self._slices = Slices(viewer, choice, sides.place)
         self._solo = Looks()
-        self._watched: list[tuple[Any, Any]] = []
-        self.cells: dict[str, tuple[Picture, Layer]] = {}
-        """Pictures and their layers, by caption."""
+        self._view: View | None = None
+        self.cells: dict[str, tuple[Pane, Layer]] = {}
+        """Panes and their layers, by caption."""
         self._line = QHBoxLayout(self)
         self._line.setContentsMargins(0, 0, 0, 0)
         self._line.setSpacing(2)
@@ -60,13 +61,15 @@ class Strip(QWidget):
         self._line.addWidget(self._hint)
         self._later = dock.timer(0, self.draw)
         self._listing = dock.timer(0, self._list)
+        self.slices = Slices(dock, choice, sides.place, self.ask)
         dims, eye = viewer.dims, camera(viewer)
         for event in (dims.events.current_step, dims.events.order, dims.events.ndisplay):
             dock.connect(event, self.ask)
-        for event in (eye.events.zoom, eye.events.center, sides.changed):
+        for event in (eye.events.zoom, eye.events.center, viewer.canvas.events.size):
             dock.connect(event, self.ask)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             dock.connect(event, self._layers_changed)
+        dock.connect(sides.changed, self.ask)
         dock.connect(choice.changed, self._layers_changed)
         dock.on_close(self._close)
         self._list()
@@ -83,73 +86,89 @@ class Strip(QWidget):
             wanted |= {f"gate {level}": layer for level, layer in choice.result.gates.items()}
         if choice.truth is not None:
             wanted["truth"] = choice.truth
+        name = None if choice.image is None else choice.image.name
         for layer in there:
-            effect = layer.metadata.get(OUTPUT, {}).get("effect")
-            name = layer.name.split(" · ")[0]
-            is_change = isinstance(layer, Image) and effect is not None and name.startswith("Δ")
-            if effect in _EFFECTS or is_change:
-                wanted[name] = layer
+            about = layer.metadata.get(OUTPUT, {})
+            if about.get("image", name) != name:
+                continue
+            if about.get("effect") in _EFFECTS or self._is_change(layer):
+                wanted[_caption(layer)] = layer
         return {name: layer for name, layer in wanted.items() if layer in there}
 
+    def _is_change(self, layer: Layer) -> bool:
+        """Whether a layer is what a knock-out did to the probability of the class looked at."""
+        about = layer.metadata.get(OUTPUT, {})
+        if not isinstance(layer, Image) or not about.get("effect"):
+            return False
+        mask, label = self._choice.mask, self._choice.label
+        classes = () if mask is None else mask.metadata.get(CLASSES, ())
+        of = classes[label].name if label is not None and label < len(classes) else ""
+        return layer.name.startswith(CHANGE + (f"{of} · " if of else ""))
+
     def _list(self) -> None:
-        """Make a picture for every layer that is wanted, and none for others."""
+        """Make a pane for every layer that is wanted, and none for others."""
         wanted = self._wanted()
         shown = {name: layer for name, (_, layer) in self.cells.items()}
         if list(shown.items()) != list(wanted.items()):
-            for picture, _ in self.cells.values():
-                picture.let_go()
-                self._line.removeWidget(picture)
-                picture.deleteLater()
+            if _gates(shown) != _gates(wanted):
+                self._solo.restore()  # or it would hold gates that are gone
+            for pane, _ in self.cells.values():
+                pane.let_go()
+                self._line.removeWidget(pane)
+                pane.deleteLater()
             self.cells = {}
             for name, layer in wanted.items():
-                picture = Picture(name, f"{layer.name}: a click shows it on the canvas.")
-                picture.clicked.connect(partial(self._clicked, name))
-                self.cells[name] = picture, layer
-                self._line.addWidget(picture)
+                pane = Pane(name, "")
+                pane.clicked.connect(partial(self._clicked, name))
+                self.cells[name] = pane, layer
+                self._line.addWidget(pane)
         self._hint.setVisible(not self.cells)
-        self._watch()
+        self.slices.follow([*wanted.values(), self._choice.image, self._choice.mask])
         self.ask()
-
-    def _watch(self) -> None:
-        self._unwatch()
-        layers = [layer for _, layer in self.cells.values()]
-        layers += [self._choice.image, self._choice.mask]
-        for layer in dict.fromkeys(la for la in layers if la is not None):
-            events = [layer.events.visible, layer.events.data, layer.events.opacity]
-            if isinstance(layer, Image):
-                events += [layer.events.colormap, layer.events.contrast_limits]
-            if isinstance(layer, Labels):
-                events += [layer.events.paint, layer.events.labels_update, layer.events.colormap]
-            for event in events:
-                event.connect(self.ask)
-                self._watched.append((event, self.ask))
-
-    def _unwatch(self) -> None:
-        for event, slot in self._watched:
-            event.disconnect(slot)
-        self._watched = []
 
     # --- drawing --------------------------------------------------------------------------------
     def ask(self, _: Any = None) -> None:
         """Draw once all that has just changed is known."""
-        self._later.start()
+        if self.isVisible():
+            self._later.start()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Draw what has changed while nothing was seen (Qt calls this)."""
+        super().showEvent(event)
+        self.ask()
 
     def draw(self) -> None:
         """Draw the slice on screen."""
-        image, view = self._choice.image, self._sides.view
-        looking = None if image is None else plane_on_screen(self.viewer, image)
-        if not self.isVisible() or image is None:
+        image = self._choice.image
+        if not self.isVisible() or image is None or image not in self.viewer.layers:
             return
-        if view is None or looking is None:
-            for picture, _ in self.cells.values():
-                picture.setToolTip(_IN_3D)
+        on_canvas = self._sides.view
+        if on_canvas is None and (self._view is None or self.viewer.dims.ndisplay == 2):  # noqa: PLR2004
             return
-        part = self._part(view)
-        for picture, layer in self.cells.values():
-            plane = self._slices.plane(view, looking[1], layer)
-            if plane is not None:
-                plane = replace(plane, part=part)
-            picture.show_plane(plane, marked=bool(layer.visible))
+        self._view = view = on_canvas or self._view
+        assert view is not None  # noqa: S101  (for the type checker)
+        part = None if on_canvas is None else self._part(view)
+        index = plane_at(self.viewer, image, view.axis)
+        layers = [layer for _, layer in self.cells.values()]
+        planes = self.slices.planes(view, index, layers)
+        for i, (name, (pane, layer)) in enumerate(self.cells.items()):
+            if planes is not None:
+                plane = replace(planes[i], part=part)
+                told = "" if plane.mean is None else f" · α {plane.mean:.2f}"
+                pane.tell(name + told, self._tooltip(layer, plane.mean))
+                pane.show_plane(plane, marked=bool(layer.visible))
+            elif self.slices.problem:
+                pane.tell(name, self.slices.problem)
+                pane.show_plane(None)
+
+    def _tooltip(self, layer: Layer, mean: float | None) -> str:
+        if GATE not in layer.metadata:
+            return f"{layer.name}: a click shows or hides it on the canvas."
+        told = f"{layer.name}: a click shows it on the canvas, a second one what was there before."
+        if mean is not None:
+            inside = "the mask" if self._choice.label is None else "the class"
+            told += f" On this slice, its mean coefficient inside {inside} is {mean:.2f}."
+        return told
 
     def _part(self, view: View) -> tuple[float, float, float, float] | None:
         """Return the part of the slice that the canvas shows; None where it shows all of it."""
@@ -178,10 +197,10 @@ class Strip(QWidget):
     # --- a click --------------------------------------------------------------------------------
     def _clicked(self, name: str) -> None:
         _, layer = self.cells[name]
-        if "gate" not in layer.metadata:
+        if GATE not in layer.metadata:
             layer.visible = not layer.visible
             return
-        gates = [la for _, la in self.cells.values() if "gate" in la.metadata]
+        gates = [la for _, la in self.cells.values() if GATE in la.metadata]
         shown = [la for la in gates if la.visible]
         if self._solo and shown == [layer]:
             self._solo.restore()
@@ -190,7 +209,16 @@ class Strip(QWidget):
             self._solo.change(other, visible=other is layer)
 
     def _close(self) -> None:
-        self._unwatch()
-        for picture, _ in self.cells.values():
-            picture.let_go()
+        for pane, _ in self.cells.values():
+            pane.let_go()
         self._solo.restore()
+
+
+def _gates(cells: dict[str, Layer]) -> list[Layer]:
+    return [layer for layer in cells.values() if GATE in layer.metadata]
+
+
+def _caption(layer: Layer) -> str:
+    """Return a short name: "Δ Anterior", "Grad-CAM Anterior, level 2", "errors"."""
+    name = str(layer.name.split(" · ")[0])
+    return name.replace(CHANGE, "Δ ").replace("Grad-CAM of ", "Grad-CAM ")
