@@ -69,7 +69,7 @@ class Panel(QObject):
         self._widgets[kind] = weakref.ref(widget)
         if before is not None and _dock_of(before) is not None:
             self._later(partial(self._remove, before))  # there is one of a kind
-        self._note_fit()
+        self.note_fit()
         watcher = _Shown(widget, lambda: self._came_up(kind))
         widget.installEventFilter(watcher)
         dock.on_close(self._closed, kind, weakref.ref(widget))
@@ -148,7 +148,7 @@ class Panel(QObject):
                 widths.append(other.minimumSizeHint().width())
         main.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
 
-    def _note_fit(self) -> None:
+    def note_fit(self) -> None:
         """Remember what is seen, until the canvas has its new size."""
         eye = camera(self._viewer)
         if self._fit is None:

@@ -64,7 +64,7 @@ class ByEye(QWidget):
         self.swipe_view = Swipe(state)
         self.tiles = Checkerboard(state)
         self.errors = _toggle(
-            "Errors", "A layer of right and wrong voxels, which follows the brush."
+            "Error map", "A layer of right and wrong voxels, which follows the brush."
         )
         self.difference = _toggle(
             "Difference", "The wrong voxels alone, by the kind of error; all else is hidden."

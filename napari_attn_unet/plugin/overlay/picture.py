@@ -19,6 +19,7 @@ from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.span import Span
+from napari_attn_unet.plugin.panel import panel_of
 
 STRIP = "Gates of this slice"
 _CORNERS = (
@@ -97,6 +98,7 @@ class Picture:
         result = self._choice.result
         if window is None or self._below is not None or result is None or not result.gates:
             return
+        panel_of(self.dock.viewer).note_fit()
         below = Below(self.dock.viewer, self._choice, self.sides)
         self._below = ref(below)
         window.add_dock_widget(below, name=STRIP, area="bottom", add_vertical_stretch=False)

@@ -818,7 +818,9 @@ def test_removed_and_renamed_layers(qtbot: QtBot, compare: CompareWidget) -> Non
     settle(qtbot, compare)
 
 
-def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer) -> None:
+def test_a_series_is_compared_at_the_time_on_screen_and_says_which(
+    qtbot: QtBot, viewer: Viewer
+) -> None:
     truth = np.stack([lobes(), lobes()[::-1]])
     mask = truth.copy()
     mask[1, 8] = 0
@@ -829,6 +831,7 @@ def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer
     viewer.dims.set_current_step(0, 0)
     settle(qtbot, compare)
     assert compare.state.comparison.overlap(None).dice == 1
+    assert "Time point 1 of 2." in compare.message.text()
     chosen = []
     compare.state.chosen.connect(lambda: chosen.append(1))
     viewer.dims.set_current_step(1, 3)
@@ -838,6 +841,7 @@ def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer
     qtbot.waitUntil(lambda: compare.busy)
     settle(qtbot, compare)
     assert compare.state.comparison.overlap(None).truth_only == (truth[1, 8] > 0).sum()
+    assert "Time point 2 of 2." in compare.message.text()
 
 
 def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None:
