@@ -21,7 +21,7 @@ from napari_attn_unet.plugin.kit.dock import Dock, memory, model_of
 from napari_attn_unet.plugin.kit.navigate import camera
 
 PLUGIN = "napari-attn-unet"
-WIDTH = 318
+WIDTH = 310
 """Pixels that the panel takes when it is opened: at 1280, 560 are left for the canvas."""
 TABS = {
     "Segment": ("segment:SegmentWidget", "Run a checkpoint on an image: mask and gate maps."),
@@ -31,7 +31,7 @@ TABS = {
 """Where each tab's widget is, and what it is for."""
 SETTLE_MS = 1500
 """How long a canvas may take to get its new size when a dock comes up."""
-_ZOOM = 0.02
+_ZOOM = 0.1
 """Share by which a zoom may differ from the fitted one and still be it."""
 
 
