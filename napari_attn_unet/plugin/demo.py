@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import napari
+from napari.qt import get_qapp
+from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtCore import QTimer
 
 from napari_attn_unet import io, output
@@ -21,13 +23,32 @@ SETTLE_MS = 1500
 """Time for the window to draw the new layers before it is photographed."""
 
 
+def _viewer() -> napari.Viewer:
+    """Return the demo's viewer, without napari's notice of PyQt5 over its picture.
+
+    It is for whoever chooses a Qt; the demo runs with the one that it was installed with. Only
+    this notice is kept back, and only from this window: napari says it once, as the first is shown.
+    """
+    get_qapp()  # connects what shows notices, which is to hear of them after this
+    notification_manager.notification_ready.connect(_keep_back, position="first")
+    try:
+        return napari.Viewer(title="napari-attn-unet demo")
+    finally:
+        notification_manager.notification_ready.disconnect(_keep_back)
+
+
+def _keep_back(notice: Notification) -> None:
+    if "PyQt5" in notice.message and "deprecated" in notice.message:
+        notice.blocked = True
+
+
 class Demo:
     """Opens the window and does what a user would: the sample, the widget, the button."""
 
     def __init__(self, out: Path, *, close: bool, overwrite: bool = False) -> None:
         self.out, self.close, self.overwrite = out, close, overwrite
         self.exit_code = 1 if close else 0
-        self.viewer = napari.Viewer(title="napari-attn-unet demo")
+        self.viewer = _viewer()
         self.viewer.window.resize(*SIZE)
         self.viewer.open_sample(PLUGIN, SAMPLE)
         _, widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")

@@ -95,6 +95,14 @@ def time_on_screen(layer: Layer, viewer: Any) -> int:
     return int(np.clip(np.round(place[0]), 0, data.shape[0] - 1))
 
 
+def time_in_words(layer: Layer | None, viewer: Any) -> str:
+    """Return which time point of a series is on screen, in a sentence; nothing of a volume."""
+    if layer is None or layer.ndim <= 3:  # noqa: PLR2004
+        return ""
+    data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    return f"Time point {time_on_screen(layer, viewer) + 1} of {data.shape[0]}."
+
+
 def at_time(layer: Layer, viewer: Any) -> npt.NDArray[Any]:
     """Return the (Z, Y, X) array of a layer; of a series, the time point on screen."""
     data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data

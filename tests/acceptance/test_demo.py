@@ -12,12 +12,15 @@ import nibabel
 import numpy as np
 import pytest
 from napari import Viewer
+from napari.qt import get_qapp
+from napari.utils.notifications import Notification, notification_manager, show_warning
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings, Qt
 
 import napari_attn_unet
 from napari_attn_unet.cli.main import main
 from napari_attn_unet.io import open_dataset
+from napari_attn_unet.plugin import demo
 from napari_attn_unet.scores import metrics
 
 SAMPLES = Path(napari_attn_unet.__file__).parent / "samples"
@@ -52,6 +55,33 @@ def test_sample_segment_screenshot(
     picture = tmp_path / "screenshot.png"
     viewer.screenshot(str(picture), canvas_only=False, flash=False)
     assert picture.stat().st_size > 50_000
+
+
+def test_the_demo_keeps_back_the_notice_of_its_qt_and_no_other(
+    make_napari_viewer: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outdated = "napari support for the PyQt5 backend is deprecated and will be removed"
+    said: list[str] = []
+
+    def viewer(**_: str) -> Viewer:
+        made = make_napari_viewer()
+        show_warning(outdated)
+        show_warning("a plugin of yours is broken")
+        return made
+
+    monkeypatch.setattr(demo.napari, "Viewer", viewer)
+    ready = notification_manager.notification_ready
+    get_qapp()
+
+    def hear(notice: Notification) -> None:
+        said.append(notice.message)
+
+    ready.connect(hear)
+    demo._viewer()
+    assert said == ["a plugin of yours is broken"]
+    show_warning(outdated)  # another window's
+    ready.disconnect(hear)
+    assert said[1:] == [outdated]
 
 
 def test_demo_without_a_display_writes_its_files(tmp_path: Path) -> None:

@@ -138,8 +138,8 @@ class InspectWidget(QWidget):
         self._dock.on_close(self._remember)
 
     def _tell(self, inspection: Inspection) -> None:
-        """Say what of the image is counted, and what labels come from another grid."""
-        notes = inspection.covered_words(), self.state.note
+        """Say what of the image is counted, when, and what labels come from another grid."""
+        notes = self.state.time, inspection.covered_words(), self.state.note
         self.message.setText("\n".join(note for note in notes if note))
 
     def _remember(self) -> None:

@@ -157,7 +157,7 @@ class Sides:
         would come back to the axis before.
         """
         dims, last = self._viewer.dims, None if self._set is None else self._set[1]
-        if last is None or self._axis is None or dims.ndim != _SPATIAL:
+        if last is None or self._axis is None:
             return None
         rolled = tuple(dims.order) == (*last[-1:], *last[:-1])
         return (self._axis - 1) % _SPATIAL if rolled else None

@@ -335,6 +335,25 @@ def test_several_boxes_are_run_in_order_and_laid_out_together(
     assert [la.name for la in viewer.layers if "outline" not in la.name] == before
 
 
+@pytest.mark.parametrize("shape", [(1, 18, 17), (21, 1, 17), (21, 18, 1)])
+def test_a_volume_of_one_slice_is_shown_along_every_axis_and_in_3d(
+    qtbot: QtBot, widget: SegmentWidget, shape: tuple[int, int, int]
+) -> None:
+    viewer = widget._viewer
+    rng = np.random.default_rng(0)
+    viewer.layers["brain"].data = rng.normal(size=shape).astype(np.float32)
+    run(qtbot, widget)
+    for layer in viewer.layers:
+        layer.visible = True
+    for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
+        viewer.dims.order = order
+        viewer.reset_view()
+        assert viewer.screenshot(flash=False).any()
+    viewer.dims.ndisplay = 3
+    viewer.reset_view()
+    assert viewer.screenshot(flash=False).any()
+
+
 def test_a_choice_that_leaves_something_out_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
     run(qtbot, widget)
     assert "gate maps" not in widget.result.text()
