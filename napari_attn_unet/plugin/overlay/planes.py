@@ -44,7 +44,7 @@ class Planes(QWidget):
 
     def __init__(self, dock: Dock, choice: Choice, sides: Sides) -> None:
         super().__init__()
-        self.viewer = dock.viewer
+        self._dock, self.viewer = dock, dock.viewer
         self._choice, self._place = choice, sides.place
         self._views: dict[int, View] = {}
         self.panes = [Pane("", TIP) for _ in range(_SPATIAL)]
@@ -72,7 +72,7 @@ class Planes(QWidget):
 
     def ask(self, _: Any = None) -> None:
         """Draw once all that has just changed is known."""
-        if self.isVisible():
+        if self.isVisible() and not self._dock.is_closed:
             self._later.start()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
