@@ -105,16 +105,17 @@ class Choice:
             wanted |= self._of_result(wanted["result"], viewer, wanted)
         elif kept is not None:
             result = found[keys.index(kept)]
-            if self.result is not None and self.result.mask is None and wanted["mask"] is None:
+            if self.result is not None and self.result.mask is None and result.mask is not None:
                 wanted["mask"] = result.mask  # it came after the gates
             wanted["result"] = result
         if wanted["image"] is None:
             wanted["image"] = next(iter(images(viewer)), None)
-        if wanted["mask"] is None:
+        if wanted["mask"] is None and wanted.get("result") is None:
             wanted["mask"] = self._likely_mask(viewer)
         if wanted["truth"] is None:
             wanted["truth"] = self._likely_truth(viewer, wanted["mask"])
-        self._truths.update(la for la in there if isinstance(la, Labels))
+        others = (la for la in there if isinstance(la, Labels) and la is not wanted["mask"])
+        self._truths.update(others)
         self.choose(**wanted)
 
     @staticmethod
