@@ -1,4 +1,5 @@
 """What the strip draws is the slice on screen, whatever is on screen."""
+# Over 350 lines: one strip, drawn of every kind of layer, axis and display.
 
 from __future__ import annotations
 
