@@ -1,4 +1,4 @@
-"""Three docks that are one panel: one is shown, one of a kind, one X for all, room to look."""
+"""Three docks that are one panel: one is shown, one of a kind, one X for all."""
 
 from __future__ import annotations
 

@@ -52,6 +52,7 @@ class ByEye(QWidget):
             Looks() for _ in range(5)
         )
         self._pair: list[Any] = []
+        self._is_away = False
         self._ndisplay = 2
         self._measuring = Latest(
             state.dock,
@@ -63,7 +64,7 @@ class ByEye(QWidget):
         self.swipe_view = Swipe(state)
         self.tiles = Checkerboard(state)
         self.errors = _toggle(
-            "Errors", "A layer of right and wrong voxels, which follows the brush."
+            "Error map", "A layer of right and wrong voxels, which follows the brush."
         )
         self.difference = _toggle(
             "Difference", "The wrong voxels alone, by the kind of error; all else is hidden."
@@ -140,6 +141,7 @@ class ByEye(QWidget):
         self._state.chosen.connect(self._chosen)
         self._state.changed.connect(self._changed)
         self._state.measured.connect(self.refresh_surface)
+        self._state.dock.connect(self._state.viewer.layers.events.removed, self._removed)
         self._state.dock.on_close(self._close)
 
     @property
@@ -185,8 +187,6 @@ class ByEye(QWidget):
                 self._alike.change(layer, visible=False)
         if isinstance(state.truth, Labels):
             self._alike.change(state.truth, opacity=FILL, visible=True)
-            if isinstance(state.mask, Labels) and state.mask in state.viewer.layers:
-                self._below(state.truth, state.mask)
 
     def _chosen(self) -> None:
         there = self._state.comparison is not None
@@ -200,8 +200,9 @@ class ByEye(QWidget):
             for looks in (self._blinking, self._covered, self._alike):
                 looks.restore()
         self._pair = pair
-        if there and not self._alike:
+        if there and not self._alike and not self._is_away:
             self._look_alike()
+            self._covered.restore()  # what has just been shown is to be covered, too
         if self.errors.isChecked() or self.difference.isChecked():
             self._cover()
             self._show_errors()
@@ -280,12 +281,6 @@ class ByEye(QWidget):
             if button is self.contour:
                 self._outlined.change(state.mask, opacity=FILLED)
 
-    def _below(self, layer: Layer, other: Layer) -> None:
-        """Bring a layer directly below another, if it lies above."""
-        there = self._state.viewer.layers
-        if layer in there and there.index(layer) > there.index(other):
-            there.move(there.index(layer), there.index(other))
-
     def swap(self) -> None:
         """Show the truth in place of the prediction, or the prediction again."""
         state = self._state
@@ -329,6 +324,10 @@ class ByEye(QWidget):
         else:
             self.tiles.turn_off()
         self.slider.setVisible(on)
+
+    def _removed(self, _: Any = None) -> None:
+        if self.tiles.is_gone:  # the user has removed it
+            self.checkerboard.setChecked(False)
 
     def _swiped(self, position: int) -> None:
         if position < 0:
@@ -419,6 +418,21 @@ class ByEye(QWidget):
         if state.viewer.dims.ndisplay != 3:  # noqa: PLR2004
             state.viewer.dims.ndisplay = 3
             state.viewer.reset_view()
+
+    # --- another tab ----------------------------------------------------------------------------
+    def leave(self) -> None:
+        """Give the layers back: another tab is looked at."""
+        self._is_away = True
+        for button in self.modes:
+            button.setChecked(False)
+        for looks in (self._blinking, self._covered, self._alike):
+            looks.restore()
+
+    def come_back(self) -> None:
+        """Show both sides again as they are compared."""
+        self._is_away = False
+        if self._state.comparison is not None and not self._alike:
+            self._look_alike()
 
     def _close(self) -> None:
         """Take away what was added, and give the layers back as they were."""

@@ -12,6 +12,7 @@ from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.placement import transforms
+from napari_attn_unet.volume import Box
 
 LEAST, MOST, FIRST = 2, 32, 8
 """Voxels along a tile."""
@@ -27,6 +28,7 @@ class Checkerboard:
         self._looks = Looks()
         self.tile = FIRST
         state.changed.connect(self._changed)
+        state.chosen.connect(self._chosen)
 
     @property
     def is_on(self) -> bool:
@@ -65,13 +67,32 @@ class Checkerboard:
         self.tile = tile
         self._changed()
 
-    def _tiles(self) -> npt.NDArray[Any]:
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody has removed the layer."""
+        return self._both is not None and self._both not in self._state.viewer.layers
+
+    def _tiles(self, box: Box | None = None) -> npt.NDArray[Any]:
+        """Return the tiles, or those of a box of them."""
         comparison = self._state.comparison
         assert comparison is not None  # noqa: S101  (for the type checker: it is looked for first)
-        z, y, x = (np.arange(n) // self.tile for n in comparison.mask.shape)
+        part = (slice(None),) * _SPATIAL if box is None else box
+        sizes = zip(comparison.mask.shape, part, strict=True)
+        z, y, x = (np.arange(n)[within] // self.tile for n, within in sizes)
         odd = (z[:, None, None] + y[:, None] + x) % 2 == 1
-        return np.where(odd, comparison.truth, comparison.mask)
+        return np.where(odd, comparison.truth[part], comparison.mask[part])
 
-    def _changed(self, _: Any = None) -> None:
-        if self._both is not None and self._state.comparison is not None:
+    def _changed(self, box: Box | None = None) -> None:
+        if self._both is None or self._state.comparison is None:
+            return
+        if box is None:
             self._both.data = self._tiles()
+        else:
+            np.asarray(self._both.data)[box] = self._tiles(box)
+            self._both.refresh(extent=False, thumbnail=False)
+
+    def _chosen(self) -> None:
+        """Show what the values mean now."""
+        if self._both is not None and self._state.comparison is not None:
+            self._both.colormap = self._state.colormap()
+            self._changed()

@@ -17,6 +17,7 @@ from napari_attn_unet.plugin.placement import transforms
 
 NEAR = 12
 """How many pixels from the line a press still takes it."""
+OPACITY = 0.6
 _SPATIAL = 3
 
 
@@ -62,7 +63,7 @@ class Swipe:
             data,
             name=f"{mask.name} | truth",
             colormap=state.colormap(),
-            opacity=mask.opacity,
+            opacity=OPACITY,  # the mask itself may be clear below its outline
             metadata={OUTPUT: {"effect": "swipe"}},
             **place,
         )

@@ -19,6 +19,7 @@ from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.span import Span
+from napari_attn_unet.plugin.panel import panel_of
 
 STRIP = "Gates of this slice"
 _CORNERS = (
@@ -53,7 +54,7 @@ class Picture:
         self.dock.connect(viewer.layers.selection.events.active, self._selected)
         self.dock.connect(self._choice.changed, self._chosen)
         self.dock.on_close(self._take_strip_away)
-        self._update()
+        self._choice.take_up(viewer)
         self._chosen()
 
     @property
@@ -97,6 +98,7 @@ class Picture:
         result = self._choice.result
         if window is None or self._below is not None or result is None or not result.gates:
             return
+        panel_of(self.dock.viewer).note_fit()
         below = Below(self.dock.viewer, self._choice, self.sides)
         self._below = ref(below)
         window.add_dock_widget(below, name=STRIP, area="bottom", add_vertical_stretch=False)
@@ -108,7 +110,7 @@ class Picture:
     def _take_strip_away(self) -> None:
         below = self.below
         if below is not None:
-            with suppress(AttributeError):  # napari's window is gone, and all that stood in it
+            with suppress(AttributeError):  # a window that is being closed takes it along
                 self.dock.viewer.window.remove_dock_widget(below)
 
     def hold(self, dock: Dock) -> None:
@@ -120,6 +122,7 @@ class Picture:
         self._docks -= 1
         if not self._docks:
             memory(self.dock.viewer, "picture").clear()
+            self._choice.let_go()
             self.dock.close()
 
 

