@@ -70,7 +70,7 @@ def test_the_demo_keeps_back_the_notice_of_its_qt_and_no_other(
     monkeypatch.setattr(demo.napari, "Viewer", viewer)
     settings = get_settings()
     before, saved = settings.application.gui_notification_level, []
-    settings.events.connect(lambda event: saved.append(event))
+    settings.events.connect(saved.append)
     made = demo._viewer()
     shown = [
         notice.message.text()
