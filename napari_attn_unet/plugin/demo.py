@@ -7,8 +7,12 @@ import sys
 from pathlib import Path
 
 import napari
-from napari.qt import get_qapp
-from napari.utils.notifications import Notification, notification_manager
+from napari.settings import get_settings
+from napari.utils.notifications import (
+    Notification,
+    NotificationSeverity,
+    notification_manager,
+)
 from qtpy.QtCore import QTimer
 
 from napari_attn_unet import io, output
@@ -26,20 +30,31 @@ SETTLE_MS = 1500
 def quiet_viewer() -> napari.Viewer:
     """Return a viewer without napari's notice of PyQt5 over its picture.
 
-    It is for whoever chooses a Qt; the demo runs with the one that it was installed with. Only
-    this notice is kept back, and only from this window: napari says it once, as the first is shown.
+    It is for whoever chooses a Qt; the demo runs with the one that it was installed with. The
+    console has it all the same, and any other notice is shown once the window is there.
     """
-    get_qapp()  # connects what shows notices, which is to hear of them after this
-    notification_manager.notification_ready.connect(_keep_back, position="first")
+    notices: list[Notification] = []
+
+    def hear(notice: Notification) -> None:
+        notices.append(notice)
+
+    ready, application = notification_manager.notification_ready, get_settings().application
+    ready.connect(hear)
     try:
-        return napari.Viewer(title="napari-attn-unet demo")
+        with application.events.blocker():  # nothing is written into the user's settings
+            level = application.gui_notification_level
+            application.gui_notification_level = NotificationSeverity.ERROR
+            try:
+                viewer = napari.Viewer(title="napari-attn-unet demo")
+            finally:
+                application.gui_notification_level = level
     finally:
-        notification_manager.notification_ready.disconnect(_keep_back)
-
-
-def _keep_back(notice: Notification) -> None:
-    if "PyQt5" in notice.message and "deprecated" in notice.message:
-        notice.blocked = True
+        ready.disconnect(hear)
+    for notice in notices:
+        of_qt = "PyQt5" in notice.message and "deprecated" in notice.message
+        if notice.severity < NotificationSeverity.ERROR and not of_qt:
+            ready(notice)
+    return viewer
 
 
 class Demo:

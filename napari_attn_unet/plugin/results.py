@@ -88,6 +88,20 @@ def results_among(layers: Iterable[Layer]) -> list[Result]:
     return sorted(found.values(), key=lambda r: str(r.key[0]))
 
 
+def beside(result: Result, viewer: Any) -> list[Result]:
+    """Return the results of other boxes of the same image, by the same checkpoint."""
+    if BOX not in result.provenance:
+        return []
+    same = ("image", "checkpoint_sha256", "checkpoint_file")
+    return [
+        other
+        for other in results(viewer)
+        if other.key != result.key
+        and BOX in other.provenance
+        and all(other.provenance.get(key) == result.provenance.get(key) for key in same)
+    ]
+
+
 def time_on_screen(layer: Layer, viewer: Any) -> int:
     """Return the index along a series' first axis of the time point on screen."""
     data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data

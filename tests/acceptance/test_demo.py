@@ -12,8 +12,9 @@ import nibabel
 import numpy as np
 import pytest
 from napari import Viewer
-from napari.qt import get_qapp
-from napari.utils.notifications import Notification, notification_manager, show_warning
+from napari._qt.dialogs.qt_notification import NapariQtNotification
+from napari.settings import get_settings
+from napari.utils.notifications import show_warning
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings, Qt
 
@@ -60,28 +61,24 @@ def test_sample_segment_screenshot(
 def test_the_demo_keeps_back_the_notice_of_its_qt_and_no_other(
     make_napari_viewer: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outdated = "napari support for the PyQt5 backend is deprecated and will be removed"
-    said: list[str] = []
-
     def viewer(**_: str) -> Viewer:
-        made = make_napari_viewer()
-        show_warning(outdated)
+        made = make_napari_viewer(show=True)
+        show_warning("napari support for the PyQt5 backend is deprecated and will be removed")
         show_warning("a plugin of yours is broken")
         return made
 
     monkeypatch.setattr(demo.napari, "Viewer", viewer)
-    ready = notification_manager.notification_ready
-    get_qapp()
-
-    def hear(notice: Notification) -> None:
-        said.append(notice.message)
-
-    ready.connect(hear)
-    demo._viewer()
-    assert said == ["a plugin of yours is broken"]
-    show_warning(outdated)  # another window's
-    ready.disconnect(hear)
-    assert said[1:] == [outdated]
+    settings = get_settings()
+    before, saved = settings.application.gui_notification_level, []
+    settings.events.connect(saved.append)
+    made = demo._viewer()
+    shown = [
+        notice.message.text()
+        for notice in made.window._qt_window.findChildren(NapariQtNotification)
+    ]
+    assert shown == ["a plugin of yours is broken"]
+    assert settings.application.gui_notification_level == before
+    assert saved == []
 
 
 def test_demo_without_a_display_writes_its_files(tmp_path: Path) -> None:

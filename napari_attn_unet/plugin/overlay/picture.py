@@ -20,6 +20,7 @@ from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.span import Span
 from napari_attn_unet.plugin.panel import panel_of
+from napari_attn_unet.plugin.results import beside
 
 STRIP = "Gates of this slice"
 _CORNERS = (
@@ -42,8 +43,7 @@ class Picture:
         self.dock = Dock(self._anchor, viewer, "picture")
         self._choice = choice_of(viewer)
         self._docks = 0
-        self._outline: Outline | None = None
-        self._mask: Any = None
+        self._outlines: dict[Labels, Outline] = {}
         self._span = Span(self.dock)
         self.legend = Legend(self.dock, self._choice)
         place = Place(self.dock, self._choice)
@@ -60,12 +60,13 @@ class Picture:
     @property
     def outline(self) -> Outline | None:
         """The outline of the chosen mask."""
-        return self._outline
+        mask = self._choice.mask
+        return self._outlines.get(mask) if isinstance(mask, Labels) else None
 
     @property
     def busy(self) -> bool:
         """Whether anything is on its way."""
-        return self._outline is not None and self._outline.busy
+        return any(outline.busy for outline in self._outlines.values())
 
     def _update(self) -> None:
         self._choice.update(self.dock.viewer)
@@ -75,15 +76,21 @@ class Picture:
 
     def _chosen(self) -> None:
         self._show_strip()
-        mask = self._choice.mask
-        if mask is self._mask:
-            return
-        if self._outline is not None:
-            self._outline.close()
-        self._mask = mask
-        self._outline = Outline(self.dock, mask) if isinstance(mask, Labels) else None
-        if self._outline is not None:
-            self._outline.drawn.connect(self.legend.recount)
+        wanted = self._masks()
+        for mask in [mask for mask in self._outlines if mask not in wanted]:
+            self._outlines.pop(mask).close()
+        for mask in wanted:
+            if mask not in self._outlines:
+                self._outlines[mask] = outline = Outline(self.dock, mask)
+                outline.drawn.connect(self.legend.recount)
+
+    def _masks(self) -> list[Labels]:
+        """Return the chosen mask, and those of other boxes that lie beside it."""
+        mask, result = self._choice.mask, self._choice.result
+        found = [mask] if isinstance(mask, Labels) else []
+        if result is not None and mask is result.mask:
+            found += [other.mask for other in beside(result, self.dock.viewer) if other.mask]
+        return found
 
     # --- the strip ------------------------------------------------------------------------------
     @property

@@ -325,6 +325,7 @@ def test_several_boxes_are_run_in_order_and_laid_out_together(
         mask = viewer.layers[f"mask · brain · box {number}"]
         assert mask.data.shape == (8, 8, 8)
         assert mask.translate[0] == 2 * ends[0]
+        assert mask in widget.picture._outlines
     found = results(viewer)
     assert [r.name for r in found] == ["brain · box 1 · tiny", "brain · box 2 · tiny"]
     assert [len(r.layers) for r in found] == [3, 3]
