@@ -133,3 +133,12 @@ def test_a_box_has_four_pieces() -> None:
 
 def test_an_empty_plane_has_no_outline() -> None:
     assert picture.outlines(np.zeros((4, 4), np.uint8)) == {}
+
+
+def test_where_there_is_no_map_the_image_is_as_it_was_whatever_the_colour_of_0() -> None:
+    plane = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    solid = np.ones((256, 4), np.float32)
+    alpha = np.array([[0, np.nan, 1], [np.nan, 0.5, np.nan]])
+    found = picture.compose(plane, alpha, solid)
+    assert (found[np.isfinite(alpha)] == 255).all()
+    np.testing.assert_array_equal(found[np.isnan(alpha)], np.repeat([[1], [3], [5]], 3, axis=1))

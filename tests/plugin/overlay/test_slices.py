@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -146,14 +147,15 @@ def test_a_slice_that_must_be_computed_is_so_on_a_thread_and_alone(
         return block
 
     lazy = da.from_array(data, chunks=(1, *SHAPE[1:])).map_blocks(computed, dtype=data.dtype)
-    show(viewer, lazy, contrast_limits=(0, 1))
-    strip = strip_of(dock, qtbot)
-    drawn(strip, qtbot)
-    viewer.layers["brain"].visible = False  # or napari itself would compute it
-    threads.clear()
-    planes.clear()
-    viewer.dims.set_point(0, 12)
-    drawn(strip, qtbot)
+    with dask.config.set(scheduler="synchronous"):  # on the thread that asks for it
+        show(viewer, lazy, contrast_limits=(0, 1))
+        strip = strip_of(dock, qtbot)
+        drawn(strip, qtbot)
+        viewer.layers["brain"].visible = False  # or napari itself would compute it
+        threads.clear()
+        planes.clear()
+        viewer.dims.set_point(0, 12)
+        drawn(strip, qtbot)
     np.testing.assert_array_equal(rgb(strip, "gate 1"), expected(viewer, "gate 1", 0, 4, data))
     assert set(planes[:1]) == {4}
     assert threading.main_thread() not in threads
