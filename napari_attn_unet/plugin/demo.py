@@ -27,8 +27,8 @@ SETTLE_MS = 1500
 """Time for the window to draw the new layers before it is photographed."""
 
 
-def _viewer() -> napari.Viewer:
-    """Return the demo's viewer, without napari's notice of PyQt5 over its picture.
+def quiet_viewer() -> napari.Viewer:
+    """Return a viewer without napari's notice of PyQt5 over its picture.
 
     It is for whoever chooses a Qt; the demo runs with the one that it was installed with. The
     console has it all the same, and any other notice is shown once the window is there.
@@ -63,7 +63,7 @@ class Demo:
     def __init__(self, out: Path, *, close: bool, overwrite: bool = False) -> None:
         self.out, self.close, self.overwrite = out, close, overwrite
         self.exit_code = 1 if close else 0
-        self.viewer = _viewer()
+        self.viewer = quiet_viewer()
         self.viewer.window.resize(*SIZE)
         self.viewer.open_sample(PLUGIN, SAMPLE)
         _, widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")

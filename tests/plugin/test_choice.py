@@ -161,5 +161,18 @@ def test_it_holds_no_layer_while_nobody_looks_and_finds_it_again(viewer: ViewerM
     choice.follow(viewer.layers["a"], viewer)
     choice.let_go()
     assert choice.image is choice.result is choice.mask is None
-    choice.take_up(viewer)
+    choice.update(viewer)
     assert chosen(choice)[:3] == ("a", "a", "mask · a")
+
+
+def test_a_result_takes_the_place_of_labels_that_were_taken_for_a_mask(
+    viewer: ViewerModel,
+) -> None:
+    choice = choice_of(viewer)
+    add(viewer, "a")
+    viewer.add_labels(np.zeros(SHAPE, int), name="by hand")
+    viewer.layers.events.inserted.connect(lambda _: choice.update(viewer))
+    choice.update(viewer)
+    assert chosen(choice)[2:] == ("by hand", None)
+    segment(viewer, "a", "1")  # its layers come one by one, the mask last
+    assert chosen(choice)[2:] == ("mask · a", "by hand")

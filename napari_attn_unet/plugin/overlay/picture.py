@@ -54,7 +54,7 @@ class Picture:
         self.dock.connect(viewer.layers.selection.events.active, self._selected)
         self.dock.connect(self._choice.changed, self._chosen)
         self.dock.on_close(self._take_strip_away)
-        self._choice.take_up(viewer)
+        self._update()
         self._chosen()
 
     @property
@@ -99,8 +99,14 @@ class Picture:
         below = None if self._below is None else self._below()
         return below if below is not None and below.parent() is not None else None
 
+    def show_strip(self) -> None:
+        """Show the strip again, if it was closed."""
+        if self.below is None:
+            self._below = None
+            self._show_strip()
+
     def _show_strip(self) -> None:
-        """Show the strip once there are gates; one that was closed stays so."""
+        """Show the strip once there are gates; one that was closed stays so, until asked for."""
         window = getattr(self.dock.viewer, "window", None)
         result = self._choice.result
         if window is None or self._below is not None or result is None or not result.gates:

@@ -1,4 +1,5 @@
 """What the Segment widget's controls ask for, read on the window's thread; and the run of it."""
+# Over 350 lines: what is asked for and how it is run, box after box.
 
 from __future__ import annotations
 
