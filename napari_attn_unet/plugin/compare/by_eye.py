@@ -186,7 +186,9 @@ class ByEye(QWidget):
             if GATE in layer.metadata and layer.visible:
                 self._alike.change(layer, visible=False)
         if isinstance(state.truth, Labels):
-            self._alike.change(state.truth, opacity=FILL, visible=True)
+            self._alike.change(state.truth, opacity=FILL)
+            if not state.truth.visible:  # or what the user hides later would not stay hidden
+                self._alike.change(state.truth, visible=True)
 
     def _chosen(self) -> None:
         there = self._state.comparison is not None

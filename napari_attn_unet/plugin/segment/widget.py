@@ -134,6 +134,7 @@ class SegmentWidget(SegmentForm):
         devices_found.now()
         self.picture = show_picture(self._dock)
         self._follow()
+        self._take_checkpoint(self.image.value)
 
     def _connect(self) -> None:
         self.browse.changed.connect(self._browse_clicked)
