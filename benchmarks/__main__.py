@@ -14,6 +14,7 @@ import torch
 from benchmarks import contestants as c
 from benchmarks.measure import Task, in_own_process, interleaved, machine, table
 from benchmarks.metrics import live
+from benchmarks.scrolling import scrolling
 from napari_attn_unet.engine.plan import Plan
 from napari_attn_unet.engine.streaming import evaluate
 
@@ -159,6 +160,7 @@ TABLES = {
     "Memory": memory,
     "The slice on screen": first_slice,
     "Comparing": live,
+    "Scrolling": scrolling,
 }
 INTRODUCTION = """# Benchmarks
 
