@@ -84,6 +84,8 @@ class InspectWidget(QWidget):
             "Image and mask, every gate and the truth beside each other, one camera and slice "
             "for all (Alt-S). Click again to go back."
         )
+        self.clear = tight(QPushButton("Clear"))
+        self.clear.setToolTip("Remove all layers of this result. The image and others' stay.")
         self.strip = tight(QPushButton("Strip"))
         self.strip.setToolTip(
             "Show the strip of all gates below the canvas again, if it was closed."
@@ -119,7 +121,10 @@ class InspectWidget(QWidget):
 
     def _arrange(self) -> None:
         form = QFormLayout()
-        form.addRow("result", self.result_box)
+        line = QHBoxLayout()
+        line.addWidget(self.result_box, 1)
+        line.addWidget(self.clear)
+        form.addRow("result", line)
         form.addRow("image", self.image_box)
         form.addRow("mask", self.mask_box)
         form.addRow("truth", self.truth_box)
@@ -142,6 +147,7 @@ class InspectWidget(QWidget):
         self._dock.connect(self._choice.changed, self._offer)
         self.result_box.currentIndexChanged.connect(self._result_changed)
         self.grid.toggled.connect(self._grid_toggled)
+        self.clear.clicked.connect(self._clear)
         self.state.failed.connect(self.message.setText)
         self.state.ready.connect(self._tell)
         self._dock.on_close(self._remember)
@@ -214,6 +220,12 @@ class InspectWidget(QWidget):
         if self.side_by_side_view.is_on and now[1] is None:
             self.grid.setChecked(False)
         state.choose(*now)
+
+    def _clear(self) -> None:
+        """Remove the layers of the result that is looked at."""
+        result = self.state.result
+        if result is not None:
+            layers.remove(self.viewer, result.layers)
 
     def _grid_toggled(self, on: bool) -> None:
         self._busy = True  # the copies are no news

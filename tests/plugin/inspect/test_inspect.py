@@ -798,3 +798,10 @@ def test_closing_and_opening_again(qtbot: QtBot, inspect: InspectWidget) -> None
     assert again.truth_box.currentText() == "other"
     settle(qtbot, again)
     assert again.gates.table.rowCount() == 2
+
+
+def test_a_result_is_cleared_by_one_button(qtbot: QtBot, inspect: InspectWidget) -> None:
+    click(qtbot, inspect.clear)
+    assert [layer.name for layer in inspect.viewer.layers] == ["brain"]
+    assert inspect.state.result is None
+    click(qtbot, inspect.clear)  # there is nothing left to clear
