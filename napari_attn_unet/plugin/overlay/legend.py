@@ -14,6 +14,7 @@ from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.layers import CLASSES
+from napari_attn_unet.plugin.overlay.told import told_of
 from napari_attn_unet.plugin.placement import geometry_of
 from napari_attn_unet.plugin.results import labels_at
 from napari_attn_unet.prediction import class_counts, size_in_words
@@ -53,7 +54,9 @@ class Legend:
         self._bar = Looks()
         self._counting = Latest(dock, self._prepare, self._counted, lambda _: None, rest_ms=REST_MS)
         self._later = dock.timer(0, self._draw)
+        self._told = told_of(dock.viewer)
         dock.connect(choice.changed, self.follow)
+        dock.connect(self._told.changed, self._changed)
         dock.on_close(self._close)
         self.follow()
 
@@ -136,6 +139,7 @@ class Legend:
             self._bar.change(layer, **_BAR)
         elif shown:
             lines.append(("top_right", f"{len(shown)} gates over each other", INK))
+        lines += [(line.position, line.text, line.colour or INK) for line in self._told.lines]
         self._write(lines)
 
     def _write(self, lines: list[tuple[str, str, Any]]) -> None:
