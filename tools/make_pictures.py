@@ -13,10 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import napari
 from napari._qt import qt_main_window
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication, QFileDialog
+
+from napari_attn_unet.plugin.demo import quiet_viewer
 
 # Private, and for the picture only: the notice about PyQt5 would cover the image.
 qt_main_window.SHOW_QT_WARNING = False
@@ -64,7 +65,7 @@ def remove(viewer: Any, *words: str) -> None:
 
 def segmented(sample: str, checkpoint: str) -> tuple[Any, Any]:
     """Return a viewer with a sample, segmented, and the widget that did it."""
-    viewer = napari.Viewer()
+    viewer = quiet_viewer()
     viewer.window.resize(*SMALL)
     viewer.open_sample(PLUGIN, sample)
     segment = dock(viewer, "Segment")
@@ -95,8 +96,7 @@ def wide(viewer: Any) -> None:
 
 def inspect_pictures() -> None:
     """Photograph every tab of Inspect."""
-    viewer, segment = segmented("mni152", "hippocampus")
-    viewer.window.remove_dock_widget(segment.native)
+    viewer, _ = segmented("mni152", "hippocampus")
     inspect = dock(viewer, "Inspect")
     until(lambda: not inspect.state.counting)
     viewer.reset_view()
@@ -149,10 +149,7 @@ def inspect_pictures() -> None:
 
 def compare_pictures() -> None:
     """Photograph every view of Compare."""
-    viewer, segment = segmented("phantom", "phantom")
-    viewer.window.remove_dock_widget(segment.native)
-    for layer in viewer.layers:
-        layer.visible = layer.visible and "gate" not in layer.name
+    viewer, _ = segmented("phantom", "phantom")
     compare = dock(viewer, "Compare")
     until(lambda: not compare.busy)
     viewer.reset_view()
@@ -185,10 +182,10 @@ def compare_pictures() -> None:
     until(lambda: not compare.busy)
     by_eye.swipe.setChecked(True)
     photograph(viewer, "compare-swipe")
-    by_eye.swipe.setChecked(False)
+    by_eye.checkerboard.setChecked(True)
+    photograph(viewer, "compare-checkerboard")
     by_eye.distance.setChecked(True)
     until(lambda: not compare.busy)
-    viewer.layers["Phantom" if "Phantom" in viewer.layers else 0].visible = False
     photograph(viewer, "compare-distance")
     viewer.close()
 

@@ -46,12 +46,15 @@ class NiftiSource:
         Change of axes from the file (transposed to z, y, x) to the array.
     geometry
         Geometry of the array.
+    knows_patient
+        Whether one of its forms has a code, so that its axes are those of a patient or a template.
     """
 
     header: bytes
     affine: FloatArray
     orientation: Orientation
     geometry: Geometry
+    knows_patient: bool = True
 
 
 def stem(path: Path) -> str:
@@ -90,7 +93,8 @@ def read(path: Path, channels: int) -> list[Volume]:
     orientation = Orientation.to_canonical(on_file.affine)
     geometry = on_file.oriented(orientation, array.shape[1:])
     array = orientation.apply(array)
-    source = NiftiSource(header.binaryblock, affine, orientation, geometry)
+    known = any(int(header[key]) > 0 for key in ("sform_code", "qform_code"))
+    source = NiftiSource(header.binaryblock, affine, orientation, geometry, known)
     points = [array] if 1 < channels == len(array) else list(array[:, np.newaxis])
     return [Volume(point, geometry, stem(path), {"nifti": source}) for point in points]
 

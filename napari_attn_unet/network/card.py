@@ -1,4 +1,5 @@
 """`Card`: what a checkpoint says about itself. Read without torch, so that widgets build fast."""
+# Over 350 lines: what a card says, how it is read, and what it advises, which go together.
 
 from __future__ import annotations
 

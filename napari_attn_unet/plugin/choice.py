@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakSet, ref
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -13,6 +14,7 @@ from napari_attn_unet.plugin.layers import OUTPUT, is_segmentable
 from napari_attn_unet.plugin.results import Result, results
 
 TRUTH_WORDS = ("truth", "label", "gt", "reference", "manual")
+_LAYERS = "image", "mask", "truth"
 _SPATIAL = 3
 _SAMPLES = 32
 """Voxels along each axis that are looked at before an image is offered as a mask."""
@@ -45,7 +47,9 @@ class Choice:
         self.truth: Labels | Image | None = None
         self.label: int | None = None
         self._known: set[Any] = set()
-        self._truths: set[int] = set()
+        self._kept: dict[str, ref[Layer]] = {}
+        self._kept_result: Any = None
+        self._truths: WeakSet[Layer] = WeakSet()
 
     def choose(self, **layers: Any) -> None:
         """Choose some of the attributes; tell it once, if anything is another."""
@@ -56,6 +60,25 @@ class Choice:
             setattr(self, name, layer)
         if news:
             self.changed.emit()
+
+    def let_go(self) -> None:
+        """Hold the layers no more, while nobody looks: they may be removed unheard."""
+        kept = {name: getattr(self, name) for name in _LAYERS}
+        self._kept = {name: ref(layer) for name, layer in kept.items() if layer is not None}
+        self._kept_result = None if self.result is None else self.result.key
+        self.image = self.result = self.mask = self.truth = None
+
+    def take_up(self, viewer: Any) -> None:
+        """Look again at what was looked at, as far as it is there."""
+        there = {name: layer() for name, layer in self._kept.items()}
+        found = {name: layer for name, layer in there.items() if layer in viewer.layers}
+        for name, layer in found.items():
+            setattr(self, name, layer)
+        for result in results(viewer):
+            if result.key == self._kept_result:
+                self.result = result
+        self._kept, self._kept_result = {}, None
+        self.update(viewer)
 
     def take(self, result: Result, viewer: Any) -> None:
         """Choose a result, with the image and the mask that belong to it."""
@@ -71,27 +94,28 @@ class Choice:
         """
         there, found = list(viewer.layers), results(viewer)
         wanted: dict[str, Any] = {
-            name: layer if (layer := getattr(self, name)) in there else None
-            for name in ("image", "mask", "truth")
+            name: layer if (layer := getattr(self, name)) in there else None for name in _LAYERS
         }
         keys = [result.key for result in found]
         kept = None if self.result is None else self.result.key
         news = [result for result in found if result.key not in self._known]
         self._known = set(keys)
-        if news or kept not in keys:
+        if news or (kept is not None and kept not in keys):
             wanted["result"] = found[-1] if found else None
             wanted |= self._of_result(wanted["result"], viewer, wanted)
-        else:
+        elif kept is not None:
             result = found[keys.index(kept)]
-            if self.result is not None and self.result.mask is None and wanted["mask"] is None:
+            if self.result is not None and self.result.mask is None and result.mask is not None:
                 wanted["mask"] = result.mask  # it came after the gates
             wanted["result"] = result
         if wanted["image"] is None:
             wanted["image"] = next(iter(images(viewer)), None)
-        if wanted["mask"] is None:
+        if wanted["mask"] is None and wanted.get("result") is None:
             wanted["mask"] = self._likely_mask(viewer)
         if wanted["truth"] is None:
             wanted["truth"] = self._likely_truth(viewer, wanted["mask"])
+        others = (la for la in there if isinstance(la, Labels) and la is not wanted["mask"])
+        self._truths.update(others)
         self.choose(**wanted)
 
     @staticmethod
@@ -106,7 +130,7 @@ class Choice:
         if layer is None or layer not in viewer.layers:
             return
         found = results(viewer)
-        if is_segmentable(layer):
+        if is_volume(layer):
             own = [r for r in found if r.provenance.get("image") == layer.name]
             if layer in (self.image, self.mask, self.truth):
                 return
@@ -133,15 +157,19 @@ class Choice:
             for la in masks(viewer)
             if la is not mask and isinstance(la, Labels) and OUTPUT not in la.metadata
         ]
-        fresh = [la for la in others if id(la) not in self._truths]
-        self._truths = {id(la) for la in others}
+        fresh = [la for la in others if la not in self._truths]
         named = [la for la in fresh if _is_truth(la)]
         return (named or fresh or [None])[-1]
 
 
 def images(viewer: Any) -> list[Image]:
     """Return the images that results can be of."""
-    return [la for la in viewer.layers if is_segmentable(la) and not la.rgb]
+    return [la for la in viewer.layers if is_volume(la)]
+
+
+def is_volume(layer: Layer) -> bool:
+    """Return whether a layer is an image with slices, grey, that no run has made."""
+    return is_segmentable(layer) and not layer.rgb and layer.ndim >= _SPATIAL
 
 
 def masks(viewer: Any) -> list[Labels | Image]:

@@ -32,6 +32,8 @@ from napari_attn_unet.volume import Volume
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+FOR_CHECKPOINT = "attn-unet checkpoint"
+"""Key in a sample's metadata of the bundled checkpoint that it is for."""
 _PLUGIN = "napari-attn-unet"
 _AS_LABELS: ContextVar[bool] = ContextVar("_AS_LABELS", default=False)
 """Whether somebody has said that the file which is being opened holds labels."""
@@ -243,7 +245,7 @@ def sample_phantom() -> list[LayerData]:
     from napari_attn_unet import phantom  # noqa: PLC0415  (scipy: 0.3 s that the reader need not pay)
 
     volume, truth = phantom.make()
-    image = _volume_layer([volume])
+    image = _for("phantom", _volume_layer([volume]))
     about = {
         **{k: v for k, v in image[1].items() if k != "rgb"},
         "name": "truth · Phantom",
@@ -257,7 +259,8 @@ def sample_mni152() -> list[LayerData]:
     """Return the hippocampal region of the ICBM 152 template."""
     folder = Path(str(resources.files("napari_attn_unet") / "samples"))
     volumes = io.read(folder / "hippocampus_mni152.nii.gz")
-    return [_volume_layer(volumes, name="Hippocampus MRI", colormap="gray")]
+    image = _volume_layer(volumes, name="Hippocampus MRI", colormap="gray")
+    return [_for("hippocampus", image)]
 
 
 def sample_hippocampus() -> list[LayerData]:
@@ -280,7 +283,13 @@ def sample_hippocampus() -> list[LayerData]:
         visible=False,
         colormap=colormap(colours),
     )
-    return [_volume_layer(io.read(images)), truth]
+    return [_for("hippocampus", _volume_layer(io.read(images))), truth]
+
+
+def _for(checkpoint: str, layer: LayerData) -> LayerData:
+    """Return a sample that names the checkpoint it is for."""
+    data, about, kind = layer
+    return data, {**about, "metadata": {**about["metadata"], FOR_CHECKPOINT: checkpoint}}, kind
 
 
 def _download() -> Path:

@@ -7,6 +7,12 @@ import sys
 from pathlib import Path
 
 import napari
+from napari.settings import get_settings
+from napari.utils.notifications import (
+    Notification,
+    NotificationSeverity,
+    notification_manager,
+)
 from qtpy.QtCore import QTimer
 
 from napari_attn_unet import io, output
@@ -21,13 +27,43 @@ SETTLE_MS = 1500
 """Time for the window to draw the new layers before it is photographed."""
 
 
+def quiet_viewer() -> napari.Viewer:
+    """Return a viewer without napari's notice of PyQt5 over its picture.
+
+    It is for whoever chooses a Qt; the demo runs with the one that it was installed with. The
+    console has it all the same, and any other notice is shown once the window is there.
+    """
+    notices: list[Notification] = []
+
+    def hear(notice: Notification) -> None:
+        notices.append(notice)
+
+    ready, application = notification_manager.notification_ready, get_settings().application
+    ready.connect(hear)
+    try:
+        with application.events.blocker():  # nothing is written into the user's settings
+            level = application.gui_notification_level
+            application.gui_notification_level = NotificationSeverity.ERROR
+            try:
+                viewer = napari.Viewer(title="napari-attn-unet demo")
+            finally:
+                application.gui_notification_level = level
+    finally:
+        ready.disconnect(hear)
+    for notice in notices:
+        of_qt = "PyQt5" in notice.message and "deprecated" in notice.message
+        if notice.severity < NotificationSeverity.ERROR and not of_qt:
+            ready(notice)
+    return viewer
+
+
 class Demo:
     """Opens the window and does what a user would: the sample, the widget, the button."""
 
     def __init__(self, out: Path, *, close: bool, overwrite: bool = False) -> None:
         self.out, self.close, self.overwrite = out, close, overwrite
         self.exit_code = 1 if close else 0
-        self.viewer = napari.Viewer(title="napari-attn-unet demo")
+        self.viewer = quiet_viewer()
         self.viewer.window.resize(*SIZE)
         self.viewer.open_sample(PLUGIN, SAMPLE)
         _, widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")

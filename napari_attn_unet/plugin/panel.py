@@ -21,7 +21,7 @@ from napari_attn_unet.plugin.kit.dock import Dock, memory, model_of
 from napari_attn_unet.plugin.kit.navigate import camera
 
 PLUGIN = "napari-attn-unet"
-WIDTH = 318
+WIDTH = 310
 """Pixels that the panel takes when it is opened: at 1280, 560 are left for the canvas."""
 TABS = {
     "Segment": ("segment:SegmentWidget", "Run a checkpoint on an image: mask and gate maps."),
@@ -31,7 +31,7 @@ TABS = {
 """Where each tab's widget is, and what it is for."""
 SETTLE_MS = 1500
 """How long a canvas may take to get its new size when a dock comes up."""
-_ZOOM = 0.02
+_ZOOM = 0.1
 """Share by which a zoom may differ from the fitted one and still be it."""
 
 
@@ -50,7 +50,6 @@ class Panel(QObject):
         self._widgets: dict[str, weakref.ref[QWidget]] = {}
         self._shown: str | None = None
         self._fit: tuple[float, tuple[float, ...], float] | None = None
-        viewer.canvas.events.size.connect(self._refit)
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLE_MS)
@@ -70,7 +69,7 @@ class Panel(QObject):
         self._widgets[kind] = weakref.ref(widget)
         if before is not None and _dock_of(before) is not None:
             self._later(partial(self._remove, before))  # there is one of a kind
-        self._note_fit()
+        self.note_fit()
         watcher = _Shown(widget, lambda: self._came_up(kind))
         widget.installEventFilter(watcher)
         dock.on_close(self._closed, kind, weakref.ref(widget))
@@ -94,7 +93,7 @@ class Panel(QObject):
                 bar.setCurrentIndex(own)  # each widget has its own tabs, which say what it is
                 panel.ask(list(TABS)[index])
 
-        bar.tabBarClicked.connect(chosen)
+        bar.currentChanged.connect(chosen)
         return bar
 
     def _widget(self, kind: str) -> QWidget | None:
@@ -149,14 +148,18 @@ class Panel(QObject):
                 widths.append(other.minimumSizeHint().width())
         main.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
 
-    def _note_fit(self) -> None:
+    def note_fit(self) -> None:
         """Remember what is seen, until the canvas has its new size."""
         eye = camera(self._viewer)
+        if self._fit is None:
+            self._viewer.canvas.events.size.connect(self._refit)
         self._fit = eye.zoom, tuple(eye.center), self._viewer.canvas.size[1]
         self._settling.start()
 
     def _settled(self) -> None:
         self._fit = None
+        if self._viewer is not None:
+            self._viewer.canvas.events.size.disconnect(self._refit)
 
     def _refit(self, _: Any = None) -> None:
         """Fit the picture into a canvas that has shrunk, if it fitted before."""
@@ -188,7 +191,7 @@ class Panel(QObject):
 
     def _remove(self, widget: QWidget) -> None:
         dock = _dock_of(widget)
-        if dock is not None:
+        if dock is not None and self._viewer is not None:
             self._viewer.window.remove_dock_widget(dock)
 
     def _later(self, act: Callable[[], None]) -> None:

@@ -88,11 +88,33 @@ def results_among(layers: Iterable[Layer]) -> list[Result]:
     return sorted(found.values(), key=lambda r: str(r.key[0]))
 
 
+def beside(result: Result, viewer: Any) -> list[Result]:
+    """Return the results of other boxes of the same image, by the same checkpoint."""
+    if BOX not in result.provenance:
+        return []
+    same = ("image", "checkpoint_sha256", "checkpoint_file")
+    return [
+        other
+        for other in results(viewer)
+        if other.key != result.key
+        and BOX in other.provenance
+        and all(other.provenance.get(key) == result.provenance.get(key) for key in same)
+    ]
+
+
 def time_on_screen(layer: Layer, viewer: Any) -> int:
     """Return the index along a series' first axis of the time point on screen."""
     data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     place = to_layer(viewer, layer, viewer.dims.point)
     return int(np.clip(np.round(place[0]), 0, data.shape[0] - 1))
+
+
+def time_in_words(layer: Layer | None, viewer: Any) -> str:
+    """Return which time point of a series is on screen, in a sentence; nothing of a volume."""
+    if layer is None or layer.ndim <= 3:  # noqa: PLR2004
+        return ""
+    data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    return f"Time point {time_on_screen(layer, viewer) + 1} of {data.shape[0]}."
 
 
 def at_time(layer: Layer, viewer: Any) -> npt.NDArray[Any]:

@@ -33,7 +33,7 @@ _NEITHER = 0.9
 
 def is_known(metadata: Mapping[str, Any]) -> bool:
     """Return whether an image's file says where the patient's sides are; see `Volume.metadata`."""
-    return "nifti" in metadata
+    return bool(getattr(metadata.get("nifti"), "knows_patient", False))
 
 
 def world_axes(geometry: Geometry) -> tuple[int, int, int]:
@@ -148,5 +148,6 @@ def position(geometry: Geometry, axis: int, index: int) -> str:
     """
     if geometry.spacing_mm is None:
         return f"{AXES[axis]} {index}"
-    there = geometry.origin[axis] + index * geometry.spacing[axis]
+    way = -1.0 if geometry.direction[axis, axis] < 0 else 1.0
+    there = geometry.origin[axis] + way * index * geometry.spacing[axis]
     return f"{AXES[axis]} {index} · {text(there)} {geometry.unit}"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -110,7 +111,8 @@ def limits(image: npt.NDArray[np.generic]) -> tuple[float, float]:
 
     Of an image that is nearly all one value, as a sparse one is, its least and largest.
     """
-    step = max(1, round((image.size / _SAMPLES) ** (1 / max(image.ndim, 1))))
+    image = np.squeeze(image)
+    step = max(1, math.ceil((image.size / _SAMPLES) ** (1 / max(image.ndim, 1))))
     some = np.asarray(image[(slice(None, None, step),) * image.ndim], np.float64)
     some = some[np.isfinite(some)]
     if not some.size:

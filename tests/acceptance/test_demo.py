@@ -12,12 +12,16 @@ import nibabel
 import numpy as np
 import pytest
 from napari import Viewer
+from napari._qt.dialogs.qt_notification import NapariQtNotification
+from napari.settings import get_settings
+from napari.utils.notifications import show_warning
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QSettings, Qt
 
 import napari_attn_unet
 from napari_attn_unet.cli.main import main
 from napari_attn_unet.io import open_dataset
+from napari_attn_unet.plugin import demo
 from napari_attn_unet.scores import metrics
 
 SAMPLES = Path(napari_attn_unet.__file__).parent / "samples"
@@ -52,6 +56,29 @@ def test_sample_segment_screenshot(
     picture = tmp_path / "screenshot.png"
     viewer.screenshot(str(picture), canvas_only=False, flash=False)
     assert picture.stat().st_size > 50_000
+
+
+def test_the_demo_keeps_back_the_notice_of_its_qt_and_no_other(
+    make_napari_viewer: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def viewer(**_: str) -> Viewer:
+        made = make_napari_viewer(show=True)
+        show_warning("napari support for the PyQt5 backend is deprecated and will be removed")
+        show_warning("a plugin of yours is broken")
+        return made
+
+    monkeypatch.setattr(demo.napari, "Viewer", viewer)
+    settings = get_settings()
+    before, saved = settings.application.gui_notification_level, []
+    settings.events.connect(saved.append)
+    made = demo._viewer()
+    shown = [
+        notice.message.text()
+        for notice in made.window._qt_window.findChildren(NapariQtNotification)
+    ]
+    assert shown == ["a plugin of yours is broken"]
+    assert settings.application.gui_notification_level == before
+    assert saved == []
 
 
 def test_demo_without_a_display_writes_its_files(tmp_path: Path) -> None:

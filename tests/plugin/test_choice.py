@@ -129,3 +129,50 @@ def test_a_mask_of_the_user_s_own_stays_when_an_image_is_opened(viewer: ViewerMo
     add(viewer, "b")
     choice.follow(viewer.layers["b"], viewer)
     assert choice.mask is mine
+
+
+def test_an_image_without_a_result_can_be_looked_at_beside_one_with(viewer: ViewerModel) -> None:
+    choice = choice_of(viewer)
+    add(viewer, "a")
+    add(viewer, "b")
+    segment(viewer, "a", "1")
+    choice.update(viewer)
+    choice.follow(viewer.layers["b"], viewer)
+    choice.update(viewer)
+    assert chosen(choice)[:3] == (None, "b", None)
+
+
+def test_only_volumes_are_looked_at(viewer: ViewerModel) -> None:
+    choice = choice_of(viewer)
+    flat = viewer.add_image(np.zeros((5, 5)), name="flat")
+    colours = viewer.add_image(np.zeros((4, 5, 6, 3)), name="colours", rgb=True)
+    choice.update(viewer)
+    for layer in (flat, colours):
+        choice.follow(layer, viewer)
+    assert choice.image is None
+
+
+def test_it_holds_no_layer_while_nobody_looks_and_finds_it_again(viewer: ViewerModel) -> None:
+    choice = choice_of(viewer)
+    for name in ("a", "b"):
+        add(viewer, name)
+        segment(viewer, name, name)
+    choice.update(viewer)
+    choice.follow(viewer.layers["a"], viewer)
+    choice.let_go()
+    assert choice.image is choice.result is choice.mask is None
+    choice.take_up(viewer)
+    assert chosen(choice)[:3] == ("a", "a", "mask · a")
+
+
+def test_a_result_takes_the_place_of_labels_that_were_taken_for_a_mask(
+    viewer: ViewerModel,
+) -> None:
+    choice = choice_of(viewer)
+    add(viewer, "a")
+    viewer.add_labels(np.zeros(SHAPE, int), name="by hand")
+    viewer.layers.events.inserted.connect(lambda _: choice.update(viewer))
+    choice.update(viewer)
+    assert chosen(choice)[2:] == ("by hand", None)
+    segment(viewer, "a", "1")  # its layers come one by one, the mask last
+    assert chosen(choice)[2:] == ("mask · a", "by hand")

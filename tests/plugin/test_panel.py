@@ -1,4 +1,4 @@
-"""Three docks that are one panel: one is shown, one of a kind, one X for all, room for the canvas."""
+"""Three docks that are one panel: one is shown, one of a kind, one X for all."""
 
 from __future__ import annotations
 

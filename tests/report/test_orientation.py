@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import permutations, product
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
+from napari_attn_unet import io
 from napari_attn_unet.report import orientation
 from napari_attn_unet.volume import Geometry
 
@@ -91,3 +93,18 @@ def test_a_slice_lies_where_the_slider_has_it() -> None:
     place = Geometry.from_spacing((2.0, 1.0, 1.0), (-63.0, 0, 0), unit="mm")
     assert orientation.position(place, 0, 23) == "z 23 · -17 mm"
     assert orientation.position(Geometry.from_spacing(), 2, 4) == "x 4"
+
+
+@pytest.mark.parametrize(("sform", "qform"), [(0, 0), (0, 1), (4, 0), (1, 1)])
+def test_a_file_without_a_code_knows_no_sides(tmp_path: Path, sform: int, qform: int) -> None:
+    image = nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4))
+    image.set_sform(np.eye(4), sform)
+    image.set_qform(np.eye(4), qform)
+    nibabel.save(image, tmp_path / "a.nii.gz")
+    (volume,) = io.read(tmp_path / "a.nii.gz")
+    assert orientation.is_known(volume.metadata) == (sform > 0 or qform > 0)
+
+
+def test_a_slice_of_a_mirrored_layer_lies_where_the_slider_has_it() -> None:
+    mirrored = Geometry(np.diag([-2.0, 1.0, 1.0, 1.0]), "mm")
+    assert orientation.position(mirrored, 0, 5) == "z 5 · -10 mm"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from napari.layers import Layer
+
 from napari_attn_unet.plugin.compare.pair import FILLED, Pair, classes_told
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.compare.wrong import Wrong
@@ -25,6 +27,11 @@ class Beside:
         self._wrong = Wrong(state, pair, beside=True)
         self._grid = SideBySide(state.viewer)
         self._looks = Looks()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """What it shows, while it is on."""
+        return self._wrong.layers
 
     def turn_on(self) -> str:
         """Show them."""

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from napari.layers import Layer
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QGridLayout, QPushButton, QSlider, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.compare.beside import Beside
 from napari_attn_unet.plugin.compare.checkerboard import LEAST, MOST, Checkerboard
@@ -28,6 +28,10 @@ IN_A_ROW = 5
 
 class Mode(Protocol):
     """A way to look at the pair. What it changes it gives back when it is turned off."""
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Layers that were added, without which there is nothing to see."""
 
     def turn_on(self) -> str:
         """Show it; return what is in the way of it, in words."""
@@ -71,7 +75,7 @@ class ByEye(QWidget):
             "Lines", "Both as lines: the truth white, the prediction in its classes' colours."
         )
         self.errors = _toggle(
-            "Errors", "Right and wrong voxels, by the kind of error; they follow the brush."
+            "Error map", "Right and wrong voxels, by the kind of error; they follow the brush."
         )
         self.difference = _toggle("Diff", "The wrong voxels alone, by the kind of error.")
         self.swipe = _toggle(
@@ -107,12 +111,17 @@ class ByEye(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setToolTip("The swipe's line, or the size of the checkerboard's tiles.")
         self.slider.setVisible(False)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(2)
-        for i, button in enumerate((*self.modes, self.blink)):
-            grid.addWidget(button, i // IN_A_ROW, i % IN_A_ROW)
-        grid.addWidget(self.slider, 2, 0, 1, IN_A_ROW)
+        buttons = (*self.modes, self.blink)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        for start in range(0, len(buttons), IN_A_ROW):
+            row = QHBoxLayout()
+            row.setSpacing(2)
+            for button in buttons[start : start + IN_A_ROW]:
+                row.addWidget(button, button.minimumWidth())
+            column.addLayout(row)
+        column.addWidget(self.slider)
         self.outline.setChecked(True)
         self._connect()
 
@@ -127,6 +136,7 @@ class ByEye(QWidget):
         self.distance_view.shown.connect(self._tell)
         self._state.chosen.connect(self._chosen)
         self._state.changed.connect(self._changed)
+        self._state.dock.connect(self._state.viewer.layers.events.removed, self._removed)
         self._state.dock.on_close(self._leave)
 
     # --- one at a time --------------------------------------------------------------------------
@@ -180,18 +190,20 @@ class ByEye(QWidget):
         self.pair.turn_off()
         self._told.say(self, ())
 
-    def hideEvent(self, event: QEvent | None) -> None:  # noqa: N802
-        """Leave the picture to the tab that comes (Qt calls this)."""
-        if event is not None and event.spontaneous():  # the whole window is put away
-            return
+    def leave(self) -> None:
+        """Leave the picture as it was to the tab that is looked at now."""
         self._is_away = True
         self._leave()
 
-    def showEvent(self, _: QEvent | None) -> None:  # noqa: N802
-        """Go on where it was left (Qt calls this)."""
+    def come_back(self) -> None:
+        """Go on where it was left."""
         if self._is_away and not self._state.dock.is_closed:
             self._is_away = False
             self._enter()
+
+    def _removed(self, event: Any) -> None:
+        if self._on is not None and event.value in self._on.layers:
+            self.outline.setChecked(True)  # the user has removed what it was about
 
     # --- what is compared -----------------------------------------------------------------------
     def _chosen(self) -> None:
@@ -240,9 +252,8 @@ class ByEye(QWidget):
         if self._blinking or truth is None:
             self._blinking.restore()
         else:
-            hidden: list[Layer] = [*maps(self._state.viewer), *self.pair.sides]
-            for layer in hidden:
-                if layer is not truth:
+            for layer in (*maps(self._state.viewer), *self.pair.sides):
+                if layer is not truth and layer.visible:
                     self._blinking.change(layer, visible=False)
             self._blinking.change(truth, visible=True, opacity=FILLED)
         self._tell()

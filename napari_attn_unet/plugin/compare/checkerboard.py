@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 from napari_attn_unet.plugin.compare.pair import FILLED, Pair, classes_told
 from napari_attn_unet.plugin.compare.state import State
@@ -36,6 +36,11 @@ class Checkerboard:
         self._both: Labels | None = None
         self._looks, self._front = Looks(), Front(state.dock)
         self.tile = FIRST
+
+    @property
+    def layers(self) -> list[Layer]:
+        """What it shows, while it is on."""
+        return [] if self._both is None else [self._both]
 
     def turn_on(self) -> str:
         """Show the tiles in place of both layers."""

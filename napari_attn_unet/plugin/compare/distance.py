@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from napari.layers import Surface
+from napari.layers import Layer, Surface
 from napari.utils.colormaps import Colormap
 from psygnal import Signal
 
@@ -61,6 +61,11 @@ class Distance:
     def busy(self) -> bool:
         """Whether a surface is on its way."""
         return self._measuring.busy
+
+    @property
+    def layers(self) -> list[Layer]:
+        """What it shows, while it is on."""
+        return [] if self.surface is None else [self.surface]
 
     def turn_on(self) -> str:
         """Measure the surface, and show it once it is there."""
@@ -123,23 +128,22 @@ class Distance:
         state, viewer = self._state, self._state.viewer
         assert state.mask is not None  # noqa: S101  (for the type checker: it was measured)
         limit = max(float(np.abs(values).max()), 1e-3)
-        old, self.surface = (
-            self.surface,
-            Surface(
-                (vertices, faces[:, ::-1], values),  # napari turns (z, y, x) into (x, y, z)
-                shading="smooth",
-                name=f"distance from the truth ({state.geometry.length_unit}) · {state.mask.name}",
-                colormap=SIGNED,
-                contrast_limits=(-limit, limit),
-                metadata={OUTPUT: {"effect": "distance"}},
-                **transforms(state.mask, 3),
-            ),
+        old, self.surface = self.surface, None  # it is not the user who removes it
+        remove(viewer, [old])
+        self.surface = Surface(
+            (vertices, faces[:, ::-1], values),  # napari turns (z, y, x) into (x, y, z)
+            shading="smooth",
+            name=f"distance from the truth ({state.geometry.length_unit}) · {state.mask.name}",
+            colormap=SIGNED,
+            contrast_limits=(-limit, limit),
+            metadata={OUTPUT: {"effect": "distance"}},
+            **transforms(state.mask, 3),
         )
         for name, value in _BAR.items():
             setattr(self.surface.colorbar, name, value)
-        remove(viewer, [old])
         for layer in viewer.layers:
-            self._looks.change(layer, visible=False)
+            if layer.visible:
+                self._looks.change(layer, visible=False)
         add_above(viewer, self.surface)
         if self._before is None:
             eye = camera(viewer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from napari.layers import Layer
+
 from napari_attn_unet.plugin.compare.pair import FILLED, Pair, classes_told
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
@@ -19,6 +21,11 @@ class MaskLine:
 
     def __init__(self, state: State) -> None:
         self._state = state
+
+    @property
+    def layers(self) -> list[Layer]:
+        """None of its own."""
+        return []
 
     def turn_on(self) -> str:
         """Show it."""
@@ -50,6 +57,11 @@ class TruthLine:
         self._state, self._pair, self._filled = state, pair, filled
         self._looks = Looks()
         self._line: Outline | None = None
+
+    @property
+    def layers(self) -> list[Layer]:
+        """None of its own."""
+        return []
 
     def turn_on(self) -> str:
         """Show it."""

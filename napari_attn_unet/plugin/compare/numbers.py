@@ -56,7 +56,7 @@ class NumbersTab(QWidget):
         self.tolerance.setToolTip(
             "Surface Dice: the share of both surfaces that lies within this distance of the other."
         )
-        self.table = Table("numbers", ("class", "Dice", "HD95", "mask", "truth", "note"))
+        self.table = Table("numbers", ("class", "Dice", "HD95", "note"))
         self.table.setToolTip(
             "Overlap is counted at once; distances and objects are measured when the brush rests. "
             "Click a header to sort."

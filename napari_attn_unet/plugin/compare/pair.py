@@ -68,10 +68,11 @@ class Pair:
         self.mask = self._side(state.mask, state.comparison.mask, "prediction")
         self._colour()
         for layer in maps(viewer):  # a gate's colour, or Δ's, would mix with the classes'
-            if layer not in self.sides:
+            if layer not in self.sides and layer.visible:
                 self._looks.change(layer, visible=False)
         for layer in self.sides:
-            self._looks.change(layer, visible=True)
+            if not layer.visible:  # or what the user hides later would not stay hidden
+                self._looks.change(layer, visible=True)
         self._looks.change(self.truth, opacity=FILL)
         if self.mask in self._helpers:  # of the user's own labels the picture draws the outline
             self._line = Outline(state.dock, self.mask)

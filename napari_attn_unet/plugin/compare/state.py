@@ -18,7 +18,7 @@ from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.placement import places, shown_geometry
-from napari_attn_unet.plugin.results import at_time, labels_at
+from napari_attn_unet.plugin.results import at_time, labels_at, time_in_words
 from napari_attn_unet.prediction import ClassInfo, Colour
 from napari_attn_unet.scores.comparison import Comparison, ScoreRow
 from napari_attn_unet.scores.components import box_of
@@ -119,6 +119,8 @@ class State:
         if mask is None or truth is None:
             return None
         place, there = places(mask, truth)
+        # Where one of them is no series, the other's time points are each compared with it.
+        time = time_in_words(max(mask, truth, key=lambda layer: layer.ndim), self.viewer)
 
         def steps() -> workers.Work:
             yield None
@@ -131,18 +133,18 @@ class State:
                 matching = match(*values)  # a value that was not there before
             pair = relabel(arrays[0], moved, matching)
             comparison = Comparison(*pair, place.beside(there), matching.classes)
-            return arrays[0], truth_there, matching, comparison
+            return arrays[0], truth_there, matching, comparison, time
 
         return steps
 
-    def _counted(self, result: tuple[npt.NDArray[Any], OnGrid, Matching, Comparison]) -> None:
-        mask, there, self.matching, self.comparison = result
+    def _counted(self, result: tuple[npt.NDArray[Any], OnGrid, Matching, Comparison, str]) -> None:
+        mask, there, self.matching, self.comparison, time = result
         self._wanted = None
         self._moved = there.moved
         self._arrays = mask, there.labels
         self.rows = self.components = None
         self.truths += 1
-        self.said.emit(there.note)
+        self.said.emit(" ".join(note for note in (time, there.note) if note))
         if self.label is not None and self.label >= len(self.comparison.classes):
             self.label = None
         self.chosen.emit()

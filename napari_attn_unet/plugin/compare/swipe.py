@@ -60,6 +60,11 @@ class Swipe:
         comparison = self._state.comparison
         return 0 if comparison is None else comparison.mask.shape[self._axis]
 
+    @property
+    def layers(self) -> list[Layer]:
+        """What it shows, while it is on."""
+        return [layer for layer in (self._both, self._line) if layer is not None]
+
     def turn_on(self) -> str:
         """Show it, the line in the middle; return what is in the way of it."""
         state = self._state

@@ -10,6 +10,7 @@ from typing import Any
 
 import napari
 import numpy as np
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
@@ -268,6 +269,18 @@ class CompareWidget(QWidget):
             )
             return
         pick(self.truth_box, lambda la: la is layer)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Show both sides as they are compared (Qt calls this)."""
+        super().showEvent(event)
+        if event is not None and not event.spontaneous():
+            self.by_eye.come_back()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+        """Give the layers back to the tab that is looked at now (Qt calls this)."""
+        super().hideEvent(event)
+        if event is not None and not event.spontaneous():
+            self.by_eye.leave()
 
     # --- keys -----------------------------------------------------------------------------------
     def do(self, action: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_attn_unet.plugin.compare.pair import Pair
@@ -42,6 +42,11 @@ class Wrong:
         self._alone, self._beside = alone, beside
         self._looks, self._front = Looks(), Front(state.dock)
         self.layer: Labels | None = None
+
+    @property
+    def layers(self) -> list[Layer]:
+        """What it shows, while it is on."""
+        return [] if self.layer is None else [self.layer]
 
     def turn_on(self) -> str:
         """Show it; the layer's data are the comparison's own."""

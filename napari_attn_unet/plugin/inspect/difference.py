@@ -32,7 +32,7 @@ from napari_attn_unet.plugin.kit.settings import NEWS
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
-from napari_attn_unet.plugin.placement import placed
+from napari_attn_unet.plugin.placement import placed, remembered
 from napari_attn_unet.prediction import Progress
 from napari_attn_unet.scores.components import MapComponent, map_components
 from napari_attn_unet.table import Row, column
@@ -245,7 +245,7 @@ class DifferenceTab(QWidget):
             "blending": "translucent",
             "opacity": 0.7,
             "rgb": False,
-            "metadata": about | {"geometry": geometry, "what": self.what.currentText()},
+            "metadata": about | remembered(placement, geometry) | {"what": self.what.currentText()},
             **placed(placement, geometry, 3),
         }
         shown = self._effects.show([(values, options, "image")])

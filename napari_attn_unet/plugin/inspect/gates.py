@@ -81,6 +81,7 @@ class GatesTab(QWidget):
         self.contrast.setRange(0, 1)
         self.contrast.setEdgeLabelMode(self.contrast.EdgeLabelMode.NoLabel)
         self.contrast.setValue((0, 1))
+        self.contrast.setContentsMargins(12, 0, 12, 0)  # or the handles' numbers are cut
         self.contrast.setToolTip("Values that get the colormap's ends, in all gate maps.")
         self.smooth = QCheckBox("smooth")
         self.smooth.setToolTip(

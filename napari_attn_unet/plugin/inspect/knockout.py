@@ -32,7 +32,7 @@ from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
-from napari_attn_unet.plugin.placement import Placement, placed
+from napari_attn_unet.plugin.placement import Placement, placed, remembered
 from napari_attn_unet.prediction import Progress
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ class KnockoutTab(QWidget):
             "blending": "additive",  # where the map is 0 the image shows as it is
             "opacity": 0.7,
             "rgb": False,
-            "metadata": about | {"geometry": cam.geometry},
+            "metadata": about | remembered(run.placement, cam.geometry),
             **placed(run.placement, cam.geometry, cam.coefficients.ndim),
         }
         self._cams.show([(cam.coefficients, options, "image")])
@@ -283,7 +283,7 @@ class KnockoutTab(QWidget):
 def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData]:
     """Return what a knock-out did as layer data: Δ probability per class, changed voxels."""
     about: dict[str, Any] = {layers.OUTPUT: {"effect": effect.name, "image": placement.name}}
-    about |= {"geometry": effect.base.geometry}
+    about |= remembered(placement, effect.base.geometry)
     place = placed(placement, effect.base.geometry, 3)
     result: list[layers.LayerData] = []
     largest = 0.0

@@ -15,7 +15,7 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.layers import CLASSES
 from napari_attn_unet.plugin.placement import shown_geometry
-from napari_attn_unet.plugin.results import Result, at_time, gate_map, labels_on
+from napari_attn_unet.plugin.results import Result, at_time, gate_map, labels_on, time_in_words
 from napari_attn_unet.prediction import ClassInfo, Colour
 from napari_attn_unet.scores.grids import OnGrid
 
@@ -35,7 +35,8 @@ class State:
     chosen = Signal()
     """Other layers were chosen; nothing has been counted yet."""
     left = Signal()
-    """Another image or result is looked at, or none: what is said or shown of the last one goes."""
+    """Another image, result or time point is looked at, or none: what is said or shown of the last
+    one goes."""
     ready = Signal(object)
     """Emitted with the `Inspection` once the gates' statistics and the profile are there."""
     failed = Signal(str)
@@ -52,6 +53,8 @@ class State:
         self.inspection: Inspection | None = None
         self.note = ""
         """What there is to say of labels that lie on another grid than the image."""
+        self.time = ""
+        """Which time point of a series was counted, in words."""
         self._version: Any = None
         self._strokes = 0
         self._watched: list[Any] = []
@@ -62,6 +65,7 @@ class State:
             self._not_counted,
             rest_ms=REST_MS,
         )
+        self._time = self.viewer.dims.point[:-3]
         dock.connect(dock.viewer.dims.events.point, self._time_moved)
         dock.on_close(self._watch, None, None, None, None)
 
@@ -108,7 +112,10 @@ class State:
         self._counting.ask()
 
     def _time_moved(self, _: Any = None) -> None:
-        if self.image is not None and self.image.ndim > 3:  # noqa: PLR2004
+        time = self.viewer.dims.point[:-3]
+        moved, self._time = time != self._time, time
+        if moved and self.image is not None and self.image.ndim > 3:  # noqa: PLR2004
+            self.left.emit()
             self._counting.ask()
 
     @property
@@ -161,6 +168,7 @@ class State:
             self._strokes,
             time,
         )
+        said = time_in_words(image, self.viewer)
         last = (self.inspection, self.note) if version == self._version else (None, "")
         brings = self.labels_on_image(mask), self.labels_on_image(truth)
 
@@ -176,7 +184,7 @@ class State:
                 inspection.statistics(level)
                 yield None
             inspection.profile(axis, label)
-            return version, inspection, note
+            return version, inspection, note, said
 
         return steps
 
@@ -204,8 +212,8 @@ class State:
             names,
         )
 
-    def _counted(self, result: tuple[Any, Inspection, str]) -> None:
-        self._version, self.inspection, self.note = result
+    def _counted(self, result: tuple[Any, Inspection, str, str]) -> None:
+        self._version, self.inspection, self.note, self.time = result
         self.ready.emit(self.inspection)
 
     def _not_counted(self, error: Exception) -> None:

@@ -11,6 +11,7 @@ import napari
 from napari.layers import Labels
 from qtpy.QtWidgets import (
     QFormLayout,
+    QHBoxLayout,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -29,7 +30,7 @@ from napari_attn_unet.plugin.inspect.profile import ProfileTab
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import keys
-from napari_attn_unet.plugin.kit.choices import combo, offer
+from napari_attn_unet.plugin.kit.choices import combo, offer, tight
 from napari_attn_unet.plugin.kit.dock import Dock, scroll
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
@@ -83,6 +84,10 @@ class InspectWidget(QWidget):
             "Image and mask, every gate and the truth beside each other, one camera and slice "
             "for all (Alt-S). Click again to go back."
         )
+        self.strip = tight(QPushButton("Strip"))
+        self.strip.setToolTip(
+            "Show the strip of all gates below the canvas again, if it was closed."
+        )
         self._runs = Runs(self.state, Settings("segment"), self.message.setText)
         self.gates = GatesTab(self.state)
         self.profile = ProfileTab(self.state)
@@ -110,6 +115,7 @@ class InspectWidget(QWidget):
         self._layers_changed()
         self.profile.choose(dock.memory.get("label"))
         self.picture = show_picture(dock)
+        self.strip.clicked.connect(self.picture.show_strip)
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -121,7 +127,10 @@ class InspectWidget(QWidget):
         column.addWidget(self.panel_tabs)
         column.addLayout(form)
         column.addWidget(self.message)
-        column.addWidget(self.grid)
+        views = QHBoxLayout()
+        views.addWidget(self.grid, 3)
+        views.addWidget(self.strip, 1)
+        column.addLayout(views)
         column.addWidget(self.tabs, 1)
         column.addWidget(keys.legend(KEYS))
         scroll(self)
@@ -138,8 +147,8 @@ class InspectWidget(QWidget):
         self._dock.on_close(self._remember)
 
     def _tell(self, inspection: Inspection) -> None:
-        """Say what of the image is counted, and what labels come from another grid."""
-        notes = inspection.covered_words(), self.state.note
+        """Say what of the image is counted, when, and what labels come from another grid."""
+        notes = self.state.time, inspection.covered_words(), self.state.note
         self.message.setText("\n".join(note for note in notes if note))
 
     def _remember(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from psygnal import EmitLoopError
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtWidgets import QScrollArea, QStyle, QVBoxLayout, QWidget
 
@@ -165,7 +166,8 @@ def _close(dock: Dock | None) -> None:
 
 def _guarded(act: Callable[..., object], *arguments: Any) -> None:
     """Let go of something that may be gone by itself: a layer's event, a timer deleted by Qt."""
-    with suppress(RuntimeError, ValueError):
+    # A window that is being closed takes its canvas along: napari then cannot follow a change.
+    with suppress(RuntimeError, ValueError, EmitLoopError):
         act(*arguments)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import grid
@@ -14,6 +14,7 @@ from napari_attn_unet.plugin.placement import transforms
 
 NAME_ENDS = " · "
 """Between what a layer shows and the name of its image."""
+FILLED = 0.5
 MARGIN = 0.15
 """Share of a cell around the image, for the title and the colour bar."""
 
@@ -64,6 +65,8 @@ class SideBySide:
                 titled = under if of_image else layer
             shown.append(layer)
             self._looks.change(layer, visible=True)
+            if isinstance(layer, Labels):  # an outline has no cell
+                self._looks.change(layer, opacity=FILLED)
             self._looks.change(titled, name_overlay__visible=True)
         last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
         if last is not None:

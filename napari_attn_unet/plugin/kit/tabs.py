@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QGridLayout,
+    QHBoxLayout,
     QPushButton,
     QScrollArea,
     QStackedWidget,
@@ -51,8 +51,7 @@ class Tabs(QWidget):
         self._stack.setMinimumHeight(LEAST_HEIGHT)
         self._buttons = QButtonGroup(self)
         self._buttons.setExclusive(True)
-        grid = QGridLayout()
-        grid.setSpacing(2)
+        rows = [QHBoxLayout() for _ in range(0, len(pages), IN_A_ROW)]
         for i, (page, name, tip) in enumerate(pages):
             inner = page.layout()
             if inner is not None:
@@ -66,11 +65,13 @@ class Tabs(QWidget):
             button.setToolTip(tip)
             button.setCheckable(True)
             self._buttons.addButton(button, i)
-            grid.addWidget(button, i // IN_A_ROW, i % IN_A_ROW)
+            rows[i // IN_A_ROW].addWidget(button, len(name))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addLayout(grid)
+        for row in rows:
+            row.setSpacing(2)
+            column.addLayout(row)
         column.addWidget(self._stack, 1)
         self._buttons.idClicked.connect(self.setCurrentIndex)
         kept = str(settings.value("tab", self._names[0]))

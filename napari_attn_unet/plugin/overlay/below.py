@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_attn_unet.plugin.choice import Choice
-from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.overlay.planes import Planes
@@ -27,8 +26,8 @@ from napari_attn_unet.plugin.overlay.strip import Strip
 
 HEIGHT = 168
 """Pixels of the strip with its buttons."""
-SHARE = 0.4
-"""Of the window's height, that orthogonal views take; the edge above them can be dragged."""
+SHARE = 0.45
+"""Of the window's height, that orthogonal views take at most by themselves."""
 _THREE = "three"
 
 
@@ -51,12 +50,14 @@ class Below(QWidget):
         self.strip = Strip(dock, choice, sides)
         self.planes = Planes(dock, choice, sides)
         self.buttons = PlaneButtons(dock, choice, sides)
-        self.three = tight(QPushButton("Orthogonal views"))
+        self.three = QPushButton("Orthogonal")
         self.three.setCheckable(True)
         self.three.setToolTip(
-            "Axial, coronal and sagittal through one point, in place of the gates of this slice."
+            "Orthogonal views: axial, coronal and sagittal through one point, in place of the "
+            "gates of this slice."
         )
         self.where = QLabel()
+        self.where.setMinimumWidth(1)  # a long one is cut, and does not widen the window
         self.where.setToolTip("The slice on screen: index, and place along its axis.")
         self._sides = sides
         dock.connect(sides.changed, self._tell)
@@ -77,14 +78,14 @@ class Below(QWidget):
         column.addWidget(self._stack, 1)
         self.setMinimumHeight(HEIGHT)
         self._resizing = dock.timer(0, self._take_height)
-        self._height = HEIGHT
+        self._has_room = False
         self.three.toggled.connect(self._toggled)
         self.three.setChecked(self._settings.value(_THREE) in (True, "true"))
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Take the height that orthogonal views need, where they were left on (Qt calls this)."""
         super().showEvent(event)
-        if self.three.isChecked() and self._height == HEIGHT:
+        if self.three.isChecked() and not self._has_room:
             self._resizing.start()
 
     def _tell(self) -> None:
@@ -99,6 +100,9 @@ class Below(QWidget):
         dock, main = self.parent(), self.window()
         if not isinstance(dock, QDockWidget) or not isinstance(main, QMainWindow):
             return
-        share = round(main.height() * SHARE)
-        self._height = max(share, HEIGHT) if self.three.isChecked() else HEIGHT
-        main.resizeDocks([dock], [self._height], Qt.Orientation.Vertical)
+        height, self._has_room = HEIGHT, self.three.isChecked()
+        if self._has_room:
+            others = self.height() - self._stack.height()
+            wanted = others + self.planes.height_for(self._stack.width())
+            height = max(HEIGHT, min(wanted, round(main.height() * SHARE)))
+        main.resizeDocks([dock], [height], Qt.Orientation.Vertical)

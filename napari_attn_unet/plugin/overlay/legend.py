@@ -13,6 +13,7 @@ from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks
+from napari_attn_unet.plugin.kit.navigate import grid
 from napari_attn_unet.plugin.layers import CLASSES
 from napari_attn_unet.plugin.overlay.told import told_of
 from napari_attn_unet.plugin.placement import geometry_of
@@ -52,11 +53,13 @@ class Legend:
         self._mask: Labels | None = None
         self._sizes: dict[int, str] = {}
         self._bar = Looks()
+        self._barred: Image | None = None
         self._counting = Latest(dock, self._prepare, self._counted, lambda _: None, rest_ms=REST_MS)
         self._later = dock.timer(0, self._draw)
         self._told = told_of(dock.viewer)
         dock.connect(choice.changed, self.follow)
         dock.connect(self._told.changed, self._changed)
+        dock.connect(grid(self._viewer).events.enabled, self._changed)
         dock.on_close(self._close)
         self.follow()
 
@@ -120,7 +123,8 @@ class Legend:
     # --- what is written ------------------------------------------------------------------------
     def _draw(self) -> None:
         lines: list[tuple[str, str, Any]] = []  # where, what, in which colour
-        mask = self._mask
+        beside = grid(self._viewer).enabled  # where each cell has its title
+        mask = None if beside else self._mask
         if mask is not None and mask.visible and mask in self._viewer.layers:
             classes = list(enumerate(mask.metadata[CLASSES]))[1:]
             for label, info in classes[:MOST]:
@@ -128,16 +132,25 @@ class Legend:
                 lines.append(("top_left", told, (*info.colour, 1.0)))
             if len(classes) > MOST:
                 lines.append(("top_left", f"and {len(classes) - MOST} more", INK))
-        self._bar.restore()
-        shown = [
-            (k, la) for k, la in self._gates.items() if la.visible and la in self._viewer.layers
-        ]
+        shown = (
+            []
+            if beside
+            else [
+                (k, la) for k, la in self._gates.items() if la.visible and la in self._viewer.layers
+            ]
+        )
         if len(shown) == 1:
             ((level, layer),) = shown
             hue = gate_hue(layer.metadata.get(CLASSES, ()))
             lines.append(("top_right", f"gate {level} · α", (*hue, 1.0)))
-            self._bar.change(layer, **_BAR)
-        elif shown:
+            if layer is not self._barred:
+                self._bar.restore()
+                self._bar.change(layer, **_BAR)
+            self._barred = layer
+        else:
+            self._bar.restore()
+            self._barred = None
+        if len(shown) > 1:
             lines.append(("top_right", f"{len(shown)} gates over each other", INK))
         lines += [(line.position, line.text, line.colour or INK) for line in self._told.lines]
         self._write(lines)

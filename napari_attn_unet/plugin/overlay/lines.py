@@ -156,6 +156,8 @@ class LineLayer:
             metadata={OUTPUT: {"effect": self._effect}},
             **place,
         )
+        # napari would draw each slice's lines one by one for a thumbnail: half of what they cost.
+        self.layer._max_vectors_thumbnail = 0  # noqa: SLF001  (there is no public way)
         layers.insert(layers.index(like) + 1, self.layer)
         layers.selection = selected  # the user goes on with what they had chosen
 

@@ -56,6 +56,7 @@ class Outline:
         self._drawn: Lines | None = None
         self._looks = Looks()
         self._is_closed = False
+        self._time = tuple(dock.viewer.dims.current_step[: dock.viewer.dims.ndim - _SPATIAL])
         self._drawing = Latest(
             dock, self._prepare, self._show, lambda _: self._let_go(), rest_ms=REST_MS
         )
@@ -75,12 +76,11 @@ class Outline:
         if isinstance(layer, Labels):
             again += [layer.events.paint, layer.events.labels_update]
             looks += [layer.events.mode, layer.events.colormap]
-        if layer.ndim > _SPATIAL:
-            again.append(dims.events.current_step)
         return [
             *((event, self._ask) for event in again),
             *((event, self._look) for event in looks),
             (layer.events.set_data, self._refreshed),
+            (dims.events.current_step, self._stepped),
             (self._viewer.layers.events.removed, self._removed),
         ]
 
@@ -124,6 +124,16 @@ class Outline:
             self._drawing.now()
         elif self._layer.visible:
             self._drawing.ask()
+        else:
+            self._drawn = None  # or the lines of before would come back with it
+
+    def _stepped(self, _: Any = None) -> None:
+        """Of a series, forget the lines of another time."""
+        time = tuple(self._viewer.dims.current_step[: self._viewer.dims.ndim - _SPATIAL])
+        if self._layer.ndim > _SPATIAL and time != self._time:
+            self._let_go()
+            self._drawing.now()
+        self._time = time
 
     def _prepare(self) -> Callable[[], workers.Work] | None:
         axis = self._axis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from weakref import ref
 
@@ -18,6 +19,8 @@ from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.span import Span
+from napari_attn_unet.plugin.panel import panel_of
+from napari_attn_unet.plugin.results import beside
 
 STRIP = "Gates of this slice"
 _CORNERS = (
@@ -40,8 +43,7 @@ class Picture:
         self.dock = Dock(self._anchor, viewer, "picture")
         self._choice = choice_of(viewer)
         self._docks = 0
-        self._outline: Outline | None = None
-        self._mask: Any = None
+        self._outlines: dict[Labels, Outline] = {}
         self._span = Span(self.dock)
         self.legend = Legend(self.dock, self._choice)
         place = Place(self.dock, self._choice)
@@ -52,18 +54,19 @@ class Picture:
         self.dock.connect(viewer.layers.selection.events.active, self._selected)
         self.dock.connect(self._choice.changed, self._chosen)
         self.dock.on_close(self._take_strip_away)
-        self._update()
+        self._choice.take_up(viewer)
         self._chosen()
 
     @property
     def outline(self) -> Outline | None:
         """The outline of the chosen mask."""
-        return self._outline
+        mask = self._choice.mask
+        return self._outlines.get(mask) if isinstance(mask, Labels) else None
 
     @property
     def busy(self) -> bool:
         """Whether anything is on its way."""
-        return self._outline is not None and self._outline.busy
+        return any(outline.busy for outline in self._outlines.values())
 
     def _update(self) -> None:
         self._choice.update(self.dock.viewer)
@@ -73,15 +76,21 @@ class Picture:
 
     def _chosen(self) -> None:
         self._show_strip()
-        mask = self._choice.mask
-        if mask is self._mask:
-            return
-        if self._outline is not None:
-            self._outline.close()
-        self._mask = mask
-        self._outline = Outline(self.dock, mask) if isinstance(mask, Labels) else None
-        if self._outline is not None:
-            self._outline.drawn.connect(self.legend.recount)
+        wanted = self._masks()
+        for mask in [mask for mask in self._outlines if mask not in wanted]:
+            self._outlines.pop(mask).close()
+        for mask in wanted:
+            if mask not in self._outlines:
+                self._outlines[mask] = outline = Outline(self.dock, mask)
+                outline.drawn.connect(self.legend.recount)
+
+    def _masks(self) -> list[Labels]:
+        """Return the chosen mask, and those of other boxes that lie beside it."""
+        mask, result = self._choice.mask, self._choice.result
+        found = [mask] if isinstance(mask, Labels) else []
+        if result is not None and mask is result.mask:
+            found += [other.mask for other in beside(result, self.dock.viewer) if other.mask]
+        return found
 
     # --- the strip ------------------------------------------------------------------------------
     @property
@@ -90,12 +99,19 @@ class Picture:
         below = None if self._below is None else self._below()
         return below if below is not None and below.parent() is not None else None
 
+    def show_strip(self) -> None:
+        """Show the strip again, if it was closed."""
+        if self.below is None:
+            self._below = None
+            self._show_strip()
+
     def _show_strip(self) -> None:
-        """Show the strip once there are gates; one that was closed stays so."""
+        """Show the strip once there are gates; one that was closed stays so, until asked for."""
         window = getattr(self.dock.viewer, "window", None)
         result = self._choice.result
         if window is None or self._below is not None or result is None or not result.gates:
             return
+        panel_of(self.dock.viewer).note_fit()
         below = Below(self.dock.viewer, self._choice, self.sides)
         self._below = ref(below)
         window.add_dock_widget(below, name=STRIP, area="bottom", add_vertical_stretch=False)
@@ -107,7 +123,8 @@ class Picture:
     def _take_strip_away(self) -> None:
         below = self.below
         if below is not None:
-            self.dock.viewer.window.remove_dock_widget(below)
+            with suppress(AttributeError):  # a window that is being closed takes it along
+                self.dock.viewer.window.remove_dock_widget(below)
 
     def hold(self, dock: Dock) -> None:
         """Stay until a dock closes, and until every other one has."""
@@ -118,6 +135,7 @@ class Picture:
         self._docks -= 1
         if not self._docks:
             memory(self.dock.viewer, "picture").clear()
+            self._choice.let_go()
             self.dock.close()
 
 

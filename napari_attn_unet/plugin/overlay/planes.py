@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QHBoxLayout, QWidget
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.navigate import go_to, plane_at
-from napari_attn_unet.plugin.overlay.painter import Pane
+from napari_attn_unet.plugin.overlay.painter import CAPTION, Pane
 from napari_attn_unet.plugin.overlay.sides import PREFERENCE, Sides
 from napari_attn_unet.plugin.overlay.slices import Slices, size_of
 from napari_attn_unet.report.orientation import (
@@ -44,7 +44,7 @@ class Planes(QWidget):
 
     def __init__(self, dock: Dock, choice: Choice, sides: Sides) -> None:
         super().__init__()
-        self.viewer = dock.viewer
+        self._dock, self.viewer = dock, dock.viewer
         self._choice, self._place = choice, sides.place
         self._views: dict[int, View] = {}
         self.panes = [Pane("", TIP) for _ in range(_SPATIAL)]
@@ -72,7 +72,7 @@ class Planes(QWidget):
 
     def ask(self, _: Any = None) -> None:
         """Draw once all that has just changed is known."""
-        if self.isVisible():
+        if self.isVisible() and not self._dock.is_closed:
             self._later.start()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
@@ -90,6 +90,20 @@ class Planes(QWidget):
         """Return the voxel (z, y, x) of the image that the planes go through."""
         return [plane_at(self.viewer, image, axis) for axis in range(_SPATIAL)]
 
+    def height_for(self, width: int) -> int:
+        """Return how high the highest of the planes is, where they share a width."""
+        image = self._choice.image
+        if image is None:
+            return self.minimumHeight()
+        lengths = np.asarray(size_of(image)) * self._place.geometry.spacing
+        views = [self._view(axis) for axis in range(_SPATIAL)]
+        steepest = max(lengths[view.rows] / lengths[view.columns] for view in views)
+        return round(width / _SPATIAL * float(steepest)) + CAPTION
+
+    def _view(self, axis: int) -> View:
+        place = self._place
+        return view_of(place.geometry, axis, PREFERENCE.value, known=place.known)
+
     def draw(self) -> None:
         """Draw the planes through the viewer's point."""
         image = self._choice.image
@@ -99,7 +113,7 @@ class Planes(QWidget):
         voxel, size, gate = self.voxel(image), size_of(image), self._gate()
         axes = [world_axes(geometry).index(world) if known else world for world in range(_SPATIAL)]
         for i, axis in enumerate(axes):
-            view = view_of(geometry, axis, PREFERENCE.value, known=known)
+            view = self._view(axis)
             planes = self.slices.planes(view, voxel[axis], [gate])
             cross = (
                 _seen(voxel[view.rows], size[view.rows], flipped=view.flip_rows),

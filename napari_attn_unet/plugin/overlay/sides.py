@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.dock import Dock
-from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen
+from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen, to_layer
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.overlay.legend import INK, PAPER
 from napari_attn_unet.plugin.overlay.place import Place
@@ -157,7 +157,7 @@ class Sides:
         would come back to the axis before.
         """
         dims, last = self._viewer.dims, None if self._set is None else self._set[1]
-        if last is None or self._axis is None or dims.ndim != _SPATIAL:
+        if last is None or self._axis is None:
             return None
         rolled = tuple(dims.order) == (*last[-1:], *last[:-1])
         return (self._axis - 1) % _SPATIAL if rolled else None
@@ -193,8 +193,10 @@ class Sides:
             looking = plane_on_screen(self._viewer, image)
             assert looking is not None  # noqa: S101  (for the type checker: there is a view)
             name = f"{plane_name(geometry, view.axis, known=True)} · " if view.known else ""
-            self.told = name + position(self.place.shown, *looking)
-            told["slice"] = self.told if self.writes_slice else ""
+            self.told = position(self.place.shown, *looking)
+            if not self._is_inside(image, looking[0]):
+                name, self.told = "", f"outside {image.name}"
+            told["slice"] = name + self.told if self.writes_slice else ""
         overlays = self._viewer.canvas.overlays
         for side, text in told.items():
             name = _NAME.format(side)
@@ -211,6 +213,12 @@ class Sides:
                     visible=True,
                 )
         self.changed.emit()
+
+    def _is_inside(self, image: Image, axis: int) -> bool:
+        """Whether the slice on screen is one of the image's; the slider may go beyond it."""
+        index = to_layer(self._viewer, image, self._viewer.dims.point)[axis - _SPATIAL]
+        data: Any = image.data[0] if image.multiscale else image.data
+        return bool(-0.5 <= index <= data.shape[axis - _SPATIAL] - 0.5)  # noqa: PLR2004
 
     def write_slice(self, wanted: bool) -> None:
         """Write where the slice lies on the canvas, or leave that to another."""

@@ -46,7 +46,8 @@ class Strip(QWidget):
 
     def __init__(self, dock: Dock, choice: Choice, sides: Sides) -> None:
         super().__init__()
-        self.viewer = viewer = dock.viewer
+        self._dock, self.viewer = dock, dock.viewer
+        viewer = dock.viewer
         self._choice, self._sides = choice, sides
         self._solo = Looks()
         self._view: View | None = None
@@ -103,7 +104,7 @@ class Strip(QWidget):
         mask, label = self._choice.mask, self._choice.label
         classes = () if mask is None else mask.metadata.get(CLASSES, ())
         of = classes[label].name if label is not None and label < len(classes) else ""
-        return layer.name.startswith(CHANGE + (f"{of} · " if of else ""))
+        return str(layer.name).startswith(CHANGE + (f"{of} · " if of else ""))
 
     def _list(self) -> None:
         """Make a pane for every layer that is wanted, and none for others."""
@@ -129,7 +130,7 @@ class Strip(QWidget):
     # --- drawing --------------------------------------------------------------------------------
     def ask(self, _: Any = None) -> None:
         """Draw once all that has just changed is known."""
-        if self.isVisible():
+        if self.isVisible() and not self._dock.is_closed:
             self._later.start()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802

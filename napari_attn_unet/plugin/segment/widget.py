@@ -24,6 +24,7 @@ from napari_attn_unet.network.card import Card, read_card
 from napari_attn_unet.network.config import ModelConfig
 from napari_attn_unet.plugin import boxes, layers
 from napari_attn_unet.plugin.choice import choice_of
+from napari_attn_unet.plugin.contributions import FOR_CHECKPOINT
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_at
@@ -187,9 +188,17 @@ class SegmentWidget(SegmentForm):
     def _image_chosen(self, image: Any) -> None:
         if not self._follows:
             self._choice.follow(image, self._viewer)
+        self._take_checkpoint(image)
         if not self.running and image is not self._source:
             self.result.setText("")  # what stood there was of another image
         self._advise()
+
+    def _take_checkpoint(self, image: Any) -> None:
+        """Choose the checkpoint that a sample is for."""
+        name = None if image is None else image.metadata.get(FOR_CHECKPOINT)
+        known = dict(self._settings.checkpoints())
+        if name in known:
+            self.checkpoint.value = known[name]
 
     def _follow(self) -> None:
         """Take the image that was chosen elsewhere."""

@@ -1,4 +1,5 @@
 """What the Segment widget's controls ask for, read on the window's thread; and the run of it."""
+# Over 350 lines: what is asked for and how it is run, box after box.
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.plugin.placement import Placement
 from napari_attn_unet.prediction import Prediction, Progress, relay
 from napari_attn_unet.report.picture import limits
+from napari_attn_unet.table import counted
 from napari_attn_unet.volume import Box, Geometry, Volume
 
 if TYPE_CHECKING:
@@ -287,10 +289,12 @@ def _outcome(prediction: Prediction, wish: Wish, corrected: list[Labels]) -> Out
     if chosen.box is not None:
         about = {**prediction.provenance, layers.BOX: chosen.box}
         prediction = replace(prediction, provenance=about)
+    points = len(chosen.volumes)
     return Outcome(
         prediction,
         layers.from_prediction(prediction, chosen.placement, gates=wish.gates),
-        prediction.sizes_in_words(),
+        (f"{counted(points, 'time point')}, together " if points > 1 else "")
+        + prediction.sizes_in_words(),
         corrected,
         limits(np.asarray(chosen.volumes[0].data)),
         tuple(_notes(prediction, wish)),

@@ -406,7 +406,6 @@ class TestByEye:
 
     def test_lines(self, qtbot: QtBot, compare: CompareWidget) -> None:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
-        before = mine.opacity, truth.opacity, truth.colormap
 
         def lines() -> set[str]:
             return {la.name for la in compare.viewer.layers if la.name.startswith("outline")}
@@ -423,7 +422,23 @@ class TestByEye:
         qtbot.waitUntil(lambda: (mine.opacity, truth.opacity) == (0, 0))
         compare.by_eye.contours.click()
         assert lines() == {"outline · mine"}
-        assert (mine.opacity, truth.opacity, truth.colormap) == before or truth.opacity == FILL
+        assert (mine.opacity, truth.opacity) == (0, FILL)
+
+    def test_another_tab_gets_the_layers_as_they_were(self, compare: CompareWidget) -> None:
+        truth = compare.viewer.layers["truth"]
+        compare.by_eye.checkerboard.click()
+        compare.by_eye.leave()
+        assert truth.opacity == pytest.approx(0.7)
+        assert truth.visible
+        assert not compare.by_eye.checkerboard.isChecked()
+        compare.by_eye.come_back()
+        assert truth.opacity == FILL
+
+    def test_tiles_that_somebody_removes_leave_nothing_hidden(self, compare: CompareWidget) -> None:
+        compare.by_eye.checkerboard.click()
+        compare.viewer.layers.remove("checkerboard · mine")
+        assert not compare.by_eye.checkerboard.isChecked()
+        assert compare.viewer.layers["mine"].visible
 
     def test_both_sides_have_one_colour_for_a_class(self, compare: CompareWidget) -> None:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
@@ -803,7 +818,9 @@ def test_removed_and_renamed_layers(qtbot: QtBot, compare: CompareWidget) -> Non
     settle(qtbot, compare)
 
 
-def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer) -> None:
+def test_a_series_is_compared_at_the_time_on_screen_and_says_which(
+    qtbot: QtBot, viewer: Viewer
+) -> None:
     truth = np.stack([lobes(), lobes()[::-1]])
     mask = truth.copy()
     mask[1, 8] = 0
@@ -814,6 +831,7 @@ def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer
     viewer.dims.set_current_step(0, 0)
     settle(qtbot, compare)
     assert compare.state.comparison.overlap(None).dice == 1
+    assert "Time point 1 of 2." in compare.message.text()
     chosen = []
     compare.state.chosen.connect(lambda: chosen.append(1))
     viewer.dims.set_current_step(1, 3)
@@ -823,6 +841,7 @@ def test_a_series_is_compared_at_the_time_on_screen(qtbot: QtBot, viewer: Viewer
     qtbot.waitUntil(lambda: compare.busy)
     settle(qtbot, compare)
     assert compare.state.comparison.overlap(None).truth_only == (truth[1, 8] > 0).sum()
+    assert "Time point 2 of 2." in compare.message.text()
 
 
 def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None:

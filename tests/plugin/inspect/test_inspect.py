@@ -724,7 +724,7 @@ def test_a_second_checkpoint(
     assert tab.table.rowCount() == 0
 
 
-def test_a_series_is_inspected_at_the_time_on_screen(
+def test_a_series_is_inspected_at_the_time_on_screen_and_says_which(
     qtbot: QtBot, widget: SegmentWidget, image: np.ndarray
 ) -> None:
     viewer = widget._viewer
@@ -745,12 +745,21 @@ def test_a_series_is_inspected_at_the_time_on_screen(
         means.append(inspect.gates.table.item(0, 3).text())
         assert means[-1] == f"{values.mean():.2f} ± {values.std():.2f}"
         np.testing.assert_array_equal(inspect.state.inspection.image, series[time])
+        assert f"Time point {time + 1} of 2." in inspect.message.text()
+        inspect.probe.add((time, 8.0, 5.0, 7.0))
+        assert inspect.probe.rows[-1].t == time
+    assert "2 time points, together one" in widget.result.text()
     click(qtbot, inspect.knockout.task.button)
     wait(qtbot, inspect.knockout.task)
     assert "changed their label" in inspect.knockout.message.text()
     changed = viewer.layers["changed voxels · beats"]
     mask = viewer.layers["mask · beats"]
     np.testing.assert_allclose(changed.extent.world[:, -3:], mask.extent.world[:, -3:])
+    viewer.dims.set_point(1, 4)
+    assert changed in viewer.layers  # a slice is no time point
+    viewer.dims.set_current_step(0, 0)
+    assert changed not in viewer.layers  # it was of another
+    assert not inspect.knockout.rows
 
 
 def test_removed_and_renamed_layers(qtbot: QtBot, inspect: InspectWidget) -> None:

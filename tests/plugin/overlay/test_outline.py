@@ -201,3 +201,15 @@ def test_what_was_selected_stays_selected(
     viewer.layers.selection = {mask}
     drawn(dock, mask, qtbot)
     assert set(viewer.layers.selection) == {mask}
+
+
+def test_a_layer_that_was_moved_while_hidden_has_its_lines_where_it_lies(
+    dock: Dock, mask: Labels, qtbot: QtBot
+) -> None:
+    outline = drawn(dock, mask, qtbot)
+    mask.visible = False
+    mask.translate = (50, 60, 70)
+    mask.visible = True
+    qtbot.waitUntil(lambda: not outline.busy)
+    wanted = np.concatenate(list(outlines(mask.data[3]).values()))
+    assert as_set(on_screen(outline, mask, 0, 3)) == as_set(wanted)

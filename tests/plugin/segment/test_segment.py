@@ -325,6 +325,7 @@ def test_several_boxes_are_run_in_order_and_laid_out_together(
         mask = viewer.layers[f"mask · brain · box {number}"]
         assert mask.data.shape == (8, 8, 8)
         assert mask.translate[0] == 2 * ends[0]
+        assert mask in widget.picture._outlines
     found = results(viewer)
     assert [r.name for r in found] == ["brain · box 1 · tiny", "brain · box 2 · tiny"]
     assert [len(r.layers) for r in found] == [3, 3]
@@ -333,6 +334,25 @@ def test_several_boxes_are_run_in_order_and_laid_out_together(
     before = [la.name for la in viewer.layers if "outline" not in la.name]
     run(qtbot, widget)  # updates them
     assert [la.name for la in viewer.layers if "outline" not in la.name] == before
+
+
+@pytest.mark.parametrize("shape", [(1, 18, 17), (21, 1, 17), (21, 18, 1)])
+def test_a_volume_of_one_slice_is_shown_along_every_axis_and_in_3d(
+    qtbot: QtBot, widget: SegmentWidget, shape: tuple[int, int, int]
+) -> None:
+    viewer = widget._viewer
+    rng = np.random.default_rng(0)
+    viewer.layers["brain"].data = rng.normal(size=shape).astype(np.float32)
+    run(qtbot, widget)
+    for layer in viewer.layers:
+        layer.visible = True
+    for order in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
+        viewer.dims.order = order
+        viewer.reset_view()
+        assert viewer.screenshot(flash=False).any()
+    viewer.dims.ndisplay = 3
+    viewer.reset_view()
+    assert viewer.screenshot(flash=False).any()
 
 
 def test_a_choice_that_leaves_something_out_is_said(qtbot: QtBot, widget: SegmentWidget) -> None:
