@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from napari.layers import Layer
 
-from napari_attn_unet.plugin.compare.pair import FILLED, Pair, classes_told
+from napari_attn_unet.plugin.compare.pair import FILLED, Pair
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.compare.wrong import Wrong
 from napari_attn_unet.plugin.kit.looks import Looks
@@ -52,5 +54,5 @@ class Beside:
         self._wrong.follow(box)
 
     def told(self) -> list[Line]:
-        """Say what each colour is."""
-        return [*classes_told(self._state), *self._wrong.told()]
+        """Say what the errors' colours are, where there is a cell to spare; the others tell."""
+        return [replace(line, position="bottom_right") for line in self._wrong.told()]

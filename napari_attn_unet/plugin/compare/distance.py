@@ -93,14 +93,14 @@ class Distance:
             self._measuring.now()
 
     def told(self) -> list[Line]:
-        """Say what the colours are, beside their scale."""
+        """Say what the colours are; the scale stands opposite."""
         if self.surface is None:
             return [Line("measuring the surface …")]
         unit = self._state.geometry.length_unit
         return [
-            Line(f"distance to the truth ({unit})", None, "top_right"),
-            Line("■ outside the truth", OUTSIDE, "top_right"),
-            Line("■ inside the truth", INSIDE, "top_right"),
+            Line(f"prediction's distance to the truth ({unit})"),
+            Line("■ outside the truth", OUTSIDE),
+            Line("■ inside the truth", INSIDE),
         ]
 
     def _prepare(self) -> Callable[[], workers.Work] | None:

@@ -45,7 +45,7 @@ class Pair:
         self._looks, self._hues = Looks(), Looks()
         self._helpers: list[Labels] = []
         self._line: Outline | None = None
-        self._order: list[Layer] | None = None
+        self._moved: tuple[Labels, list[Layer]] | None = None
         self.mask: Labels | None = None
         self.truth: Labels | None = None
 
@@ -144,18 +144,19 @@ class Pair:
         if self.mask is None or self.truth is None:
             return
         if there.index(self.truth) > there.index(self.mask):
-            self._order = list(there)
+            self._moved = self.truth, list(there[: there.index(self.truth)])
             there.move(there.index(self.truth), there.index(self.mask))
 
     def _put_back(self) -> None:
-        """Put the truth back over the layer that it lay on, if both are still there."""
-        order, self._order = self._order, None
-        there, truth = self._state.viewer.layers, self._state.truth
-        if order is None or truth not in order or truth not in there:
+        """Put the truth back over the layers that it lay on, as far as they are there."""
+        moved, self._moved = self._moved, None
+        there = self._state.viewer.layers
+        if moved is None or moved[0] not in there:
             return
-        below = [layer for layer in order[: order.index(truth)] if layer in there]
-        if below and there.index(truth) < there.index(below[-1]):
-            there.move(there.index(truth), there.index(below[-1]) + 1)
+        truth, below = moved
+        last = max((there.index(layer) for layer in below if layer in there), default=-1)
+        if there.index(truth) < last:
+            there.move(there.index(truth), last + 1)
 
 
 def _of_values(shared: DirectLabelColormap, values: Mapping[int, int]) -> DirectLabelColormap:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.components.overlays import TextOverlay
@@ -26,6 +26,10 @@ MOST = 8
 SIZE = 10
 PAPER, INK = (0.08, 0.08, 0.1, 0.75), (1.0, 1.0, 1.0, 1.0)
 """Under the words, as the class colours are made for dark; and of words without a colour."""
+LIGHT_PAPER = (0.93, 0.93, 0.93, 0.9)
+"""Under words in a colour that cannot be read on the dark one."""
+_DARK = 0.3
+"""Luma below which a colour cannot."""
 REST_MS = 300
 _BAR: dict[str, Any] = {
     "colorbar__size": (10, 90),
@@ -162,6 +166,7 @@ class Legend:
             if name in overlays:
                 line = overlays[name]
                 line.text, line.position, line.color = text, position, colour
+                line.box_color = _paper(colour)
                 line.visible = True
             else:
                 overlays[name] = TextOverlay(
@@ -169,7 +174,7 @@ class Legend:
                     position=position,
                     color=colour,
                     font_size=SIZE,
-                    box_color=PAPER,
+                    box_color=_paper(colour),
                     visible=True,
                 )
         for name in set(self._names) - set(names):
@@ -180,6 +185,12 @@ class Legend:
         self._unwatch()
         self._bar.restore()
         self._write([])
+
+
+def _paper(colour: Sequence[float]) -> tuple[float, float, float, float]:
+    red, green, blue = colour[:3]
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
+    return LIGHT_PAPER if luma < _DARK else PAPER
 
 
 def _events(layer: Layer) -> list[Any]:
