@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from napari.layers import Layer
 
-from napari_attn_unet.plugin.compare.pair import FILLED, Pair
+from napari_attn_unet.plugin.compare.pair import Pair
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.compare.wrong import Wrong
-from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.side_by_side import SideBySide
 from napari_attn_unet.plugin.overlay.told import Line
 from napari_attn_unet.volume import Box
@@ -28,7 +27,6 @@ class Beside:
         self._state, self._pair = state, pair
         self._wrong = Wrong(state, pair, beside=True)
         self._grid = SideBySide(state.viewer)
-        self._looks = Looks()
 
     @property
     def layers(self) -> list[Layer]:
@@ -38,8 +36,6 @@ class Beside:
     def turn_on(self) -> str:
         """Show them."""
         self._wrong.turn_on()
-        for side in self._pair.sides:
-            self._looks.change(side, opacity=FILLED)  # filled: alone, it hides nothing
         self._grid.turn_on(self._state.image(), [*self._pair.sides, self._wrong.layer])
         return ""
 
@@ -47,7 +43,6 @@ class Beside:
         """Go back to what was."""
         self._grid.turn_off()
         self._wrong.turn_off()
-        self._looks.restore()
 
     def follow(self, box: Box | None = None) -> None:
         """Show other voxels."""
