@@ -7,12 +7,20 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
+from pytestqt.qtbot import QtBot
 
+from napari_attn_unet.gates.cover import Cover
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.choice import Choice, choice_of
+from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.overlay.place import Place
+from napari_attn_unet.plugin.overlay.sides import Sides
+from napari_attn_unet.plugin.overlay.strip import Strip
 from napari_attn_unet.plugin.placement import placement_of
-from napari_attn_unet.plugin.results import results
+from napari_attn_unet.plugin.results import gate_map, results
 from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction
+from napari_attn_unet.report.picture import compose, grey
 from napari_attn_unet.volume import Geometry
 
 SHAPE = (6, 8, 10)
@@ -50,3 +58,48 @@ def show(viewer: ViewerModel, data: Any = None, **place: Any) -> Choice:
     choice = choice_of(viewer)
     choice.choose(image=image, result=result, mask=result.mask)
     return choice
+
+
+def strip_of(dock: Dock, qtbot: QtBot) -> Strip:
+    choice = choice_of(dock.viewer)
+    strip = Strip(dock, choice, Sides(dock, choice, Place(dock, choice)))
+    qtbot.addWidget(strip)
+    strip.show()
+    return strip
+
+
+def drawn(strip: Strip, qtbot: QtBot) -> None:
+    """Wait until all that was asked for is drawn."""
+
+    def is_done() -> bool:
+        waits = strip._later.isActive() or strip._listing.isActive() or strip.slices.busy
+        return not waits and all(pane.plane is not None for pane, _ in strip.cells.values())
+
+    qtbot.waitUntil(is_done)
+
+
+def rgb(strip: Strip, name: str) -> np.ndarray:
+    plane = strip.cells[name][0].plane
+    assert plane is not None
+    return plane.rgb
+
+
+def expected(
+    viewer: ViewerModel, name: str, axis: int, index: int, image: np.ndarray | None = None
+) -> np.ndarray:
+    """The picture of a gate on a slice, its axes in ascending order."""
+    layer, gate = viewer.layers["brain"], viewer.layers[f"{name} · brain"]
+    data = np.asarray(layer.data) if image is None else image
+    cover = Cover(gate_map(gate, viewer), PLACE, data.shape)
+    base = grey(data.take(index, axis), tuple(layer.contrast_limits))
+    table = np.asarray(gate.colormap.map(np.linspace(0, 1, 256)), np.float32)
+    alpha = cover.spread(cover.values.astype(np.float32), np.nan, axis, index)
+    return compose(base, alpha, table, gate.opacity)
+
+
+def effect(viewer: ViewerModel, name: str, kind: str) -> Any:
+    about = {OUTPUT: {"effect": kind, "image": "brain"}}
+    place = {"scale": (3, 2, 1), "units": "mm", "metadata": about}
+    if kind == "errors":
+        return viewer.add_labels(np.ones(SHAPE, np.uint8), name=name, **place)
+    return viewer.add_image(np.zeros(SHAPE), name=name, contrast_limits=(-1, 1), **place)

@@ -68,17 +68,13 @@ class Choice:
         self._kept_result = None if self.result is None else self.result.key
         self.image = self.result = self.mask = self.truth = None
 
-    def take_up(self, viewer: Any) -> None:
+    def _take_up(self, viewer: Any) -> None:
         """Look again at what was looked at, as far as it is there."""
-        there = {name: layer() for name, layer in self._kept.items()}
-        found = {name: layer for name, layer in there.items() if layer in viewer.layers}
-        for name, layer in found.items():
-            setattr(self, name, layer)
-        for result in results(viewer):
-            if result.key == self._kept_result:
-                self.result = result
-        self._kept, self._kept_result = {}, None
-        self.update(viewer)
+        kept, key, self._kept, self._kept_result = self._kept, self._kept_result, {}, None
+        there = {name: layer() for name, layer in kept.items()}
+        found: dict[str, Any] = {n: layer for n, layer in there.items() if layer in viewer.layers}
+        result = next((result for result in results(viewer) if result.key == key), self.result)
+        self.choose(**found, result=result)
 
     def take(self, result: Result, viewer: Any) -> None:
         """Choose a result, with the image and the mask that belong to it."""
@@ -92,6 +88,7 @@ class Choice:
         A new result is chosen, with its image and its mask. A truth is picked by itself where
         there is none, once for each layer: whoever chooses none keeps none.
         """
+        self._take_up(viewer)
         there, found = list(viewer.layers), results(viewer)
         wanted: dict[str, Any] = {
             name: layer if (layer := getattr(self, name)) in there else None for name in _LAYERS

@@ -10,7 +10,7 @@ from placed import oblique
 
 from napari_attn_unet.errors import VolumeError
 from napari_attn_unet.plugin.boxes import add, in_view, size_of_a_new, voxels
-from napari_attn_unet.plugin.kit.navigate import plane_on_screen
+from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen
 from napari_attn_unet.plugin.placement import transforms
 
 
@@ -83,7 +83,7 @@ def test_a_new_box_lies_in_the_middle_of_the_view_and_within_the_image(data: np.
     viewer = ViewerModel()
     image = viewer.add_image(data, name="brain", scale=(2, 1, 1), units=("mm",) * 3)
     viewer.dims.set_point(0, 40)
-    viewer.scene.camera.center = (6, 5)
+    camera(viewer).center = (6, 5)
     box = in_view(viewer, image, size_of_a_new(image, (10, 8, 6)))
     np.testing.assert_array_equal(box, [[15.5, 20.5], [1.5, 9.5], [1.5, 7.5]])
     half = size_of_a_new(image, None)

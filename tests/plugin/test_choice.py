@@ -161,7 +161,7 @@ def test_it_holds_no_layer_while_nobody_looks_and_finds_it_again(viewer: ViewerM
     choice.follow(viewer.layers["a"], viewer)
     choice.let_go()
     assert choice.image is choice.result is choice.mask is None
-    choice.take_up(viewer)
+    choice.update(viewer)
     assert chosen(choice)[:3] == ("a", "a", "mask · a")
 
 

@@ -118,8 +118,9 @@ class ThresholdTab(QWidget):
             slider.valueChanged.connect(self._moved)
             self.sliders.append(slider)
             self.numbers.append(QLabel())
-            for column, widget in enumerate((QLabel(name), slider, self.numbers[-1])):
-                self._grid.addWidget(widget, i, column)
+            self._grid.addWidget(QLabel(name), 2 * i, 0)
+            self._grid.addWidget(slider, 2 * i, 1)
+            self._grid.addWidget(self.numbers[-1], 2 * i + 1, 0, 1, 2)
         self.label.addItems([self._names[value] for value in self._probabilities])
         self._show_numbers()
         self._draw()

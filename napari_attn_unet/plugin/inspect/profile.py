@@ -35,6 +35,7 @@ class ProfileTab(QWidget):
         self.next.setToolTip("Go to the next peak of a curve (N). Beyond the last it begins anew.")
         self.message = Text()
         self.about = QLabel()
+        self.about.setWordWrap(True)
         line = QHBoxLayout()
         line.addWidget(QLabel("of"))
         line.addWidget(self.label, 1)

@@ -13,6 +13,11 @@ Work = Generator[Any, None, Any]
 """What is done on a thread, step by step; a run of the network is one, and so is a count."""
 
 
+_HEARD: dict[int, tuple[object, ...]] = {}
+"""Slots of runs under way, held until the last was called: PySide6 calls one whose object is gone,
+if the call was on its way from the thread, and the window crashes."""
+
+
 def start(
     steps: Callable[[], Work],
     *,
@@ -50,5 +55,12 @@ def start(
     worker.errored.connect(errored)
     worker.aborted.connect(close)
     worker.finished.connect(finished)
+    key = id(worker)
+    _HEARD[key] = yielded, returned, errored, finished
+
+    def let_go(*_: Any) -> None:
+        _HEARD.pop(key, None)
+
+    worker.finished.connect(let_go)
     worker.start()
     return worker

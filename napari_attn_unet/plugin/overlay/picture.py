@@ -54,7 +54,7 @@ class Picture:
         self.dock.connect(viewer.layers.selection.events.active, self._selected)
         self.dock.connect(self._choice.changed, self._chosen)
         self.dock.on_close(self._take_strip_away)
-        self._choice.take_up(viewer)
+        self._update()
         self._chosen()
 
     @property

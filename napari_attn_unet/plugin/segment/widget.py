@@ -134,6 +134,7 @@ class SegmentWidget(SegmentForm):
         devices_found.now()
         self.picture = show_picture(self._dock)
         self._follow()
+        self._take_checkpoint(self.image.value)
 
     def _connect(self) -> None:
         self.browse.changed.connect(self._browse_clicked)
@@ -488,13 +489,16 @@ class SegmentWidget(SegmentForm):
             self.segmented.emit(one.prediction)
 
     def _told(self, found: list[Outcome]) -> str:
-        """Return what was found, and what there is to know of it."""
+        """Return what was found, of what and where, and what there is to know of it."""
         chosen = [wish.selection for wish in self._wishes]
         told = "; ".join(
             f"{one.box}: {outcome.told}" if one.box and len(found) > 1 else outcome.told
             for one, outcome in zip(chosen, found, strict=True)
         )
-        told += f" · {self._task.seconds:.1f} s on {found[0].prediction.provenance['device']}"
+        about = found[0].prediction.provenance
+        part = "box" if chosen[0].box else "slices" if chosen[0].region else WHOLE
+        told = f"{self._source.name} · {about['checkpoint']} · {part}: {told}"
+        told += f" · {self._task.seconds:.1f} s on {about['device']}"
         kept = [
             layer.name
             for one in chosen

@@ -57,6 +57,7 @@ def test_segment_shows_mask_and_gates(qtbot: QtBot, widget: SegmentWidget) -> No
     ]
     assert [layer.visible for layer in widget._viewer.layers] == [True, False, True, True]
     mask = widget._viewer.layers["mask · brain"]
+    assert widget.result.text().startswith("brain · tiny · whole image: ")
     assert "mm³" in widget.result.text()
     assert list(mask.features["class"]) == ["background", "one", "two"]
     assert mask.metadata["napari-attn-unet"]["checkpoint_sha256"]
