@@ -34,9 +34,10 @@ PERCENTILES = 0.5, 99.5
 _SAMPLES = 1_000_000
 """Voxels looked at, at most, for an image's contrast."""
 
-ERROR_COLOURS: Mapping[int, str] = {1: "#8c8c8c", 2: "#e8251f", 3: "#5fe3c4", 4: "#ffffff"}
+ERROR_COLOURS: Mapping[int, str] = {1: "#a8a8a8", 2: "#d7191c", 3: "#86f09a", 4: "#2a2ad0"}
 """Of the kinds of errors (`scores.comparison.KINDS`): true and false positive, false negative,
-wrong class. No class of the palette and no gate has them; each has a lightness of its own."""
+wrong class. No class of the palette and no gate looks like one of them; they are told apart by
+lightness alone, and by those who do not tell red from green."""
 
 Segments = npt.NDArray[np.float32]
 

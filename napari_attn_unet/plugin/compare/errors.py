@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.compare.state import State
+from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.columns import Table
+from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import go_to, plane_on_screen
 from napari_attn_unet.plugin.kit.tables import cell, fill, save
 from napari_attn_unet.plugin.kit.text import Text
-from napari_attn_unet.plugin.overlay.lines import LineLayer, trace
-from napari_attn_unet.prediction import finish
+from napari_attn_unet.plugin.overlay.lines import LineLayer, Lines, trace
 from napari_attn_unet.scores.errors import ErrorComponent, ErrorRow, part_of
 
 SELECTED = (1.0, 0.95, 0.2, 1.0)
@@ -35,6 +37,13 @@ class ErrorsTab(QWidget):
         self._busy = False
         self._at = -1
         self._line: LineLayer | None = None
+        self._drawing = Latest(
+            state.dock,
+            self._prepare,
+            self._drawn,
+            lambda error: self.message.setText(str(error)),
+            may_interrupt=lambda: True,
+        )
         state.dock.connect(state.viewer.dims.events.order, self._outline)
         state.dock.connect(state.viewer.dims.events.ndisplay, self._outline)
         self.message = Text()
@@ -162,24 +171,53 @@ class ErrorsTab(QWidget):
     # --- the one that is looked at --------------------------------------------------------------
     def _outline(self, _: Any = None) -> None:
         """Outline the error that is looked at, on every slice that it spans."""
-        state, mask = self._state, self._state.mask
-        there = 0 <= self._at < len(self.components)
-        looking = None if mask is None else plane_on_screen(state.viewer, mask)
-        if mask is None or looking is None or state.comparison is None or not there:
-            self._forget_line()
+        if self._at < 0:
             return
+        mask = self._state.mask
+        if mask is None or plane_on_screen(self._state.viewer, mask) is None:
+            self._forget_line()
+        else:
+            self._drawing.now()
+
+    def _prepare(self) -> Callable[[], workers.Work] | None:
+        state, mask = self._state, self._state.mask
+        looking = None if mask is None else plane_on_screen(state.viewer, mask)
+        counted = state.comparison
+        if looking is None or counted is None or not 0 <= self._at < len(self.components):
+            return None
         component = self.components[self._at]
-        inside = part_of(component, state.comparison.mask, state.comparison.truth).astype(np.uint8)
-        lines = finish(trace(inside, looking[0]))
-        lines.pieces[:, 0] += [s.start for s in component.box]
+        axis, start = looking[0], [s.start for s in component.box]
+
+        def steps() -> workers.Work:
+            yield None
+            inside = part_of(component, counted.mask, counted.truth).astype(np.uint8)
+            lines = yield from trace(inside, axis)
+            lines.pieces[:, 0] += start
+            return component, lines
+
+        return steps
+
+    def _drawn(self, found: tuple[ErrorComponent, Lines]) -> None:
+        component, lines = found
+        state, mask, at = self._state, self._state.mask, self._at
+        looking = None if mask is None else plane_on_screen(state.viewer, mask)
+        is_looked_at = 0 <= at < len(self.components) and self.components[at] is component
+        if mask is None or looking is None or looking[0] != lines.axis or not is_looked_at:
+            return
         if self._line is None:
             self._line = LineLayer(state.dock, "selected error")
         table = np.tile(np.asarray(SELECTED, np.float32), (len(lines.pieces), 1))
         self._line.show(lines, mask, table, "selected error")
-        top = state.viewer.layers
-        top.move(top.index(self._line.layer), len(top))
+        there = state.viewer.layers
+        there.move(there.index(self._line.layer), len(there))
+
+    @property
+    def busy(self) -> bool:
+        """Whether an outline is on its way."""
+        return self._drawing.busy
 
     def _forget_line(self) -> None:
+        self._drawing.cancel()
         line, self._line = self._line, None
         if line is not None:
             line.close()
@@ -187,6 +225,11 @@ class ErrorsTab(QWidget):
     def hideEvent(self, _: object) -> None:  # noqa: N802
         """Outline no error while the list is not seen (Qt calls this)."""
         self._forget_line()
+
+    def showEvent(self, _: object) -> None:  # noqa: N802
+        """Outline the error that was looked at (Qt calls this)."""
+        if not self._state.dock.is_closed:
+            self._outline()
 
     def _save(self) -> None:
         save(self, "errors.csv", self.rows(), self.message.setText)

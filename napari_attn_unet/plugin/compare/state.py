@@ -19,7 +19,7 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.placement import places, shown_geometry
 from napari_attn_unet.plugin.results import at_time, labels_at, time_in_words
-from napari_attn_unet.prediction import Colour
+from napari_attn_unet.prediction import ClassInfo, Colour
 from napari_attn_unet.scores.comparison import Comparison, ScoreRow
 from napari_attn_unet.scores.components import box_of
 from napari_attn_unet.scores.errors import ErrorComponent
@@ -30,6 +30,8 @@ from napari_attn_unet.volume import Box, Geometry
 REST_MS = 400
 """How long a brush must rest before distances and components are measured again."""
 _SPATIAL = 3
+_PALETTE = 5
+"""Colours to choose from for a class that no layer has a colour for."""
 
 
 class State:
@@ -168,19 +170,36 @@ class State:
             if isinstance(la, Image)
             and not la.rgb
             and layers.OUTPUT not in la.metadata
-            and la is not self.truth
+            and la not in (self.mask, self.truth)
         ]
         about = {} if self.mask is None else self.mask.metadata.get(layers.OUTPUT, {})
         named = [la for la in images if la.name == about.get("image")]
         return next(iter(named or images), None)
 
     def colormap(self) -> DirectLabelColormap:
-        """Return the prediction's colours for the classes that are compared."""
+        """Return the colours of the classes that are compared: the prediction's, where it has any.
+
+        Where it has none, the truth's; of two images of whole numbers, those of the palette. Two
+        classes never share one.
+        """
         colours: dict[int | None, Any] = {None: "gray", 0: "transparent"}
-        if self.matching is not None and isinstance(self.mask, Labels):
-            for value, label in self.matching.mask.items():
-                if label > 0 and label not in colours:
-                    colours[label] = self.mask.colormap.map(value)
+        taken: set[tuple[float, ...]] = set()
+        matching = self.matching
+        if matching is None:
+            return DirectLabelColormap(color_dict=colours)
+        wanted: dict[int, list[Any]] = {}
+        for layer, values in ((self.mask, matching.mask), (self.truth, matching.truth)):
+            for value, label in values.items():
+                if label > 0 and isinstance(layer, Labels):
+                    wanted.setdefault(label, []).append(layer.colormap.map(value))
+        for label, name in list(enumerate(matching.classes))[1:]:
+            palette = [(*ClassInfo.numbered(label + i, name).colour, 1.0) for i in range(_PALETTE)]
+            for colour in (*wanted.get(label, ()), *palette):
+                key = tuple(round(float(part), 2) for part in colour)
+                if key not in taken and key[-1]:
+                    taken.add(key)
+                    colours[label] = np.asarray(colour, np.float32)
+                    break
         return DirectLabelColormap(color_dict=colours)
 
     def colour(self, label: int | None) -> Colour | None:

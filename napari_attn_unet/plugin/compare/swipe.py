@@ -6,35 +6,48 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels, Shapes
+from napari.layers import Labels, Layer, Shapes
 from psygnal import Signal
 
+from napari_attn_unet.plugin.compare.pair import FILLED, Pair, classes_told
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import camera, to_layer, to_viewer
 from napari_attn_unet.plugin.layers import OUTPUT, remove
+from napari_attn_unet.plugin.overlay.front import Front, add_above
+from napari_attn_unet.plugin.overlay.lines import WIDTH
+from napari_attn_unet.plugin.overlay.told import Line
 from napari_attn_unet.plugin.placement import transforms
+from napari_attn_unet.volume import Box
 
 NEAR = 12
 """How many pixels from the line a press still takes it."""
-OPACITY = 0.6
 _SPATIAL = 3
 
 
 class Swipe:
-    """One Labels layer made of both, and a line to drag."""
+    """One Labels layer made of both, and a line to drag.
+
+    Parameters
+    ----------
+    state, pair
+        What is compared, and the layers that show it.
+    """
 
     moved = Signal(int)
-    """The line was dragged to this voxel."""
+    """The line was dragged to this voxel; -1: the view is another, and it was turned off."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, pair: Pair) -> None:
+        self._state, self._pair = state, pair
         self._both: Labels | None = None
         self._line: Shapes | None = None
-        self._looks = Looks()
+        self._looks, self._front = Looks(), Front(state.dock)
+        self._selected: set[Layer] = set()
         self._axis = 2
         self.position = 0
-        state.changed.connect(self._changed)
+        self.is_mirrored = False
+        """Whether the last columns lie on the left of the screen, as of an upright head."""
+        state.dock.owns(self.moved)
 
     @property
     def is_on(self) -> bool:
@@ -47,23 +60,29 @@ class Swipe:
         comparison = self._state.comparison
         return 0 if comparison is None else comparison.mask.shape[self._axis]
 
-    def turn_on(self) -> None:
-        """Show it, the line in the middle."""
+    @property
+    def layers(self) -> list[Layer]:
+        """What it shows, while it is on."""
+        return [layer for layer in (self._both, self._line) if layer is not None]
+
+    def turn_on(self) -> str:
+        """Show it, the line in the middle; return what is in the way of it."""
         state = self._state
         viewer, comparison, mask = state.viewer, state.comparison, state.mask
-        if self.is_on or comparison is None or mask is None or viewer.dims.ndisplay != 2:  # noqa: PLR2004
-            return
+        if viewer.dims.ndisplay != 2:  # noqa: PLR2004
+            return "Swipe is for the 2D view: press the cube button below."
+        if self.is_on or comparison is None or mask is None:
+            return ""
+        eye = camera(viewer)
         self._axis = viewer.dims.displayed[-1] - viewer.dims.ndim + _SPATIAL
+        self.is_mirrored = str(eye.orientation2d[1]) == "left"
         self.position = self.length // 2
-        data = comparison.truth.copy()
-        left = self._columns(0, self.position)
-        data[left] = comparison.mask[left]
         place = transforms(mask, _SPATIAL)
         self._both = Labels(
-            data,
-            name=f"{mask.name} | truth",
+            np.zeros_like(comparison.mask),
+            name=f"swipe · {mask.name}",
             colormap=state.colormap(),
-            opacity=OPACITY,  # the mask itself may be clear below its outline
+            opacity=FILLED,
             metadata={OUTPUT: {"effect": "swipe"}},
             **place,
         )
@@ -72,34 +91,65 @@ class Swipe:
             shape_type="line",
             name="swipe line",
             edge_color="white",
-            edge_width=max(data.shape) / 200,
             metadata={OUTPUT: {"effect": "swipe"}},
             **place,
         )
-        for layer in (mask, state.truth):
-            if layer is not None:
-                self._looks.change(layer, visible=False)
+        self._both.editable = False
+        self.follow()
+        self._widen()
+        for side in self._pair.sides:
+            self._looks.change(side, visible=False)
+        self._selected = set(viewer.layers.selection)
         for layer in (self._both, self._line):
-            viewer.add_layer(layer)
-        viewer.layers.selection.active = self._both
+            add_above(viewer, layer)
+        viewer.layers.selection.active = self._both  # or a drag would paint on what is hidden
+        self._front.keep([self._both, self._line])
         viewer.mouse_drag_callbacks.append(self._dragged)
         viewer.dims.events.current_step.connect(self._stepped)
-        viewer.dims.events.order.connect(self.turn_off)
-        viewer.dims.events.ndisplay.connect(self.turn_off)
+        eye.events.zoom.connect(self._widen)
+        for event in self._ends_it():
+            event.connect(self._other_view)
+        return ""
 
-    def turn_off(self, _: Any = None) -> None:
+    def _ends_it(self) -> tuple[Any, ...]:
+        viewer = self._state.viewer
+        dims = viewer.dims.events
+        return dims.order, dims.ndisplay, camera(viewer).events.orientation
+
+    def _other_view(self, _: Any = None) -> None:
+        """Leave: the line would lie across."""
+        self.turn_off()
+        self.moved.emit(-1)
+
+    def turn_off(self) -> None:
         """Show both layers as before."""
         viewer = self._state.viewer
         if self._both is None:
             return
         both, line, self._both, self._line = self._both, self._line, None, None
         viewer.mouse_drag_callbacks.remove(self._dragged)
-        for event in (viewer.dims.events.order, viewer.dims.events.ndisplay):
-            event.disconnect(self.turn_off)
+        for event in self._ends_it():
+            event.disconnect(self._other_view)
         viewer.dims.events.current_step.disconnect(self._stepped)
+        camera(viewer).events.zoom.disconnect(self._widen)
+        self._front.keep([])
         remove(viewer, (both, line))
+        viewer.layers.selection = self._selected & set(viewer.layers)
         self._looks.restore()
-        self.moved.emit(-1)
+
+    def told(self) -> list[Line]:
+        """Say what lies on which side."""
+        sides = Line("left of the line: prediction"), Line("right of it: truth")
+        return [*classes_told(self._state), *sides]
+
+    def _widen(self, _: Any = None) -> None:
+        """Make the line as wide on screen at any zoom."""
+        if self._line is None:
+            return
+        step = float(np.abs(np.asarray(self._line.scale)[[self._axis]]).min())
+        width = WIDTH / max(camera(self._state.viewer).zoom * step, 1e-9)
+        if not np.isclose(width, np.asarray(self._line.edge_width)[0], rtol=0.02):
+            self._line.edge_width = width
 
     def _columns(self, start: int, stop: int) -> tuple[slice, ...]:
         columns = [slice(None)] * _SPATIAL
@@ -124,25 +174,42 @@ class Swipe:
 
     def move(self, position: int) -> None:
         """Bring the line to a voxel: only the columns it passes are exchanged."""
-        comparison = self._state.comparison
-        if self._both is None or comparison is None:
+        if self._both is None or self._state.comparison is None:
             return
         position = int(np.clip(position, 0, self.length))
         passed = self._columns(*sorted((self.position, position)))
-        source = comparison.mask if position > self.position else comparison.truth
-        np.asarray(self._both.data)[passed] = source[passed]
         self.position = position
+        self._fill(passed)
         self._both.refresh()
         self._stepped()
 
-    def _changed(self, _: Any) -> None:
+    def _fill(self, where: tuple[slice, ...]) -> None:
+        """Show what belongs into a part of the volume."""
         comparison = self._state.comparison
         if self._both is None or comparison is None:
             return
+        first, last = comparison.mask, comparison.truth
+        if self.is_mirrored:
+            first, last = last, first
+        start, stop, _ = where[self._axis].indices(self.length)
+        middle = min(max(self.position, start), stop)
         data = np.asarray(self._both.data)
-        left, right = self._columns(0, self.position), self._columns(self.position, self.length)
-        data[left], data[right] = comparison.mask[left], comparison.truth[right]
-        self._both.refresh()
+        for source, part in ((first, slice(start, middle)), (last, slice(middle, stop))):
+            there = (*where[: self._axis], part, *where[self._axis + 1 :])
+            data[there] = source[there]
+
+    def follow(self, box: Box | None = None) -> None:
+        """Show other voxels, in a box; without one, of whatever is compared now."""
+        comparison = self._state.comparison
+        if self._both is None or comparison is None:
+            return
+        if box is None:
+            self._both.colormap = self._state.colormap()
+            if self._both.data.shape != comparison.mask.shape:
+                self._both.data = np.zeros_like(comparison.mask)
+                self.position = min(self.position, self.length)
+        self._fill(box or (slice(None),) * _SPATIAL)
+        self._both.refresh(extent=False, thumbnail=False)
 
     def _dragged(self, viewer: Any, event: Any) -> Iterator[None]:
         mask = self._state.mask

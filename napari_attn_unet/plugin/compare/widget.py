@@ -297,4 +297,5 @@ class CompareWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether anything is on its way."""
-        return self.state.busy or self.by_eye.busy or self.threshold.busy
+        parts = self.state, self.by_eye, self.errors, self.threshold
+        return any(part.busy for part in parts)

@@ -65,7 +65,7 @@ class SideBySide:
                 titled = under if of_image else layer
             shown.append(layer)
             self._looks.change(layer, visible=True)
-            if isinstance(layer, Labels):  # an outline has no cell
+            if isinstance(layer, Labels) and layer.opacity < FILLED:  # an outline has no cell
                 self._looks.change(layer, opacity=FILLED)
             self._looks.change(titled, name_overlay__visible=True)
         last = next((la for la in reversed(cells) if isinstance(la, Image)), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.components.overlays import TextOverlay
@@ -15,6 +15,7 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import grid
 from napari_attn_unet.plugin.layers import CLASSES
+from napari_attn_unet.plugin.overlay.told import told_of
 from napari_attn_unet.plugin.placement import geometry_of
 from napari_attn_unet.plugin.results import labels_at
 from napari_attn_unet.prediction import class_counts, size_in_words
@@ -25,6 +26,10 @@ MOST = 8
 SIZE = 10
 PAPER, INK = (0.08, 0.08, 0.1, 0.75), (1.0, 1.0, 1.0, 1.0)
 """Under the words, as the class colours are made for dark; and of words without a colour."""
+LIGHT_PAPER = (0.93, 0.93, 0.93, 0.9)
+"""Under words in a colour that cannot be read on the dark one."""
+_DARK = 0.3
+"""Luma below which a colour cannot."""
 REST_MS = 300
 _BAR: dict[str, Any] = {
     "colorbar__size": (10, 90),
@@ -55,7 +60,9 @@ class Legend:
         self._barred: Image | None = None
         self._counting = Latest(dock, self._prepare, self._counted, lambda _: None, rest_ms=REST_MS)
         self._later = dock.timer(0, self._draw)
+        self._told = told_of(dock.viewer)
         dock.connect(choice.changed, self.follow)
+        dock.connect(self._told.changed, self._changed)
         dock.connect(grid(self._viewer).events.enabled, self._changed)
         dock.on_close(self._close)
         self.follow()
@@ -149,6 +156,7 @@ class Legend:
             self._barred = None
         if len(shown) > 1:
             lines.append(("top_right", f"{len(shown)} gates over each other", INK))
+        lines += [(line.position, line.text, line.colour or INK) for line in self._told.lines]
         self._write(lines)
 
     def _write(self, lines: list[tuple[str, str, Any]]) -> None:
@@ -158,6 +166,7 @@ class Legend:
             if name in overlays:
                 line = overlays[name]
                 line.text, line.position, line.color = text, position, colour
+                line.box_color = _paper(colour)
                 line.visible = True
             else:
                 overlays[name] = TextOverlay(
@@ -165,7 +174,7 @@ class Legend:
                     position=position,
                     color=colour,
                     font_size=SIZE,
-                    box_color=PAPER,
+                    box_color=_paper(colour),
                     visible=True,
                 )
         for name in set(self._names) - set(names):
@@ -176,6 +185,12 @@ class Legend:
         self._unwatch()
         self._bar.restore()
         self._write([])
+
+
+def _paper(colour: Sequence[float]) -> tuple[float, float, float, float]:
+    red, green, blue = colour[:3]
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
+    return LIGHT_PAPER if luma < _DARK else PAPER
 
 
 def _events(layer: Layer) -> list[Any]:

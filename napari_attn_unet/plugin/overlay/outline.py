@@ -98,7 +98,7 @@ class Outline:
         """Take the lines away, and fill the labels as they were."""
         if self._is_closed:
             return
-        self._is_closed = True
+        self._is_closed, self._drawn = True, None  # the dock holds what is closed until it closes
         self._drawing.cancel()
         self._looking.stop()
         for event, slot in self._connections:

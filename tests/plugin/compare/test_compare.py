@@ -26,10 +26,11 @@ from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QWidget
 from napari_attn_unet import io
 from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
-from napari_attn_unet.plugin.compare.by_eye import FILL, FILLED
+from napari_attn_unet.plugin.compare.pair import FILL, FILLED
 from napari_attn_unet.plugin.inspect import widget as inspect_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid, to_viewer
 from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.overlay.told import told_of
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.scores.comparison import Comparison
 from napari_attn_unet.scores.errors import part_of
@@ -83,6 +84,11 @@ def compare(
     viewer.window.add_dock_widget(widget, name="Compare")
     settle(qtbot, widget)
     return widget
+
+
+def told(compare: CompareWidget) -> list[str]:
+    """What is said on the canvas beside the legend of mask and gate."""
+    return [line.text for line in told_of(compare.viewer).lines]
 
 
 def texts(table: Any, column: int) -> list[str]:
@@ -394,7 +400,7 @@ class TestByEye:
         np.testing.assert_array_equal(errors.data, compare.state.comparison.errors)
         np.testing.assert_allclose(errors.extent.world, mine.extent.world)
         assert list(errors.features["class"])[2] == "false positive"
-        assert not compare.by_eye.legend.isHidden()
+        assert told(compare)[:2] == ["■ true positive", "■ false positive"]
         assert not mine.visible
         assert errors.name not in [
             compare.mask_box.itemText(i) for i in range(compare.mask_box.count())
@@ -430,8 +436,10 @@ class TestByEye:
         compare.by_eye.leave()
         assert truth.opacity == pytest.approx(0.7)
         assert truth.visible
-        assert not compare.by_eye.checkerboard.isChecked()
+        assert "checkerboard · mine" not in compare.viewer.layers
+        assert told(compare) == []
         compare.by_eye.come_back()
+        assert "checkerboard · mine" in compare.viewer.layers
         assert truth.opacity == FILL
 
     def test_tiles_that_somebody_removes_leave_nothing_hidden(self, compare: CompareWidget) -> None:
@@ -478,6 +486,7 @@ class TestByEye:
         viewer = compare.viewer
         compare.tabs.setCurrentIndex(2)
         compare.do("next_error")
+        settle(qtbot, compare)
         line = viewer.layers["selected error"]
         component = compare.errors.components[0]
         part = part_of(component, compare.state.comparison.mask, compare.state.comparison.truth)
@@ -490,22 +499,22 @@ class TestByEye:
 
     def test_blink_by_button_and_key(self, qtbot: QtBot, compare: CompareWidget) -> None:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
-        truth.visible = False
         qtbot.mousePress(compare.by_eye.blink, Qt.MouseButton.LeftButton)
-        assert (mine.visible, truth.visible) == (False, True)
+        assert (mine.visible, truth.visible, truth.opacity) == (False, True, FILLED)
+        assert told(compare) == ["truth"]
         qtbot.mouseRelease(compare.by_eye.blink, Qt.MouseButton.LeftButton)
-        assert (mine.visible, truth.visible) == (True, False)
+        assert (mine.visible, truth.visible, truth.opacity) == (True, True, FILL)
         canvas = compare.viewer.window._qt_viewer.canvas.native
         qtbot.keyPress(canvas, Qt.Key.Key_K)
-        assert (mine.visible, truth.visible) == (False, True)
+        assert (mine.visible, truth.opacity) == (False, FILLED)
         qtbot.keyRelease(canvas, Qt.Key.Key_K)
-        assert (mine.visible, truth.visible) == (True, False)
+        assert (mine.visible, truth.opacity) == (True, FILL)
 
     def test_swipe(
         self, qtbot: QtBot, compare: CompareWidget, pair: tuple[np.ndarray, np.ndarray]
     ) -> None:
         compare.by_eye.swipe.click()
-        both = compare.viewer.layers["mine | truth"]
+        both = compare.viewer.layers["swipe · mine"]
         line = compare.viewer.layers["swipe line"]
 
         def check(position: int) -> None:
