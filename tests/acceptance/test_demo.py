@@ -71,7 +71,7 @@ def test_the_demo_keeps_back_the_notice_of_its_qt_and_no_other(
     settings = get_settings()
     before, saved = settings.application.gui_notification_level, []
     settings.events.connect(saved.append)
-    made = demo._viewer()
+    made = demo.quiet_viewer()
     shown = [
         notice.message.text()
         for notice in made.window._qt_window.findChildren(NapariQtNotification)
