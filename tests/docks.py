@@ -13,9 +13,12 @@ from napari.qt.threading import WorkerBase
 from napari.utils.events import EmitterGroup
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QApplication
+from vispy.scene.visuals import Line
 
 from napari_attn_unet.plugin.kit import keys, queue
 from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.overlay.lines import ABOVE_ALL
+from napari_attn_unet.plugin.overlay.scene import node_of
 
 OURS = "napari_attn_unet"
 WAIT = 180_000
@@ -61,8 +64,19 @@ def leaks(viewer: Viewer, references: list[weakref.ref[Any]]) -> list[str]:
         for layer in viewer.layers
         if layer.metadata.get(OUTPUT, {}).get("effect")
     ]
+    found += [f"lines {node.name!r}" for node in lines_on(viewer)]
     found += [f"callback {name}: {callback!r}" for name, callback in _callbacks(viewer)]
     return found
+
+
+def lines_on(viewer: Viewer) -> list[Any]:
+    """The vispy nodes of lines of ours that are seen."""
+    window = getattr(viewer.window, "_qt_window", None)
+    if window is None:
+        return []
+    scenes = {node_of(viewer, layer).parent for layer in viewer.layers}
+    nodes = [node for scene in scenes for node in scene.children if isinstance(node, Line)]
+    return [node for node in nodes if node.visible and node.order == ABOVE_ALL]
 
 
 def _callbacks(viewer: Viewer) -> Iterator[tuple[str, Any]]:

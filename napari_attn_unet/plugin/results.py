@@ -119,12 +119,17 @@ def time_in_words(layer: Layer | None, viewer: Any) -> str:
 
 def at_time(layer: Layer, viewer: Any) -> npt.NDArray[Any]:
     """Return the (Z, Y, X) array of a layer; of a series, the time point on screen."""
+    return np.asarray(unread_at_time(layer, viewer))
+
+
+def unread_at_time(layer: Layer, viewer: Any) -> Any:
+    """Return the same as it lies in its layer: what is not in memory is not read."""
     data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     if layer.ndim > 3:  # noqa: PLR2004
         place = to_layer(viewer, layer, viewer.dims.point)
         for axis in range(layer.ndim - 3):
             data = data[int(np.clip(np.round(place[axis]), 0, data.shape[0] - 1))]
-    return np.asarray(data)
+    return data
 
 
 def gate_map(layer: Image, viewer: Any) -> GateMap:

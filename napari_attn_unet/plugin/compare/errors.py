@@ -17,7 +17,7 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import go_to, plane_on_screen
 from napari_attn_unet.plugin.kit.tables import cell, fill, save
 from napari_attn_unet.plugin.kit.text import Text
-from napari_attn_unet.plugin.overlay.lines import LineLayer, Lines, trace
+from napari_attn_unet.plugin.overlay.lines import Lines, Strokes, trace
 from napari_attn_unet.scores.errors import ErrorComponent, ErrorRow, part_of
 
 SELECTED = (1.0, 0.95, 0.2, 1.0)
@@ -36,7 +36,7 @@ class ErrorsTab(QWidget):
         self._pair: tuple[object, object] = (None, None)
         self._busy = False
         self._at = -1
-        self._line: LineLayer | None = None
+        self._line: Strokes | None = None
         self._drawing = Latest(
             state.dock,
             self._prepare,
@@ -192,8 +192,7 @@ class ErrorsTab(QWidget):
             yield None
             inside = part_of(component, counted.mask, counted.truth).astype(np.uint8)
             lines = yield from trace(inside, axis)
-            lines.pieces[:, 0] += start
-            return component, lines
+            return component, replace(lines, pieces=lines.pieces + np.asarray(start, np.float32))
 
         return steps
 
@@ -205,11 +204,9 @@ class ErrorsTab(QWidget):
         if mask is None or looking is None or looking[0] != lines.axis or not is_looked_at:
             return
         if self._line is None:
-            self._line = LineLayer(state.dock, "selected error")
+            self._line = Strokes(state.dock, "selected error")
         table = np.tile(np.asarray(SELECTED, np.float32), (len(lines.pieces), 1))
-        self._line.show(lines, mask, table, "selected error")
-        there = state.viewer.layers
-        there.move(there.index(self._line.layer), len(there))
+        self._line.show(lines, mask, table)
 
     @property
     def busy(self) -> bool:

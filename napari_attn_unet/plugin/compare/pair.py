@@ -10,7 +10,7 @@ from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_attn_unet.plugin.compare.state import State
-from napari_attn_unet.plugin.kit.looks import Looks
+from napari_attn_unet.plugin.kit.looks import Looks, Rank
 from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.overlay.front import maps
 from napari_attn_unet.plugin.overlay.outline import Outline
@@ -73,7 +73,7 @@ class Pair:
         for layer in self.sides:
             if not layer.visible:  # or what the user hides later would not stay hidden
                 self._looks.change(layer, visible=True)
-        self._looks.change(self.truth, opacity=FILL)
+        self._looks.change(self.truth, rank=Rank.BASE, opacity=FILL)
         if self.mask in self._helpers:  # of the user's own labels the picture draws the outline
             self._line = Outline(state.dock, self.mask)
         self._arrange()

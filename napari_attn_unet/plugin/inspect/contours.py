@@ -16,7 +16,7 @@ from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.layers import CLASSES, OUTPUT, remove
-from napari_attn_unet.plugin.overlay.lines import LineLayer, Lines, trace
+from napari_attn_unet.plugin.overlay.lines import Lines, Strokes, trace
 from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.report.picture import gate_line
 
@@ -32,7 +32,7 @@ class _Wish:
 
 
 class Contours:
-    """Helper layers that follow the gates' visibility, and go when the dock closes.
+    """Lines and surfaces that follow the gates' visibility, and go when the dock closes.
 
     They are computed on a thread: a surface of a fine gate takes longer than a window may wait.
 
@@ -45,7 +45,8 @@ class Contours:
     def __init__(self, state: State) -> None:
         self._state = state
         self._surfaces: dict[int, Surface] = {}
-        self._lines: dict[int, LineLayer] = {}
+        self.lines: dict[int, Strokes] = {}
+        """The outlines in 2D, by level."""
         self._drawn: dict[int, _Wish] = {}
         self.threshold: float | None = None
         self._computing = Latest(
@@ -90,8 +91,8 @@ class Contours:
 
     def _remove(self, level: int) -> None:
         remove(self._state.viewer, [self._surfaces.pop(level, None)])
-        if level in self._lines:
-            self._lines.pop(level).close()
+        if level in self.lines:
+            self.lines.pop(level).close()
         self._drawn.pop(level, None)
 
     def _prepare(self) -> Callable[[], workers.Work] | None:
@@ -126,25 +127,19 @@ class Contours:
         there.selection = selected & set(there)
 
     def _show_one(self, level: int, gate: Image, data: Any, wish: _Wish) -> None:
-        name = f"gate {level} ≥ {wish.threshold:g}"
         colour = gate_line(level, len(self._state.gates), gate.metadata.get(CLASSES, ()))[0]
         if isinstance(data, Lines):
-            self._draw_lines(level, data, name, colour)
+            self._draw_lines(level, data, colour)
         else:
-            self._draw_surface(level, data, gate, name, colour)
+            self._draw_surface(level, data, gate, f"gate {level} ≥ {wish.threshold:g}", colour)
         self._drawn[level] = wish
 
-    def _draw_lines(self, level: int, lines: Lines, name: str, colour: str) -> None:
+    def _draw_lines(self, level: int, lines: Lines, colour: str) -> None:
         assert self._state.image is not None  # noqa: S101  (for the type checker: it is wanted)
-        if level in self._lines and self._lines[level].layer not in self._state.viewer.layers:
-            self._lines.pop(level).close()  # the user has removed it
-        if not len(lines.pieces):
-            self._remove(level)
-            return
-        if level not in self._lines:
-            self._lines[level] = LineLayer(self._state.dock, "contour")
+        if level not in self.lines:
+            self.lines[level] = Strokes(self._state.dock, f"gate {level}")
         table = np.tile(transform_color(colour), (len(lines.pieces), 1))
-        self._lines[level].show(lines, self._state.image, table, name)
+        self.lines[level].show(lines, self._state.image, table)
 
     def _draw_surface(self, level: int, data: Any, gate: Image, name: str, colour: str) -> None:
         viewer, old = self._state.viewer, self._surfaces.get(level)

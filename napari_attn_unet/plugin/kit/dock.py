@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from psygnal import EmitLoopError
@@ -26,8 +27,79 @@ _SLOTS: set[Callable[..., None]] = set()
 takes apart would first empty the function, and then call it, which no program survives."""
 
 
-class Dock(QObject):
-    """Owner of everything that must end with a widget: timers, callbacks, keys, helper layers.
+class Hold(QObject):
+    """Owner of what must end together: timers, callbacks, keys, helper layers.
+
+    Parameters
+    ----------
+    viewer
+        The viewer that it is of.
+    memory
+        Kept for as long as the viewer lives.
+    """
+
+    def __init__(self, viewer: Any, memory: dict[str, Any]) -> None:
+        super().__init__()
+        self.viewer, self.memory = viewer, memory
+        self.is_closed = False
+        self._closers: dict[object, Callable[[], None]] = {}
+
+    def on_close(self, act: Callable[..., object], *arguments: Any) -> Callable[[], None]:
+        """Call something when this closes; what was asked for last comes first.
+
+        What is returned takes it back.
+        """
+        key = object()
+        self._closers[key] = partial(_guarded, act, *arguments)
+
+        def forget() -> None:
+            self._closers.pop(key, None)
+
+        return forget
+
+    def connect(self, event: Any, slot: Callable[..., object]) -> None:
+        """Connect a slot to an event or signal until this closes."""
+        event.connect(slot)
+        self.on_close(event.disconnect, slot)
+
+    def owns(self, *signals: Any) -> None:
+        """Drop every slot of signals of the owner's own, psygnal's, when this closes.
+
+        psygnal is compiled: Python's collector does not see the cycle through its slots.
+        """
+        for signal in signals:
+            self.on_close(signal.disconnect)
+
+    def append(self, callbacks: list[Any], callback: Callable[..., Any]) -> None:
+        """Add to one of the viewer's lists of mouse callbacks until this closes."""
+        callbacks.append(callback)
+        self.on_close(callbacks.remove, callback)
+
+    def timer(self, milliseconds: int, slot: Callable[..., None]) -> QTimer:
+        """Return a single-shot timer that stops when this closes."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(slot)
+        self.on_close(timer.deleteLater)
+        self.on_close(timer.stop)
+        return timer
+
+    def branch(self) -> Hold:
+        """Return an owner that closes with this, or before; then nothing of it is left here."""
+        part = Hold(self.viewer, self.memory)
+        part.on_close(self.on_close(part.close))
+        return part
+
+    def close(self) -> None:
+        """Let everything go; a second call does nothing."""
+        self.is_closed = True
+        while self._closers:
+            self._closers.popitem()[1]()
+
+
+class Dock(Hold):
+    """What is held for a docked widget, until it closes.
 
     Parameters
     ----------
@@ -40,12 +112,7 @@ class Dock(QObject):
     """
 
     def __init__(self, widget: QWidget, viewer: Any, name: str) -> None:
-        super().__init__()
-        self.viewer = viewer
-        self.is_closed = False
-        self.memory = memory(viewer, name)
-        """Kept for as long as the viewer lives: what the same widget finds when it is reopened."""
-        self._stack = ExitStack()
+        super().__init__(viewer, memory(viewer, name))  # what it finds when it is opened again
         self._widget = weakref.ref(widget)
         self._was_docked = widget.parent() is not None
         widget.installEventFilter(self)
@@ -60,47 +127,13 @@ class Dock(QObject):
         _SLOTS.add(gone)
         widget.destroyed.connect(gone)
 
-    def on_close(self, act: Callable[..., object], *arguments: Any) -> None:
-        """Call something when the widget closes; what was asked for last comes first."""
-        self._stack.callback(_guarded, act, *arguments)
-
-    def connect(self, event: Any, slot: Callable[..., object]) -> None:
-        """Connect a slot to an event or signal until the widget closes."""
-        event.connect(slot)
-        self.on_close(event.disconnect, slot)
-
-    def owns(self, *signals: Any) -> None:
-        """Drop every slot of signals of the widget's own, psygnal's, when it closes.
-
-        psygnal is compiled: Python's collector does not see the cycle through its slots.
-        """
-        for signal in signals:
-            self.on_close(signal.disconnect)
-
-    def append(self, callbacks: list[Any], callback: Callable[..., Any]) -> None:
-        """Add to one of the viewer's lists of mouse callbacks until the widget closes."""
-        callbacks.append(callback)
-        self.on_close(callbacks.remove, callback)
-
-    def timer(self, milliseconds: int, slot: Callable[..., None]) -> QTimer:
-        """Return a single-shot timer that stops when the widget closes."""
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(milliseconds)
-        timer.timeout.connect(slot)
-        self.on_close(timer.deleteLater)
-        self.on_close(timer.stop)
-        return timer
-
     def close(self) -> None:
         """Let everything go; a second call does nothing."""
-        if self.is_closed:
-            return
-        self.is_closed = True
         widget = self._widget()
-        if widget is not None:  # Qt would ask what Python may have taken apart
+        if widget is not None and not self.is_closed:
+            # Qt would ask what Python may have taken apart.
             _guarded(widget.removeEventFilter, self)
-        self._stack.close()
+        super().close()
 
     def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Notice the dock's X (Qt calls this)."""

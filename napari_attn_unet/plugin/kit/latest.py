@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_attn_unet.errors import AttnUNetError
 from napari_attn_unet.plugin.kit import workers
-from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.dock import Hold
 
 
 def _nothing(*_: Any) -> None:
@@ -19,7 +19,7 @@ class Latest:
 
     Parameters
     ----------
-    dock
+    hold
         With it everything stops.
     prepare
         Called on the window's thread when a run begins; returns the generator function to run on
@@ -43,7 +43,7 @@ class Latest:
 
     def __init__(  # noqa: PLR0913  (what a run tells)
         self,
-        dock: Dock,
+        hold: Hold,
         prepare: Callable[[], Callable[[], workers.Work] | None],
         returned: Callable[[Any], None],
         errored: Callable[[Exception], None],
@@ -54,14 +54,14 @@ class Latest:
         may_interrupt: Callable[[], bool] = lambda: False,
         tells_stale: bool = False,
     ) -> None:
-        self._dock = dock
+        self._hold = hold
         self._prepare, self._returned, self._errored = prepare, returned, errored
         self._yielded, self._finished, self._may_interrupt = yielded, finished, may_interrupt
         self._tells_stale = tells_stale
         self._worker: Any = None
         self._again = False
-        self._timer = dock.timer(rest_ms, self.now)
-        dock.on_close(self.cancel)
+        self._timer = hold.timer(rest_ms, self.now)
+        hold.on_close(self.cancel)
 
     @property
     def running(self) -> bool:
@@ -80,14 +80,14 @@ class Latest:
 
     def ask(self) -> None:
         """Wish for a run, once no other wish has come for a while."""
-        if not self._dock.is_closed:
+        if not self._hold.is_closed:
             if self.running and self._may_interrupt():
                 self._worker.quit()
             self._timer.start()
 
     def now(self) -> None:
         """Wish for a run at once, or after the one under way."""
-        if self._dock.is_closed:
+        if self._hold.is_closed:
             return
         self._timer.stop()
         if self._worker is not None:
@@ -126,7 +126,7 @@ class Latest:
             self._worker.send(value)
 
     def _on_yielded(self, value: Any) -> None:
-        if not self._dock.is_closed:
+        if not self._hold.is_closed:
             self._yielded(value)
 
     def _on_returned(self, result: Any) -> None:
@@ -141,11 +141,11 @@ class Latest:
         # It may have ended before it was cancelled, and be heard of only now.
         cancelled = self._worker is None or self._worker.abort_requested
         stale = self.is_stale and not self._tells_stale
-        return not (self._dock.is_closed or cancelled or stale)
+        return not (self._hold.is_closed or cancelled or stale)
 
     def _on_finished(self) -> None:
         self._worker = None
-        if self._dock.is_closed:
+        if self._hold.is_closed:
             return
         self._finished()
         if self._again:

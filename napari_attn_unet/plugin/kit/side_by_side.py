@@ -71,9 +71,13 @@ class SideBySide:
         last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
         if last is not None:
             # The name stands above; small, so that it covers little of the map.
-            small: dict[str, Any] = {"colorbar__size": (8, 60), "colorbar__font_size": 8}
-            place = {"colorbar__position": "bottom_right", "colorbar__visible": True}
-            self._looks.change(last, **small, **place)
+            self._looks.change(
+                last,
+                colorbar__size=(8, 60),
+                colorbar__font_size=8,
+                colorbar__position="bottom_right",
+                colorbar__visible=True,
+            )
         for layer in there:
             if layer not in shown:
                 self._looks.change(layer, visible=False)

@@ -10,7 +10,7 @@ from napari.layers import Layer
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.layers import OUTPUT
 
-MARKS = ("outline", "selected error", "pins")
+MARKS = ("pins",)
 """Effects that are thin and mark a place: they may lie over anything."""
 
 

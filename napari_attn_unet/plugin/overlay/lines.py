@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Layer, Vectors
+from napari.layers import Layer
+from vispy.scene.visuals import Line
 
-from napari_attn_unet.plugin.kit.dock import Dock
-from napari_attn_unet.plugin.kit.navigate import camera
-from napari_attn_unet.plugin.layers import OUTPUT, remove
-from napari_attn_unet.plugin.placement import transforms
+from napari_attn_unet.plugin.kit.dock import Hold
+from napari_attn_unet.plugin.kit.navigate import grid, plane_on_screen, to_viewer
+from napari_attn_unet.plugin.overlay.scene import canvas_of, node_of
 from napari_attn_unet.report.picture import outlines
 
 WIDTH = 2.0
@@ -26,12 +26,10 @@ WIDTH = 2.0
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 """What a layer's place is made of."""
 _SPATIAL = 3
-_UNMOVED: dict[str, Any] = {
-    "scale": np.ones(_SPATIAL),
-    "translate": np.zeros(_SPATIAL),
-    "rotate": np.eye(_SPATIAL),
-    "shear": np.zeros(_SPATIAL),
-}
+ABOVE_ALL = 1_000_000
+"""In the order of drawing; layers have their place in the list."""
+
+Pieces = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +41,7 @@ class Lines:
     axis
         Of Z, Y, X, that the slices lie along.
     pieces
-        (N, 2, 3): start and direction in voxels.
+        (N, 2, 3): both ends in voxels, slice after slice.
     labels
         (N,): which label each is of.
     checksums
@@ -51,13 +49,17 @@ class Lines:
     """
 
     axis: int
-    pieces: npt.NDArray[np.float32]
+    pieces: Pieces
     labels: npt.NDArray[np.int64]
     checksums: tuple[int, ...]
 
 
-def trace(labels: npt.NDArray[Any], axis: int) -> Generator[None, None, Lines]:
-    """Outline every slice along an axis of labels (Z, Y, X), of whole numbers of any type."""
+def trace(labels: Any, axis: int) -> Generator[None, None, Lines]:
+    """Outline every slice along an axis of labels (Z, Y, X), of whole numbers of any type.
+
+    They may lie in a file; they are read here, on the thread that traces them.
+    """
+    labels = np.asarray(labels)
     pieces, found = [np.zeros((0, 2, _SPATIAL), np.float32)], [np.zeros(0, np.int64)]
     across = [a for a in range(_SPATIAL) if a != axis]
     checksums = []
@@ -69,9 +71,8 @@ def trace(labels: npt.NDArray[Any], axis: int) -> Generator[None, None, Lines]:
             plane = np.rint(plane).astype(np.int64)
         for label, edges in outlines(plane).items():
             piece = np.zeros((len(edges), 2, _SPATIAL), np.float32)
-            piece[:, 0, axis] = index
-            piece[:, 0, across] = edges[:, 0]
-            piece[:, 1, across] = edges[:, 1] - edges[:, 0]
+            piece[:, :, axis] = index
+            piece[:, :, across] = edges
             pieces.append(piece)
             found.append(np.full(len(edges), label))
     return Lines(axis, np.concatenate(pieces), np.concatenate(found), tuple(checksums))
@@ -82,95 +83,117 @@ def checksum(plane: npt.NDArray[Any]) -> int:
     return zlib.crc32(np.ascontiguousarray(plane).data)
 
 
-class LineLayer:
-    """A helper layer that holds lines of all slices, so that scrolling costs nothing.
+class Strokes:
+    """Lines of the slice on screen, above all layers, in the colours that they are given.
 
     Parameters
     ----------
-    dock
-        With it the layer goes.
-    effect
-        What it is called among helper layers.
+    hold
+        With it they go.
+    name
+        What they are, for whoever looks through the scene.
     """
 
-    def __init__(self, dock: Dock, effect: str) -> None:
-        self._viewer, self._effect = dock.viewer, effect
-        self._across: list[int] = [1, 2]
-        self.layer: Vectors | None = None
-        """The helper, once there is one."""
-        self._zoom = camera(dock.viewer).events.zoom
-        self._widening = dock.timer(0, self._widen)
-        self._zoom.connect(self._zoomed)
-        dock.on_close(self.close)
+    def __init__(self, hold: Hold, name: str) -> None:
+        self._name = name
+        self._hold = hold.branch()
+        self._viewer = hold.viewer
+        self._lines: Lines | None = None
+        self._like: Layer | None = None
+        self._colours: npt.NDArray[np.floating] = np.zeros((0, 4), np.float32)
+        self._starts = np.zeros(1, np.int64)
+        self._affine = np.eye(_SPATIAL + 1)
+        self._units: Any = None
+        self._node: Any = None
+        self._visible = True
+        self.segments: Pieces = np.zeros((0, 2, 2), np.float32)
+        """(N, 2, 2): both ends of what is drawn, in the viewer's points of the axes on screen."""
+        self._later = self._hold.timer(0, self._draw)
+        self._hold.connect(self._viewer.dims.events.current_step, self._draw)
+        # Each layer moves to a scene of its own, and back.
+        self._hold.connect(grid(self._viewer).events.enabled, self._moved)
+        self._hold.on_close(self._take_away)
 
-    def show(self, lines: Lines, like: Layer, colours: npt.NDArray[np.floating], name: str) -> None:
-        """Show lines on the grid of a layer, directly above it; each in its colour (N, 4)."""
-        self._across = [a for a in range(_SPATIAL) if a != lines.axis]
-        place, pieces = self._placed(lines, like)
-        if self.layer is None:
-            self._add(place, pieces, like, name)
-        else:
-            self.layer.visible = True  # of a hidden layer napari does not look which lines are seen
-            self.layer.data = pieces
-            for key in PLACE:
-                setattr(self.layer, key, place[key])
-            self.layer.name = name
-        self.colour(colours)
-        self._widen()
+    def show(self, lines: Lines, like: Layer, colours: npt.NDArray[np.floating]) -> None:
+        """Show lines on the grid of a layer, each in its colour (N, 4)."""
+        self._lines, self._like, self._colours = lines, like, colours
+        slices = lines.pieces[:, 0, lines.axis]
+        self._starts = np.searchsorted(slices, np.arange(slices.max(initial=0) + 2))
+        self._units = None  # what it lies like may have changed
+        self._draw()
 
     def colour(self, colours: npt.NDArray[np.floating]) -> None:
         """Give each line its colour (N, 4)."""
-        if self.layer is not None and len(colours):
-            self.layer.edge_color = colours
+        self._colours = colours
+        self._draw()
+
+    @property
+    def visible(self) -> bool:
+        """Whether they are shown where the slice on screen has any."""
+        return self._visible and self._lines is not None
+
+    @visible.setter
+    def visible(self, visible: bool) -> None:
+        self._visible = visible
+        self._draw()
 
     def close(self) -> None:
-        """Take the layer away."""
-        self._zoom.disconnect(self._zoomed)
-        layer, self.layer = self.layer, None
-        remove(self._viewer, [layer])
+        """Take the lines away."""
+        self._hold.close()
 
-    def _placed(self, lines: Lines, like: Layer) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
-        """Return the place of the helper, and the pieces in its own steps.
+    def _take_away(self) -> None:
+        self._lines = self._like = None
+        node, self._node = self._node, None
+        if node is not None and canvas_of(self._viewer) is not None:
+            node.parent = None
 
-        On screen its steps are of one length, as a line is as wide as its layer's step: on voxels
-        ten times as high as wide, lines along and across would be, too.
-        """
-        place = {k: v for k, v in transforms(like, _SPATIAL).items() if k != "axis_labels"}
-        place = _UNMOVED | place
-        own = np.asarray(place["scale"], np.float64)[-_SPATIAL:]
-        scale = own.copy()
-        scale[self._across] = np.sign(own[self._across]) * np.abs(own[self._across]).min()
-        return place | {"scale": scale}, (lines.pieces * (own / scale)).astype(np.float32)
+    def _moved(self, _: Any = None) -> None:
+        self._later.start()
 
-    def _add(
-        self, place: dict[str, Any], pieces: npt.NDArray[np.float32], like: Layer, name: str
-    ) -> None:
-        layers = self._viewer.layers
-        selected = set(layers.selection)
-        self.layer = Vectors(
-            pieces,
-            name=name,
-            vector_style="line",
-            opacity=1.0,
-            blending="translucent_no_depth",
-            metadata={OUTPUT: {"effect": self._effect}},
-            **place,
-        )
-        # napari would draw each slice's lines one by one for a thumbnail: half of what they cost.
-        self.layer._max_vectors_thumbnail = 0  # noqa: SLF001  (there is no public way)
-        layers.insert(layers.index(like) + 1, self.layer)
-        layers.selection = selected  # the user goes on with what they had chosen
+    def _draw(self, _: Any = None) -> None:
+        """Draw the slice on screen, if it is one of the lines' axis."""
+        viewer, lines, like = self._viewer, self._lines, self._like
+        looking = plane_on_screen(viewer, like) if self._visible and like is not None else None
+        if lines is None or like is None or looking is None or looking[0] != lines.axis:
+            part = slice(0, 0)
+        else:
+            part = slice(
+                *self._starts[np.minimum(looking[1] + np.arange(2), len(self._starts) - 1)]
+            )
+            self.segments = self._on_screen(lines.pieces[part], like)
+        if part.start == part.stop:
+            self.segments = self.segments[:0]
+        scene = None if like is None else getattr(node_of(viewer, like), "parent", None)
+        if len(self.segments) and scene is not None:
+            self._paint(scene, self._colours[part])
+        elif self._node is not None:
+            self._node.visible = False
 
-    def _zoomed(self, _: Any = None) -> None:
-        self._widening.start()
+    def _on_screen(self, pieces: Pieces, like: Layer) -> Pieces:
+        """Return the ends of some lines as the viewer's points, (row, column)."""
+        dims = self._viewer.dims
+        if self._units != (dims.units,):
+            corners = np.vstack([np.zeros(_SPATIAL), np.eye(_SPATIAL)])
+            corners = np.pad(corners, ((0, 0), (like.ndim - _SPATIAL, 0)))
+            there = [to_viewer(self._viewer, like, corner)[-_SPATIAL:] for corner in corners]
+            self._affine[:-1, -1] = there[0]
+            self._affine[:-1, :-1] = np.transpose(there[1:] - there[0])
+            self._units = (dims.units,)
+        # As napari shows a slice: of a layer that is turned out of it, its part within the slice.
+        axes = [axis - dims.ndim + _SPATIAL for axis in dims.displayed]
+        matrix = self._affine[np.ix_(axes, axes)]
+        return np.asarray(pieces[..., axes] @ matrix.T + self._affine[axes, -1], np.float32)
 
-    def _widen(self) -> None:
-        """Make the lines as wide on screen as they were."""
-        layer = self.layer
-        if layer is None:
-            return
-        turned = np.linalg.norm(np.asarray(layer.affine.affine_matrix)[:-1, :-1], axis=0)
-        step = np.abs(np.asarray(layer.scale) * turned)[self._across].min()
-        width = WIDTH / max(camera(self._viewer).zoom * float(step), 1e-9)
-        if not np.isclose(width, layer.edge_width, rtol=0.02):
-            layer.edge_width = width
+    def _paint(self, scene: Any, colours: npt.NDArray[np.floating]) -> None:
+        position = self.segments[..., ::-1].reshape(-1, 2)  # vispy's (x, y)
+        colour = np.repeat(np.asarray(colours, np.float32), 2, axis=0)
+        if self._node is None:
+            self._node = Line(position, colour, WIDTH, connect="segments", method="gl")
+            self._node.name = self._name
+            self._node.set_gl_state("translucent", depth_test=False)
+            self._node.order = ABOVE_ALL
+        else:
+            self._node.set_data(position, colour)
+        if self._node.parent is not scene:
+            self._node.parent = scene
+        self._node.visible = True

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image, Labels, Vectors
+from napari.layers import Image, Labels
 from psygnal import Signal
 
 from napari_attn_unet.plugin.kit import workers
-from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.dock import Hold
 from napari_attn_unet.plugin.kit.latest import Latest
-from napari_attn_unet.plugin.kit.looks import Looks
+from napari_attn_unet.plugin.kit.looks import Looks, Rank
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
-from napari_attn_unet.plugin.overlay.lines import PLACE, LineLayer, Lines, checksum, trace
-from napari_attn_unet.plugin.results import at_time
+from napari_attn_unet.plugin.overlay.lines import PLACE, Lines, Strokes, checksum, trace
+from napari_attn_unet.plugin.overlay.scene import is_drawn
+from napari_attn_unet.plugin.results import unread_at_time
 
 REST_MS, UNDO_MS = 60, 200
 """How long a brush must rest before the lines follow, and the view before an undo is looked for."""
@@ -34,7 +35,7 @@ class Outline:
 
     Parameters
     ----------
-    dock
+    hold
         With it everything stops.
     layer
         Labels, or an image of whole numbers.
@@ -48,24 +49,24 @@ class Outline:
     """The lines are those of other labels than before."""
 
     def __init__(
-        self, dock: Dock, layer: Labels | Image, *, colour: Colour | None = None, fill: float = 0.0
+        self, hold: Hold, layer: Labels | Image, *, colour: Colour | None = None, fill: float = 0.0
     ) -> None:
-        self._viewer, self._layer = dock.viewer, layer
+        self._viewer, self._layer = hold.viewer, layer
         self._colour, self._fill = colour, fill
-        self._helper = LineLayer(dock, "outline")
+        self._hold = hold.branch()
         self._drawn: Lines | None = None
         self._looks = Looks()
-        self._is_closed = False
-        self._time = tuple(dock.viewer.dims.current_step[: dock.viewer.dims.ndim - _SPATIAL])
+        self._hold.on_close(self._looks.restore)
+        self.lines = Strokes(self._hold, f"outline · {layer.name}")
+        """What is drawn."""
+        self._time = self._time_on_screen()
         self._drawing = Latest(
-            dock, self._prepare, self._show, lambda _: self._let_go(), rest_ms=REST_MS
+            self._hold, self._prepare, self._show, lambda _: self._let_go(), rest_ms=REST_MS
         )
-        self._looking = dock.timer(UNDO_MS, self._look_for_an_undo)
-        dock.owns(self.drawn)
-        self._connections = self._events()
-        for event, slot in self._connections:
-            event.connect(slot)
-        dock.on_close(self.close)
+        self._looking = self._hold.timer(UNDO_MS, self._look_for_an_undo)
+        self._hold.owns(self.drawn)
+        for event, slot in self._events():
+            self._hold.connect(event, slot)
         self._drawing.now()
 
     def _events(self) -> list[tuple[Any, Callable[..., None]]]:
@@ -89,22 +90,9 @@ class Outline:
         """Whether lines are on their way."""
         return self._drawing.busy
 
-    @property
-    def lines(self) -> Vectors | None:
-        """The helper layer, once there is one."""
-        return self._helper.layer
-
     def close(self) -> None:
         """Take the lines away, and fill the labels as they were."""
-        if self._is_closed:
-            return
-        self._is_closed, self._drawn = True, None  # the dock holds what is closed until it closes
-        self._drawing.cancel()
-        self._looking.stop()
-        for event, slot in self._connections:
-            event.disconnect(slot)
-        self._helper.close()
-        self._looks.restore()
+        self._hold.close()
 
     # --- what is drawn --------------------------------------------------------------------------
     @property
@@ -127,9 +115,13 @@ class Outline:
         else:
             self._drawn = None  # or the lines of before would come back with it
 
+    def _time_on_screen(self) -> tuple[int, ...]:
+        dims = self._viewer.dims
+        return tuple(dims.current_step[: dims.ndim - _SPATIAL])
+
     def _stepped(self, _: Any = None) -> None:
         """Of a series, forget the lines of another time."""
-        time = tuple(self._viewer.dims.current_step[: self._viewer.dims.ndim - _SPATIAL])
+        time = self._time_on_screen()
         if self._layer.ndim > _SPATIAL and time != self._time:
             self._let_go()
             self._drawing.now()
@@ -137,19 +129,17 @@ class Outline:
 
     def _prepare(self) -> Callable[[], workers.Work] | None:
         axis = self._axis
-        if axis is None or self._is_closed or not self._layer.visible:
+        if axis is None or self._hold.is_closed or not self._layer.visible:
             return None
-        labels = at_time(self._layer, self._viewer)
+        labels = unread_at_time(self._layer, self._viewer)
         return lambda: trace(labels, axis)
 
     def _show(self, lines: Lines) -> None:
-        if lines.axis != self._axis or self._is_closed:
+        if lines.axis != self._axis or self._hold.is_closed:
             return
         self._drawn = lines
         self.drawn.emit()
-        if len(lines.pieces):
-            name = f"outline · {self._layer.name}"
-            self._helper.show(lines, self._layer, self._colours(lines), name)
+        self.lines.show(lines, self._layer, self._colours(lines))
         self._look()
 
     def _colours(self, lines: Lines) -> npt.NDArray[np.float32]:
@@ -171,22 +161,26 @@ class Outline:
                 self._drawing.ask()
             return
         if event is not None and event.type == "colormap":
-            self._helper.colour(self._colours(drawn))
-        lines = bool(len(drawn.pieces)) and self._fits
-        if self.lines is not None:
-            self.lines.visible = visible and lines
+            self.lines.colour(self._colours(drawn))
+        lines = bool(len(drawn.pieces)) and self._fits and is_drawn(self._viewer, self._layer)
+        self.lines.visible = visible and lines
         painting = str(getattr(self._layer, "mode", "")) in _PAINTING
         if not lines or painting:
-            self._looks.restore()
+            self._fill_again()
         elif not self._looks:
-            self._looks.change(self._layer, opacity=self._fill)
+            self._looks.change(self._layer, rank=Rank.LINES, opacity=self._fill)
+
+    def _fill_again(self) -> None:
+        """Show the labels as they were; how far the user has filled them is kept for the lines."""
+        if self._looks.shows(self._layer, "opacity"):
+            self._fill = float(self._layer.opacity)
+        self._looks.restore()
 
     def _let_go(self) -> None:
         """Show the labels filled: there are no lines of this view."""
         self._drawn = None
-        if self.lines is not None:
-            self.lines.visible = False
-        self._looks.restore()
+        self.lines.visible = False
+        self._fill_again()
 
     def _refreshed(self, _: Any = None) -> None:
         self._looking.start()
@@ -197,11 +191,11 @@ class Outline:
         if drawn is None or looking is None or not self._fits or self._drawing.busy:
             return
         axis, index = looking
-        plane = at_time(self._layer, self._viewer).take(index, axis)
+        labels = unread_at_time(self._layer, self._viewer)
+        plane = np.asarray(labels[(*[slice(None)] * axis, index)])
         if index < len(drawn.checksums) and checksum(plane) != drawn.checksums[index]:
             self._drawing.now()
 
     def _removed(self, _: Any = None) -> None:
-        there = self._viewer.layers
-        if self._layer not in there or (self.lines is not None and self.lines not in there):
+        if self._layer not in self._viewer.layers:
             self.close()

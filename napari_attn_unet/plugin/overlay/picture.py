@@ -14,6 +14,7 @@ from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.kit.dock import Dock, memory
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.overlay.below import Below
+from napari_attn_unet.plugin.overlay.clip import Clip
 from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.place import Place
@@ -45,6 +46,7 @@ class Picture:
         self._docks = 0
         self._outlines: dict[Labels, Outline] = {}
         self._span = Span(self.dock)
+        self._clip = Clip(self.dock, self._choice)
         self.legend = Legend(self.dock, self._choice)
         place = Place(self.dock, self._choice)
         self.sides = Sides(self.dock, self._choice, place)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from docks import close_by_its_x, our_docks
+from docks import close_by_its_x, lines_on, our_docks
 from napari import Viewer
 from napari.layers import Labels, Surface
 from napari.utils.colormaps import DirectLabelColormap
@@ -28,7 +28,7 @@ from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
 from napari_attn_unet.plugin.compare.pair import FILL, FILLED
 from napari_attn_unet.plugin.inspect import widget as inspect_module
-from napari_attn_unet.plugin.kit.navigate import camera, grid, to_viewer
+from napari_attn_unet.plugin.kit.navigate import camera, go_to_slice, grid, to_viewer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.overlay.told import told_of
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
@@ -414,15 +414,15 @@ class TestByEye:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]
 
         def lines() -> set[str]:
-            return {la.name for la in compare.viewer.layers if la.name.startswith("outline")}
+            return {node.name for node in lines_on(compare.viewer)}
 
         qtbot.waitUntil(lambda: lines() == {"outline · mine"})
         assert (mine.opacity, truth.opacity) == (0, FILL)
         compare.by_eye.contour.click()
         qtbot.waitUntil(lambda: lines() == {"outline · mine", "outline · truth"})
         assert (mine.opacity, truth.opacity) == (FILLED, 0)
-        line = compare.viewer.layers["outline · truth"]
-        np.testing.assert_allclose(np.unique(line.edge_color, axis=0), [[1, 1, 1, 1]])
+        (line,) = (n for n in lines_on(compare.viewer) if n.name == "outline · truth")
+        np.testing.assert_allclose(np.unique(line.color, axis=0), [[1, 1, 1, 1]])
         compare.by_eye.contours.click()
         assert not compare.by_eye.contour.isChecked()
         qtbot.waitUntil(lambda: (mine.opacity, truth.opacity) == (0, 0))
@@ -487,15 +487,22 @@ class TestByEye:
         compare.tabs.setCurrentIndex(2)
         compare.do("next_error")
         settle(qtbot, compare)
-        line = viewer.layers["selected error"]
         component = compare.errors.components[0]
         part = part_of(component, compare.state.comparison.mask, compare.state.comparison.truth)
         assert int(part.sum()) == component.voxels
         start = [s.start for s in component.box]
-        planes = {int(z) for z in np.asarray(line.data)[:, 0, 0]}
-        assert planes == {start[0] + z for z in range(len(part)) if part[z].any()}
+        mask = compare.state.mask
+        for z in range(mask.data.shape[0]):
+            go_to_slice(viewer, mask, 0, z)
+            there = "selected error" in {node.name for node in lines_on(viewer)}
+            assert there == (0 <= z - start[0] < len(part) and part[z - start[0]].any())
         compare.errors.hideEvent(None)  # another page is looked at
-        assert "selected error" not in viewer.layers
+        compare.errors.showEvent(None)
+        settle(qtbot, compare)
+        go_to_slice(viewer, mask, 0, component.voxel[0])
+        assert "selected error" in {node.name for node in lines_on(viewer)}
+        compare.errors.hideEvent(None)
+        assert "selected error" not in {node.name for node in lines_on(viewer)}
 
     def test_blink_by_button_and_key(self, qtbot: QtBot, compare: CompareWidget) -> None:
         mine, truth = compare.viewer.layers["mine"], compare.viewer.layers["truth"]

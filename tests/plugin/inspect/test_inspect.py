@@ -16,8 +16,8 @@ import nibabel
 import numpy as np
 import pytest
 import zarr
-from docks import close_by_its_x, our_docks
-from napari.layers import Surface, Vectors
+from docks import close_by_its_x, lines_on, our_docks
+from napari.layers import Surface
 from napari.utils.action_manager import action_manager
 from napari.utils.key_bindings import KeyBinding
 from napari.utils.shortcuts import default_shortcuts
@@ -183,19 +183,15 @@ def drawn(qtbot: QtBot, inspect: InspectWidget) -> None:
     qtbot.waitUntil(lambda: not inspect.gates.contours.busy)
 
 
-def lines(contour: Vectors) -> set[tuple[float, ...]]:
-    """Start (z, y, x) and direction of every line."""
-    return {tuple(piece.ravel().tolist()) for piece in np.asarray(contour.data)}
+def lines(inspect: InspectWidget) -> np.ndarray:
+    """Both ends of every line of gate 1's contour on screen, in voxels (y, x)."""
+    return inspect.gates.contours.lines[1].segments
 
 
-def edges(inside: np.ndarray) -> set[tuple[float, ...]]:
-    """The same of the outlines of every slice along z."""
-    return {
-        (z, *start, 0.0, *(end - start))
-        for z, plane in enumerate(inside)
-        for pieces in outlines(plane.astype(np.uint8)).values()
-        for start, end in pieces
-    }
+def edges(inside: np.ndarray) -> np.ndarray:
+    """The same of a slice's outline."""
+    (pieces,) = outlines(inside.astype(np.uint8)).values()
+    return pieces
 
 
 def test_contours_follow_threshold_visibility_and_3d(qtbot: QtBot, inspect: InspectWidget) -> None:
@@ -205,21 +201,26 @@ def test_contours_follow_threshold_visibility_and_3d(qtbot: QtBot, inspect: Insp
     tab.threshold.setValue(t)
     tab.contour.setChecked(True)
     drawn(qtbot, inspect)
-    contour = viewer.layers[f"gate 1 ≥ {t:g}"]
     fine = values.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:21, :18, :17]
-    assert lines(contour) == edges(fine >= t)
+    for z in (4, 11):
+        viewer.dims.set_point(0, 2 * z)
+        np.testing.assert_allclose(lines(inspect), edges(fine[z] >= t))
     tab.threshold.setValue(t + 0.001)
     drawn(qtbot, inspect)
-    assert lines(contour) == edges(fine >= tab.threshold.value())
+    np.testing.assert_allclose(lines(inspect), edges(fine[11] >= tab.threshold.value()))
     viewer.dims.ndisplay = 3
-    assert contour not in viewer.layers  # at once
+    assert not tab.contours.lines  # at once
     drawn(qtbot, inspect)
     assert sum(isinstance(la, Surface) for la in viewer.layers) == 1
     tab.gates[1].visible = False
     assert not any(isinstance(la, Surface) for la in viewer.layers)
     viewer.dims.ndisplay = 2
+    assert not tab.contours.lines
+    tab.gates[1].visible = True
+    drawn(qtbot, inspect)
+    assert tab.contours.lines
     tab.contour.setChecked(False)
-    assert not any("≥" in la.name for la in viewer.layers)
+    assert not tab.contours.lines
 
 
 def test_a_click_in_the_profile_moves_the_viewer(qtbot: QtBot, inspect: InspectWidget) -> None:
@@ -496,7 +497,7 @@ def test_what_a_knock_out_hides_comes_back_with_its_end(
     elif ending == "by hand":
         effects = [la.metadata.get(OUTPUT, {}).get("effect") for la in viewer.layers]
         for layer, effect in zip(list(viewer.layers), effects, strict=True):
-            if effect in (None, "outline"):
+            if effect is None:
                 continue
             viewer.layers.remove(layer)
     else:
@@ -789,7 +790,7 @@ def test_closing_and_opening_again(qtbot: QtBot, inspect: InspectWidget) -> None
     inspect.grid.setChecked(True)
     (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is inspect)
     close_by_its_x(dock)
-    assert [layer.name for layer in viewer.layers if "gate 2 ≥" in layer.name] == []
+    assert not [node for node in lines_on(viewer) if node.name == "gate 2"]
     assert [layer.visible for layer in viewer.layers] == before
     viewer.dims.set_point(0, 4)
     again = InspectWidget(viewer)

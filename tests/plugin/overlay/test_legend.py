@@ -138,10 +138,11 @@ def test_the_picture_stays_until_the_last_dock_has_closed(
     first, second = show_picture(dock), show_picture(other)
     assert first is second
     show()
-    qtbot.waitUntil(lambda: "outline · mask · brain" in viewer.layers)
+    qtbot.waitUntil(lambda: first.outline is not None and first.outline.lines.visible)
+    outline = first.outline
     dock.close()
-    assert "outline · mask · brain" in viewer.layers
+    assert outline.lines.visible
     other.close()
-    assert "outline · mask · brain" not in viewer.layers
+    assert not outline.lines.visible
     assert told(viewer) == []
     assert show_picture(Dock(widget, viewer, "third")) is not first
