@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-from weakref import WeakSet, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -50,6 +51,7 @@ class Choice:
         self._kept: dict[str, ref[Layer]] = {}
         self._kept_result: Any = None
         self._truths: WeakSet[Layer] = WeakSet()
+        self._names: WeakKeyDictionary[Layer, set[str]] = WeakKeyDictionary()
 
     def choose(self, **layers: Any) -> None:
         """Choose some of the attributes; tell it once, if anything is another."""
@@ -78,9 +80,17 @@ class Choice:
 
     def take(self, result: Result, viewer: Any) -> None:
         """Choose a result, with the image and the mask that belong to it."""
-        named = [la for la in images(viewer) if la.name == result.provenance.get("image")]
-        image = next(iter(named), self.image)
-        self.choose(result=result, image=image, mask=result.mask)
+        image = self.image_of(result, viewer)
+        self.choose(result=result, image=image or self.image, mask=result.mask)
+
+    def is_of(self, about: Mapping[str, Any], image: Layer) -> bool:
+        """Whether a provenance is that of an image, also under a name that it has had before."""
+        name = about.get("image")
+        return name == image.name or name in self._names.get(image, ())
+
+    def image_of(self, result: Result, viewer: Any) -> Image | None:
+        """Return the image that a result is of, if it is there."""
+        return next((la for la in images(viewer) if self.is_of(result.provenance, la)), None)
 
     def update(self, viewer: Any) -> None:
         """Follow the layers: forget those that are gone, look at what has just come.
@@ -90,6 +100,10 @@ class Choice:
         """
         self._take_up(viewer)
         there, found = list(viewer.layers), results(viewer)
+        for result in found:  # by name; it may be given another afterwards
+            image = self.image_of(result, viewer)
+            if image is not None:
+                self._names.setdefault(image, set()).add(str(result.provenance.get("image")))
         wanted: dict[str, Any] = {
             name: layer if (layer := getattr(self, name)) in there else None for name in _LAYERS
         }
@@ -98,7 +112,7 @@ class Choice:
         news = [result for result in found if result.key not in self._known]
         self._known = set(keys)
         if news or (kept is not None and kept not in keys):
-            wanted["result"] = found[-1] if found else None
+            wanted["result"] = next(iter((*reversed(news), *reversed(found))), None)
             wanted |= self._of_result(wanted["result"], viewer, wanted)
         elif kept is not None:
             result = found[keys.index(kept)]
@@ -115,12 +129,13 @@ class Choice:
         self._truths.update(others)
         self.choose(**wanted)
 
-    @staticmethod
-    def _of_result(result: Result | None, viewer: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+    def _of_result(
+        self, result: Result | None, viewer: Any, wanted: dict[str, Any]
+    ) -> dict[str, Any]:
         if result is None:
             return {"mask": wanted["mask"]}
-        named = [la for la in images(viewer) if la.name == result.provenance.get("image")]
-        return {"image": next(iter(named), wanted["image"]), "mask": result.mask}
+        image = self.image_of(result, viewer)
+        return {"image": image or wanted["image"], "mask": result.mask}
 
     def follow(self, layer: Layer | None, viewer: Any) -> None:
         """Look at the layer that was selected in the list; labels of the user's say nothing."""
@@ -128,7 +143,7 @@ class Choice:
             return
         found = results(viewer)
         if is_volume(layer):
-            own = [r for r in found if r.provenance.get("image") == layer.name]
+            own = [r for r in found if self.is_of(r.provenance, layer)]
             if layer in (self.image, self.mask, self.truth):
                 return
             wanted: dict[str, Any] = {"image": layer, "result": own[-1] if own else None}

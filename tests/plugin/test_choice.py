@@ -176,3 +176,25 @@ def test_a_result_takes_the_place_of_labels_that_were_taken_for_a_mask(
     assert chosen(choice)[2:] == ("by hand", None)
     segment(viewer, "a", "1")  # its layers come one by one, the mask last
     assert chosen(choice)[2:] == ("mask · a", "by hand")
+
+
+def test_of_results_that_are_opened_the_one_that_came_is_looked_at(viewer: ViewerModel) -> None:
+    choice = choice_of(viewer)
+    add(viewer, "a")
+    segment(viewer, "a", "2026-06-01")
+    choice.update(viewer)
+    add(viewer, "b")
+    segment(viewer, "b", "2026-01-01")  # an older one, from a file
+    choice.update(viewer)
+    assert chosen(choice)[0] == "2026-01-01"
+
+
+def test_an_image_that_is_renamed_keeps_its_results(viewer: ViewerModel) -> None:
+    choice = choice_of(viewer)
+    for name in "ab":
+        add(viewer, name)
+        segment(viewer, name, name)
+        choice.update(viewer)
+    viewer.layers["a"].name = "patient 7"
+    choice.follow(viewer.layers["patient 7"], viewer)
+    assert chosen(choice) == ("a", "patient 7", "mask · a", None)

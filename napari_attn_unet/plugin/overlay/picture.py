@@ -13,8 +13,10 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.kit.dock import Dock, memory
 from napari_attn_unet.plugin.kit.follow import Follower
+from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.overlay.below import Below
 from napari_attn_unet.plugin.overlay.clip import Clip
+from napari_attn_unet.plugin.overlay.front import InFront
 from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.place import Place
@@ -44,9 +46,11 @@ class Picture:
         self.dock = Dock(self._anchor, viewer, "picture")
         self._choice = choice_of(viewer)
         self._docks = 0
+        self._followed: Any = lambda: None
         self._outlines: dict[Labels, Outline] = {}
         self._span = Span(self.dock)
         self._clip = Clip(self.dock, self._choice)
+        self._in_front = InFront(self.dock, self._choice)
         self.legend = Legend(self.dock, self._choice)
         place = Place(self.dock, self._choice)
         self.sides = Sides(self.dock, self._choice, place)
@@ -74,7 +78,13 @@ class Picture:
         self._choice.update(self.dock.viewer)
 
     def _selected(self, event: Any) -> None:
-        self._choice.follow(event.value, self.dock.viewer)
+        layer = event.value
+        if layer is None or layer.metadata.get(OUTPUT, {}).get("effect"):
+            return
+        # A helper that comes takes the selection, and gives it back: nobody has selected anything.
+        if layer is not self._followed():
+            self._followed = ref(layer)
+            self._choice.follow(layer, self.dock.viewer)
 
     def _chosen(self) -> None:
         self._show_strip()

@@ -87,10 +87,9 @@ class Strip(QWidget):
             wanted |= {f"gate {level}": layer for level, layer in choice.result.gates.items()}
         if choice.truth is not None:
             wanted["truth"] = choice.truth
-        name = None if choice.image is None else choice.image.name
         for layer in there:
             about = layer.metadata.get(OUTPUT, {})
-            if about.get("image", name) != name:
+            if "image" in about and choice.image and not choice.is_of(about, choice.image):
                 continue
             if about.get("effect") in _EFFECTS or self._is_change(layer):
                 wanted[_caption(layer)] = layer
