@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from napari.layers import Image
 
 from napari_attn_unet.plugin.choice import Choice
@@ -12,6 +13,9 @@ from napari_attn_unet.plugin.overlay.lines import PLACE
 from napari_attn_unet.plugin.placement import geometry_of, shown_geometry
 from napari_attn_unet.report.orientation import is_known
 from napari_attn_unet.volume import Geometry
+
+_STRAIGHT = 0.7
+"""Cosine of the angle, 45°, from which on another axis of the viewer is nearer."""
 
 
 class Place:
@@ -52,8 +56,13 @@ class Place:
 
     @property
     def known(self) -> bool:
-        """Whether its file says where the patient's sides are."""
-        return self._image is not None and is_known(self._image.metadata)
+        """Whether its file says where the patient's sides are, and its axes are the viewer's.
+
+        A layer that was turned by hand is cut across other planes than its own.
+        """
+        if self._image is None or not is_known(self._image.metadata):
+            return False
+        return bool(np.abs(np.diag(self.shown.direction)).min() > _STRAIGHT)
 
     def _get(self, name: str, find: Any) -> Geometry:
         if name not in self._found:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import numpy as np
 from napari.components.overlays import TextOverlay
 from napari.layers import Image
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.dock import Dock
-from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen, to_layer
+from napari_attn_unet.plugin.kit.navigate import camera, grid, plane_on_screen, to_layer
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.overlay.legend import INK, PAPER
 from napari_attn_unet.plugin.overlay.place import Place
@@ -21,6 +22,7 @@ from napari_attn_unet.report.orientation import (
     CONVENTIONS,
     Convention,
     View,
+    letters,
     plane_name,
     position,
     view_of,
@@ -36,6 +38,8 @@ PLACES = {
 _NAME = "attn-unet side {}"
 _SPATIAL = 3
 _2D = 2
+_ACROSS = 0.8
+"""Cosine of the angle, 37°, up to which an axis may lean from a side of the screen in 3D."""
 
 
 class _Preference:
@@ -43,14 +47,20 @@ class _Preference:
 
     changed = Signal()
 
+    def __init__(self) -> None:
+        self._value: Convention | None = None  # the file is read once: it is asked for every slice
+
     @property
     def value(self) -> Convention:
-        kept = Settings("overlay").value("convention", "radiological")
-        return kept if kept in get_args(Convention) else "radiological"
+        if self._value is None:
+            kept = Settings("overlay").value("convention", "radiological")
+            self._value = kept if kept in get_args(Convention) else "radiological"
+        return self._value
 
     @value.setter
     def value(self, convention: Convention) -> None:
         Settings("overlay").keep("convention", convention)
+        self._value = convention
         self.changed.emit()
 
 
@@ -93,6 +103,8 @@ class Sides:
         for event in (dims.events.order, dims.events.ndisplay):
             dock.connect(event, self._turned)
         dock.connect(dims.events.current_step, self._moved)
+        for event in (camera(self._viewer).events.angles, grid(self._viewer).events.enabled):
+            dock.connect(event, lambda *_: self._later.start())
         dock.connect(choice.changed, self._chosen)
         dock.connect(PREFERENCE.changed, self._chosen)
         dock.on_close(self._close)
@@ -187,7 +199,11 @@ class Sides:
     def _write(self) -> None:
         image, view = self._image, self.view
         told = dict.fromkeys([*PLACES, "slice"], "")
-        if image is not None and view is not None:
+        if image is not None and grid(self._viewer).enabled:
+            pass  # the canvas has four sides, and every cell its own
+        elif image is not None and self._viewer.dims.ndisplay > _2D:
+            told |= self._sides_in_3d()
+        elif image is not None and view is not None:
             geometry = self.place.geometry
             told |= view.sides(geometry)
             looking = plane_on_screen(self._viewer, image)
@@ -213,6 +229,28 @@ class Sides:
                     visible=True,
                 )
         self.changed.emit()
+
+    def _sides_in_3d(self) -> dict[str, str]:
+        """Return the letters of the sides that lie about across the line of sight, and face it."""
+        eye = camera(self._viewer)
+        if not self.place.known:
+            return {}
+        up = np.asarray(eye.up_direction, float)
+        right = np.cross(np.asarray(eye.view_direction, float), up)
+        if str(eye.handedness) != "right":
+            right = -right
+        found: dict[str, str] = {}
+        # Of the three axes that are shown, in the order in which the camera has them.
+        axes = [axis - self._viewer.dims.ndim + _SPATIAL for axis in self._viewer.dims.displayed]
+        shown, ends = self.place.shown.direction, letters(self.place.geometry)
+        for sides, along in ((("bottom", "top"), up), (("left", "right"), right)):
+            share = along / np.linalg.norm(along)
+            nearest = int(np.abs(share).argmax())
+            axis = axes[nearest]
+            if abs(share[nearest]) > _ACROSS:
+                forward = share[nearest] * shown[axis, axis] > 0
+                found |= dict(zip(sides, ends[axis][:: 1 if forward else -1], strict=True))
+        return found
 
     def _is_inside(self, image: Image, axis: int) -> bool:
         """Whether the slice on screen is one of the image's; the slider may go beyond it."""
@@ -252,6 +290,13 @@ class Sides:
             dims.order = order
 
 
+TURN = "Which side of the screen the patient's left is on. The view is turned, the data are not."
+UNKNOWN = (
+    "This image does not say which side is the patient's left (its file has no orientation, or the "
+    "layer was turned by hand), so there are no letters, and it is shown as it is stored."
+)
+
+
 class PlaneButtons(QWidget):
     """Axial, coronal and sagittal, a click each, and which side of the screen is left.
 
@@ -281,13 +326,15 @@ class PlaneButtons(QWidget):
             self.convention.setItemData(
                 self.convention.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
             )
-        self.convention.setToolTip(
-            "Which side of the screen the patient's left is on, where the file knows it. The view "
-            "is turned, the data are not."
-        )
+        self.convention.setToolTip(TURN)
         self.convention.setCurrentText(PREFERENCE.value)
         self.convention.currentTextChanged.connect(self._preferred)
+        self._followed: Any = None
         line.addWidget(self.convention)
+        self.unknown = QLabel("left and right unknown")
+        self.unknown.setToolTip(UNKNOWN)
+        self.unknown.setVisible(False)
+        line.addWidget(self.unknown)
         dock.connect(sides.changed, self._follow)
         dock.connect(PREFERENCE.changed, self._follow)
         self._follow()
@@ -310,7 +357,14 @@ class PlaneButtons(QWidget):
     def _follow(self) -> None:
         image, view = self._choice.image, self._sides.view
         known = image is not None and self._sides.place.known
+        axis = None if view is None else view.axis
+        state = self._sides.place.version, known, axis, PREFERENCE.value, image is None
+        if state == self._followed:  # most slices are of the plane before
+            return
+        self._followed = state
         self.convention.setEnabled(known)
+        self.convention.setVisible(known or image is None)
+        self.unknown.setVisible(not known and image is not None)
         self.convention.blockSignals(True)
         self.convention.setCurrentText(PREFERENCE.value)
         self.convention.blockSignals(False)

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from pytestqt.qtbot import QtBot
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.contributions import get_reader
 from napari_attn_unet.plugin.kit.dock import Dock
-from napari_attn_unet.plugin.kit.navigate import camera
+from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.overlay.sides import PREFERENCE, PlaneButtons, Sides
 
@@ -144,13 +145,81 @@ def test_an_image_that_knows_no_sides_is_shown_as_it_is(
     assert not any(letters(viewer).values())
 
 
-def test_in_3d_there_are_no_letters(
+def test_beside_each_other_there_are_no_letters(
     viewer: ViewerModel, qtbot: QtBot, show: Callable[..., Sides]
 ) -> None:
     show()
     qtbot.waitUntil(lambda: any(letters(viewer).values()))
-    viewer.dims.ndisplay = 3
+    grid(viewer).enabled = True
     qtbot.waitUntil(lambda: not any(letters(viewer).values()))
+    grid(viewer).enabled = False
+    qtbot.waitUntil(lambda: any(letters(viewer).values()))
+
+
+@pytest.mark.parametrize("flips", [(1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, -1, -1)])
+def test_whatever_a_layer_is_moved_like_the_letters_are_the_viewers(
+    viewer: ViewerModel, qtbot: QtBot, show: Callable[..., Sides], flips: tuple[int, ...]
+) -> None:
+    sides = show()
+    viewer.layers[0].scale = flips
+    for axis in range(3):
+        sides.show_plane(axis)
+        qtbot.waitUntil(lambda: any(letters(viewer).values()))
+        qtbot.wait(1)
+        found = letters(viewer)
+        vertical, horizontal = map(str, camera(viewer).orientation2d)
+        assert found["top" if vertical == "down" else "bottom"] in "LPI"  # where points are low
+        assert found["left" if horizontal == "right" else "right"] in "LPI"
+
+
+@pytest.mark.parametrize("angle", [90, 50, -90])
+def test_a_layer_that_was_turned_by_hand_has_no_letters(
+    viewer: ViewerModel, qtbot: QtBot, show: Callable[..., Sides], angle: float
+) -> None:
+    sides = show()
+    qtbot.waitUntil(lambda: any(letters(viewer).values()))
+    viewer.layers[0].rotate = angle
+    sides.show_plane(0)
+    qtbot.waitUntil(lambda: not any(letters(viewer).values()))
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 90), (0, 0, 180), (90, 0, 90), (0, 20, 0)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+def test_in_3d_letters_stand_where_the_sides_are_seen(
+    make_napari_viewer: Callable[..., Any],
+    qtbot: QtBot,
+    tmp_path: Path,
+    angles: tuple[float, ...],
+    order: tuple[int, ...],
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.open(nifti(tmp_path / "head.nii.gz"), plugin="napari-attn-unet")
+    image = viewer.layers[0]
+    image.contrast_limits = (0, 50)
+    choice = choice_of(viewer)
+    choice.choose(image=image)
+    anchor = QWidget()
+    qtbot.addWidget(anchor)
+    dock = Dock(anchor, viewer, "test")
+    Sides(dock, choice, Place(dock, choice))
+    viewer.dims.ndisplay = 3
+    viewer.dims.order = order
+    viewer.scene.camera.angles = angles
+    viewer.reset_view(reset_camera_angle=False)
+    qtbot.waitUntil(lambda: any(letters(viewer).values()))
+    qtbot.wait(1)
+    found = letters(viewer)
+    for overlay in list(viewer.canvas.overlays.values()):
+        overlay.visible = False
+    viewer.reset_view(reset_camera_angle=False)
+    QApplication.processEvents()
+    seen = viewer.screenshot(canvas_only=True, flash=False)[..., 0].astype(float)
+    row, column = np.argwhere(seen > seen.max() / 2).mean(axis=0) / seen.shape
+    if found["top"]:
+        assert found["top" if row < 0.5 else "bottom"] in "LPI"
+    if found["left"]:
+        assert found["left" if column < 0.5 else "right"] in "LPI"
+    dock.close()
 
 
 def test_when_it_closes_the_view_is_as_it_was(
