@@ -15,11 +15,12 @@ from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.overlay.front import maps
 from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.told import Line
+from napari_attn_unet.plugin.overlay.truth import FILL
 from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.volume import Box
 
-FILL, FILLED = 0.35, 0.6
-"""Opacity of what lies below an outline, and of labels that are looked at alone."""
+FILLED = 0.6
+"""Opacity of labels that are looked at alone."""
 _SPATIAL = 3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from napari.components.overlays import TextOverlay
 from napari.layers import Image, Labels, Layer
 
@@ -14,12 +15,11 @@ from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import grid
-from napari_attn_unet.plugin.layers import CLASSES
-from napari_attn_unet.plugin.overlay.told import told_of
+from napari_attn_unet.plugin.layers import BOX, CLASSES, OUTPUT
+from napari_attn_unet.plugin.overlay.told import Colour, told_of
 from napari_attn_unet.plugin.placement import geometry_of
-from napari_attn_unet.plugin.results import labels_at
+from napari_attn_unet.plugin.results import beside, labels_at
 from napari_attn_unet.prediction import class_counts, size_in_words
-from napari_attn_unet.report.picture import gate_hue
 
 MOST = 8
 """Classes told; a longer list would cover the picture."""
@@ -27,10 +27,11 @@ SIZE = 10
 PAPER, INK = (0.08, 0.08, 0.1, 0.75), (1.0, 1.0, 1.0, 1.0)
 """Under the words, as the class colours are made for dark; and of words without a colour."""
 LIGHT_PAPER = (0.93, 0.93, 0.93, 0.9)
-"""Under words in a colour that cannot be read on the dark one."""
-_DARK = 0.3
-"""Luma below which a colour cannot."""
+"""Under words in a colour that is read better on it."""
+READABLE = 4.5
+"""Contrast that small words need; WCAG 2.2, success criterion 1.4.3."""
 REST_MS = 300
+_SPATIAL = 3
 _BAR: dict[str, Any] = {
     "colorbar__size": (10, 90),
     "colorbar__font_size": 8,
@@ -54,6 +55,8 @@ class Legend:
         self._dock, self._viewer, self._choice = dock, dock.viewer, choice
         self._names: list[str] = []
         self._gates: dict[int, Image] = {}
+        self._masks: list[Labels] = []
+        self._time: tuple[int, ...] = ()
         self._mask: Labels | None = None
         self._sizes: dict[int, str] = {}
         self._bar = Looks()
@@ -64,6 +67,7 @@ class Legend:
         dock.connect(choice.changed, self.follow)
         dock.connect(self._told.changed, self._changed)
         dock.connect(grid(self._viewer).events.enabled, self._changed)
+        dock.connect(self._viewer.dims.events.current_step, self._stepped)
         dock.on_close(self._close)
         self.follow()
 
@@ -73,24 +77,26 @@ class Legend:
         self._unwatch()
         self._gates = {} if result is None else dict(result.gates)
         self._mask = mask if isinstance(mask, Labels) and CLASSES in mask.metadata else None
+        self._masks = [] if self._mask is None else [self._mask]
+        if result is not None and mask is result.mask:  # several boxes are seen together
+            self._masks += [r.mask for r in beside(result, self._viewer) if r.mask is not None]
         self._sizes = {}
-        for layer in (*self._gates.values(), self._mask):
-            if layer is not None:
-                for event in _events(layer):
-                    event.connect(self._changed)
-        if self._mask is not None:
-            for event in _painting(self._mask):
+        for layer in (*self._gates.values(), *self._masks):
+            for event in _events(layer):
+                event.connect(self._changed)
+        for layer in self._masks:
+            for event in _painting(layer):
                 event.connect(self._painted)
+        if self._masks:
             self._counting.now()
         self._later.start()
 
     def _unwatch(self) -> None:
-        for layer in (*self._gates.values(), self._mask):
-            if layer is not None:
-                for event in _events(layer):
-                    event.disconnect(self._changed)
-        if self._mask is not None:
-            for event in _painting(self._mask):
+        for layer in (*self._gates.values(), *self._masks):
+            for event in _events(layer):
+                event.disconnect(self._changed)
+        for layer in self._masks:
+            for event in _painting(layer):
                 event.disconnect(self._painted)
 
     def _changed(self, _: Any = None) -> None:
@@ -98,6 +104,14 @@ class Legend:
 
     def _painted(self, _: Any = None) -> None:
         self.recount()
+
+    def _stepped(self, _: Any = None) -> None:
+        """Of a series, tell the volumes of the time on screen."""
+        dims = self._viewer.dims
+        time = tuple(dims.current_step[: dims.ndim - _SPATIAL])
+        if time != self._time and self._mask is not None and self._mask.ndim > _SPATIAL:
+            self._counting.ask()
+        self._time = time
 
     def recount(self) -> None:
         """Tell the volumes of what the mask has become."""
@@ -108,13 +122,16 @@ class Legend:
         mask = self._mask
         if mask is None:
             return None
-        labels, geometry = labels_at(mask, self._viewer), geometry_of(mask)
+        each = [(labels_at(one, self._viewer), geometry_of(one)) for one in self._masks]
         classes = mask.metadata[CLASSES]
 
         def steps() -> workers.Work:
-            yield None
-            counts = class_counts(labels, len(classes))
-            return mask, [size_in_words(n, geometry) for n in counts]
+            words: list[list[str]] = []
+            for labels, geometry in each:
+                yield None
+                counts = class_counts(labels, len(classes))
+                words.append([size_in_words(n, geometry) for n in counts])
+            return mask, [" + ".join(sizes) for sizes in zip(*words, strict=True)]
 
         return steps
 
@@ -133,9 +150,13 @@ class Legend:
             classes = list(enumerate(mask.metadata[CLASSES]))[1:]
             for label, info in classes[:MOST]:
                 told = f"■ {info.name}  {self._sizes.get(label, '')}".rstrip()
-                lines.append(("top_left", told, (*info.colour, 1.0)))
+                colour = mask.get_color(label)  # as it is shown, whoever has changed it
+                lines.append(("top_left", told, INK if colour is None else tuple(colour)))
             if len(classes) > MOST:
                 lines.append(("top_left", f"and {len(classes) - MOST} more", INK))
+            if len(self._masks) > 1:
+                boxes = " + ".join(str(one.metadata[OUTPUT].get(BOX)) for one in self._masks)
+                lines.append(("top_left", boxes, INK))
         shown = (
             []
             if beside
@@ -145,8 +166,9 @@ class Legend:
         )
         if len(shown) == 1:
             ((level, layer),) = shown
-            hue = gate_hue(layer.metadata.get(CLASSES, ()))
-            lines.append(("top_right", f"gate {level} · α", (*hue, 1.0)))
+            lines.append(
+                ("top_right", f"gate {level} · attention α", tuple(layer.colormap.map(1.0)[0]))
+            )
             if layer is not self._barred:
                 self._bar.restore()
                 self._bar.change(layer, **_BAR)
@@ -162,11 +184,12 @@ class Legend:
     def _write(self, lines: list[tuple[str, str, Any]]) -> None:
         overlays = self._viewer.canvas.overlays
         names = [f"attn-unet legend {i}" for i in range(len(lines))]
-        for name, (position, text, colour) in zip(names, lines, strict=True):
+        for name, (position, text, wanted) in zip(names, lines, strict=True):
+            colour, paper = readable(wanted)
             if name in overlays:
                 line = overlays[name]
                 line.text, line.position, line.color = text, position, colour
-                line.box_color = _paper(colour)
+                line.box_color = paper
                 line.visible = True
             else:
                 overlays[name] = TextOverlay(
@@ -174,7 +197,7 @@ class Legend:
                     position=position,
                     color=colour,
                     font_size=SIZE,
-                    box_color=_paper(colour),
+                    box_color=paper,
                     visible=True,
                 )
         for name in set(self._names) - set(names):
@@ -187,10 +210,30 @@ class Legend:
         self._write([])
 
 
-def _paper(colour: Sequence[float]) -> tuple[float, float, float, float]:
-    red, green, blue = colour[:3]
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
-    return LIGHT_PAPER if luma < _DARK else PAPER
+def readable(colour: Sequence[float]) -> tuple[Colour, Colour]:
+    """Return a colour for words, and one of what lies under them, between which one can read.
+
+    The paper is the one that the colour stands out from; where that is not enough, the words are
+    made lighter, or darker, and keep their hue.
+    """
+    paper = max((PAPER, LIGHT_PAPER), key=lambda p: contrast(colour, p))
+    end = 1.0 if paper is PAPER else 0.0
+    for share in np.linspace(0, 1, 11):
+        red, green, blue = (c + (end - c) * share for c in colour[:3])
+        if contrast((red, green, blue), paper) >= READABLE:
+            break
+    return (float(red), float(green), float(blue), 1.0), paper
+
+
+def contrast(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the contrast ratio, 1 to 21, of two sRGB colours in 0..1; WCAG 2.2."""
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]  # noqa: PLR2004
+    return float(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
 
 
 def _events(layer: Layer) -> list[Any]:

@@ -249,19 +249,23 @@ class Pane(QWidget):
     def _letter(self, painter: QPainter, target: QRectF, sides: Mapping[str, str]) -> None:
         painter.setFont(_font(8, bold=True))
         metrics = painter.fontMetrics()
+        high, wide = metrics.height() - 1.0, metrics.horizontalAdvance("W") + 4.0
+        # Within a picture too small for two letters, they would change places.
+        x, y = max(2 * wide - target.width(), 0) / 2, max(2 * high - target.height(), 0) / 2
+        room = target.adjusted(-x, -y, x, y)
         for side, letter in sides.items():
             if not letter:
                 continue
-            plate = QRectF(0, 0, metrics.horizontalAdvance(letter) + 4, metrics.height() - 1)
-            plate.moveCenter(target.center())
+            plate = QRectF(0, 0, metrics.horizontalAdvance(letter) + 4, high)
+            plate.moveCenter(room.center())
             if side == "top":
-                plate.moveTop(target.top())
+                plate.moveTop(room.top())
             elif side == "bottom":
-                plate.moveBottom(target.bottom())
+                plate.moveBottom(room.bottom())
             elif side == "left":
-                plate.moveLeft(target.left())
+                plate.moveLeft(room.left())
             else:
-                plate.moveRight(target.right())
+                plate.moveRight(room.right())
             painter.fillRect(plate, _PLATE)
             painter.setPen(_MARK)
             painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, letter)

@@ -22,6 +22,7 @@ from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.span import Span
+from napari_attn_unet.plugin.overlay.truth import Truth
 from napari_attn_unet.plugin.panel import panel_of
 from napari_attn_unet.plugin.results import beside
 
@@ -51,6 +52,7 @@ class Picture:
         self._span = Span(self.dock)
         self._clip = Clip(self.dock, self._choice)
         self._in_front = InFront(self.dock, self._choice)
+        self._truth = Truth(self.dock, self._choice)
         self.legend = Legend(self.dock, self._choice)
         place = Place(self.dock, self._choice)
         self.sides = Sides(self.dock, self._choice, place)

@@ -82,11 +82,11 @@ def test_what_is_hidden_is_not_told(
     Legend(dock, choice_of(viewer))
     qtbot.waitUntil(lambda: len(told(viewer)) == 3)
     viewer.layers["mask · brain"].visible = False
-    qtbot.waitUntil(lambda: told(viewer) == ["gate 1 · α"])
+    qtbot.waitUntil(lambda: told(viewer) == ["gate 1 · attention α"])
     viewer.layers["gate 1 · brain"].visible = False
     qtbot.waitUntil(lambda: told(viewer) == [])
     viewer.layers["gate 2 · brain"].visible = True
-    qtbot.waitUntil(lambda: told(viewer) == ["gate 2 · α"])
+    qtbot.waitUntil(lambda: told(viewer) == ["gate 2 · attention α"])
 
 
 def test_the_gate_on_the_canvas_has_its_scale_there_and_no_other_has(
