@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
             steps = film.film(inspection, axis, path, style, options.gate)
             driven(steps, "film", float)
         else:
-            chosen = slices or figure.busiest(inspection, axis, 4)
+            chosen = slices or figure.spread_slices(inspection, axis, 4)
             picture = figure.draw(inspection, axis, chosen, style, io.stem(options.image))
             figure.save(picture, path)
     print(options.out)

@@ -65,7 +65,7 @@ class _Layout:
         return left / across, (top - height) / along, width / across, height / along
 
 
-def busiest(inspection: Inspection, axis: int, count: int) -> list[int]:
+def spread_slices(inspection: Inspection, axis: int, count: int) -> list[int]:
     """Return `count` slices spread evenly over those that the mask (or truth) takes up."""
     structure = inspection.structure(None, truth=inspection.mask is None)
     others = tuple(a for a in range(3) if a != axis)

@@ -136,7 +136,7 @@ def write_inspection(  # noqa: PLR0913  (each is named by its caller)
         classes=prediction.classes,
         patient=volume.geometry if is_known(volume.metadata) else None,
     )
-    chosen = slices or figure.busiest(inspection, axis, 4)
+    chosen = slices or figure.spread_slices(inspection, axis, 4)
     picture = figure.draw(inspection, axis, chosen, style, name)
     figure.save(picture, out / "figure.png")
     return inspection

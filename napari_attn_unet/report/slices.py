@@ -18,9 +18,6 @@ from napari_attn_unet.report import picture
 from napari_attn_unet.report.orientation import Convention, View, position, view_of
 from napari_attn_unet.volume import Geometry
 
-OPACITY = 0.75
-"""Of a gate on the canvas: where it is open, the anatomy still shows."""
-
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -48,7 +45,7 @@ class Style:
 
     limits: tuple[float, float] | None = None
     table: npt.NDArray[np.float32] | None = None
-    opacity: float = OPACITY
+    opacity: float = picture.GATE_OPACITY
     gate_limits: tuple[float, float] = (0.0, 1.0)
     classes: Sequence[ClassInfo] = field(default_factory=tuple)
     convention: Convention = "radiological"
@@ -174,12 +171,3 @@ def loops(pieces: picture.Segments) -> list[Loop]:
             corners.append(there)
         result.append(np.asarray(corners, np.float32)[:, ::-1])
     return result
-
-
-def clear_at_zero(name: str) -> npt.NDArray[np.float32]:
-    """Return (256, 4): a colormap of matplotlib's by name, as transparent as α is small."""
-    from matplotlib import colormaps  # noqa: PLC0415  (slow to import)
-
-    table = np.asarray(colormaps[name](np.linspace(0, 1, 256)), np.float32)
-    table[:, 3] = np.linspace(0, 1, 256)
-    return table

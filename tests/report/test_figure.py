@@ -123,5 +123,8 @@ def test_a_marked_voxel_on_the_left_is_where_the_saved_picture_says(
     assert int(np.argmax(thirds)) == on
 
 
-def test_busiest_slices_are_those_of_the_mask() -> None:
-    assert figure.busiest(inspected(), 0, 3) == [4]
+def test_slices_are_spread_over_those_of_the_mask() -> None:
+    assert figure.spread_slices(inspected(), 0, 3) == [4]
+    about = inspected(shape=(20, 20, 30))
+    about.mask[2:18, 5, 5] = 1
+    assert figure.spread_slices(about, 0, 4) == [5, 8, 11, 14]

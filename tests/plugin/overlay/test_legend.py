@@ -13,11 +13,12 @@ from pytestqt.qtbot import QtBot
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.kit.dock import Dock
-from napari_attn_unet.plugin.overlay.legend import MOST, Legend
+from napari_attn_unet.plugin.overlay.legend import Legend
 from napari_attn_unet.plugin.overlay.picture import show_picture
 from napari_attn_unet.plugin.placement import placement_of
 from napari_attn_unet.plugin.results import results
 from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction
+from napari_attn_unet.report.picture import MOST_CLASSES as MOST
 from napari_attn_unet.volume import Geometry
 
 SHAPE = (4, 6, 8)
