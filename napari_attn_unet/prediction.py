@@ -20,6 +20,10 @@ from napari_attn_unet.table import counted, text
 from napari_attn_unet.volume import Box, Geometry
 
 Colour = tuple[float, float, float]
+NOTHING_FOUND = (
+    "Nothing was found, the mask is empty: the structure may lie elsewhere, or its contrast, "
+    "orientation or voxel size differ from what the checkpoint was trained on"
+)
 Result = TypeVar("Result")
 
 _PALETTE: tuple[Colour, ...] = (  # no magenta: that is the gates'
@@ -120,10 +124,7 @@ class Prediction:
         )
         if any(voxels for _, voxels, _ in sizes):
             return told
-        return (
-            f"{told}. Nothing was found, the mask is empty: the structure may lie elsewhere, or "
-            "its contrast, orientation or voxel size differ from what the checkpoint was trained on"
-        )
+        return f"{told}. {NOTHING_FOUND}"
 
 
 def size_in_words(voxels: int, geometry: Geometry) -> str:

@@ -13,14 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari._qt import qt_main_window
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_attn_unet.plugin.demo import quiet_viewer
 
-# Private, and for the picture only: the notice about PyQt5 would cover the image.
-qt_main_window.SHOW_QT_WARNING = False
 PLUGIN = "napari-attn-unet"
 SMALL, LARGE = (1280, 800), (1920, 1080)
 out = Path(sys.argv[1])

@@ -17,6 +17,7 @@ from napari_attn_unet.cli.options import (
     predictor_of,
     read_one,
     read_truth,
+    tell_nothing_found,
 )
 from napari_attn_unet.cli.pictures import add_picture_options, slices_of, style_of
 from napari_attn_unet.errors import ConfigError
@@ -36,6 +37,12 @@ def add_parser(commands: Any) -> None:
     command.add_argument("image", type=Path, metavar="IMAGE", help=".nii or .nii.gz")
     command.add_argument("--out", type=Path, required=True, metavar="FILE", help="what to write")
     command.add_argument("--truth", type=Path, help="labels to draw as a dashed outline")
+    command.add_argument(
+        "--time",
+        type=parse_count,
+        metavar="N",
+        help="which time point of a series to draw, counted from 1",
+    )
     add_picture_options(command)
     command.add_argument(
         "--gate",
@@ -55,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
     from napari_attn_unet import io, output  # noqa: PLC0415
     from napari_attn_unet.gates.inspection import Inspection  # noqa: PLC0415
     from napari_attn_unet.report import figure, film  # noqa: PLC0415
-    from napari_attn_unet.report.orientation import is_known  # noqa: PLC0415
+    from napari_attn_unet.report.orientation import is_known, is_placed  # noqa: PLC0415
+    from napari_attn_unet.report.words import heading  # noqa: PLC0415
 
     figure.check_ending(options.out, (*figure.FIGURES, *film.FILMS))
     style = style_of(options)
@@ -70,10 +78,11 @@ def run(options: argparse.Namespace) -> int:
     place = options.out.parent, [escape(options.out.name)]
     output.claim(*place, **asked)
     predictor = predictor_of(options)
-    volume = read_one(options.image, predictor)
+    which = "choose one with --time, counted from 1"
+    volume = read_one(options.image, predictor, options.time, otherwise=which)
     axis = "zyx".index(options.axis)
     slices = slices_of(options, volume.shape[axis])
-    truth = read_truth(options.truth, volume)
+    truth, notes = read_truth(options.truth, volume)
     prediction = driven(predictor.steps(volume), "segment")
     inspection = Inspection(
         np.asarray(volume.data[0]),
@@ -90,15 +99,19 @@ def run(options: argparse.Namespace) -> int:
         style,
         classes=prediction.classes,
         patient=volume.geometry if is_known(volume.metadata) else None,
+        placed=is_placed(volume.metadata),
     )
+    point = f"time point {options.time}" if options.time else ""
+    title = heading(io.stem(options.image), point, prediction.provenance["checkpoint"])
     with output.result(*place, **asked) as part:
         path = part / options.out.name
         if moving:
-            steps = film.film(inspection, axis, path, style, options.gate)
+            steps = film.film(inspection, axis, path, style, options.gate, title=title, notes=notes)
             driven(steps, "film", float)
         else:
-            chosen = slices or figure.busiest(inspection, axis, 4)
-            picture = figure.draw(inspection, axis, chosen, style, io.stem(options.image))
+            chosen = slices or figure.spread_slices(inspection, axis, 4)
+            picture = figure.draw(inspection, axis, chosen, style, title, notes=notes)
             figure.save(picture, path)
+    tell_nothing_found(options.image.name, prediction.mask)
     print(options.out)
     return 0

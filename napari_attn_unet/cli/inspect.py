@@ -15,6 +15,7 @@ from napari_attn_unet.cli.options import (
     predictor_of,
     read_one,
     read_truth,
+    tell_nothing_found,
 )
 from napari_attn_unet.cli.pictures import add_picture_options, slices_of, style_of
 
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     volume = read_one(options.image, predictor)
     axis = "zyx".index(options.axis)
     slices = slices_of(options, volume.shape[axis])
-    truth = read_truth(options.truth, volume)
+    truth, notes = read_truth(options.truth, volume)
     with output.result(options.out, io.RESULT, **asked) as part:
         steps = write_inspection(
             predictor,
@@ -84,8 +85,11 @@ def run(options: argparse.Namespace) -> int:
             axis=axis,
             slices=slices,
             style=style,
+            notes=notes,
         )
         inspection = driven(steps, io.stem(options.image))
+    if inspection.mask is not None:
+        tell_nothing_found(options.image.name, inspection.mask)
     if inspection.covered_words():
         print(inspection.covered_words())
     for row in inspection.statistics_rows():

@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_attn_unet.errors import AttnUNetError, RunError, ShapeError, reason
+from napari_attn_unet.errors import AttnUNetError, ConfigError, RunError, ShapeError, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,31 +149,58 @@ def advise(card: Card, volume: Volume) -> None:
         print(f"{volume.name}: {note}.", file=sys.stderr)
 
 
-def read_one(path: Path, predictor: Predictor) -> Volume:
+def read_one(
+    path: Path, predictor: Predictor, time: int | None = None, *, otherwise: str = "give one volume"
+) -> Volume:
     """Read one volume for a predictor; warn where its size is far from those trained on.
+
+    Parameters
+    ----------
+    path, predictor
+        The file, and what it is read for.
+    time
+        Which time point of a series, counted from 1.
+    otherwise
+        What to do about a series without it, in words.
 
     Raises
     ------
     ShapeError
-        If the file holds a series.
+        If the file holds a series, and `time` does not say which of it.
+    ConfigError
+        If it holds no such time point.
     """
     from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
 
-    (volume, *more) = io.read(path, predictor.checkpoint.config.in_channels)
-    if more:
-        msg = f"{path.name} is a series of {len(more) + 1} volumes; give one volume."
+    volumes = io.read(path, predictor.checkpoint.config.in_channels)
+    count = len(volumes)
+    if time is None and count > 1:
+        msg = f"{path.name} is a series of {count} volumes; {otherwise}."
         raise ShapeError(msg)
+    if time is not None and time > count:
+        allowed = f"one from 1 to {count}" if count > 1 else "1, as it is no series"
+        msg = f"{path.name} has no time point {time}; --time takes {allowed}."
+        raise ConfigError(msg)
+    volume = volumes[(time or 1) - 1]
     advise(predictor.checkpoint.card, volume)
     return volume
 
 
-def read_truth(path: Path | None, volume: Volume) -> npt.NDArray[np.integer[Any]] | None:
-    """Read labels and bring them onto the grid (Z, Y, X) of a volume; None stays None."""
+def read_truth(
+    path: Path | None, volume: Volume
+) -> tuple[npt.NDArray[np.integer[Any]] | None, list[str]]:
+    """Read labels and bring them onto the grid (Z, Y, X) of a volume; None stays None.
+
+    Returns
+    -------
+    labels, notes
+        What there is to say of the two grids is also told on the terminal.
+    """
     from napari_attn_unet import io  # noqa: PLC0415  (what starts fast imports nothing slow)
     from napari_attn_unet.scores.grids import onto_grid  # noqa: PLC0415
 
     if path is None:
-        return None
+        return None, []
     there = onto_grid(
         *io.read_labels(path),
         volume.geometry,
@@ -183,7 +210,15 @@ def read_truth(path: Path | None, volume: Volume) -> npt.NDArray[np.integer[Any]
     )
     if there.note:
         print(there.note, file=sys.stderr)
-    return there.labels
+    return there.labels, [there.note] if there.note else []
+
+
+def tell_nothing_found(name: str, mask: npt.NDArray[Any]) -> None:
+    """Say on stderr where a mask is empty, and what may be the cause."""
+    from napari_attn_unet.prediction import NOTHING_FOUND  # noqa: PLC0415  (starts slow)
+
+    if not mask.any():
+        print(f"{name}: {NOTHING_FOUND}.", file=sys.stderr)
 
 
 _SHORT = 3

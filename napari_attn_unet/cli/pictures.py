@@ -53,8 +53,7 @@ def add_picture_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--opacity",
         type=number_in(0, 1),
-        default=0.75,
-        help="of a gate where α is 1 (default: 0.75)",
+        help="of a gate where α is 1 (default: as on the canvas)",
     )
 
 
@@ -66,9 +65,11 @@ def style_of(options: argparse.Namespace) -> Style:
     ConfigError
         If there is no such colormap.
     """
-    from matplotlib import colormaps  # noqa: PLC0415  (what starts fast imports nothing slow)
+    import numpy as np  # noqa: PLC0415  (what starts fast imports nothing slow)
+    from matplotlib import colormaps  # noqa: PLC0415
 
-    from napari_attn_unet.report.slices import Style, clear_at_zero  # noqa: PLC0415
+    from napari_attn_unet.report import picture  # noqa: PLC0415
+    from napari_attn_unet.report.slices import Style  # noqa: PLC0415
 
     own = options.colormap == "attention"
     if not own and options.colormap not in colormaps:
@@ -77,11 +78,12 @@ def style_of(options: argparse.Namespace) -> Style:
             "leave it out for the gates' own hue."
         )
         raise ConfigError(msg)
-    table = None if own else clear_at_zero(options.colormap)
+    shades = np.linspace(0, 1, 256)
+    table = None if own else picture.clear_at_zero(colormaps[options.colormap](shades))
     return Style(
         limits=options.contrast,
         table=table,
-        opacity=options.opacity,
+        opacity=picture.GATE_OPACITY if options.opacity is None else options.opacity,
         convention=ORIENTATIONS[options.orientation],
     )
 

@@ -24,7 +24,13 @@ from napari_attn_unet.plugin.placement import (
     remembered,
 )
 from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction, class_counts
-from napari_attn_unet.report.picture import GATE_HUES, gate_hue_name, ramp
+from napari_attn_unet.report.picture import (
+    GATE_HUES,
+    GATE_OPACITY,
+    clear_at_zero,
+    gate_hue_name,
+    ramp,
+)
 from napari_attn_unet.volume import Geometry, Volume
 
 if TYPE_CHECKING:
@@ -150,7 +156,7 @@ def gate_layer(gate: GateMap, placement: Placement, about: Mapping[str, Any]) ->
         "colormap": gate_colormap(ATTENTION, about[CLASSES]),
         "contrast_limits": (0.0, 1.0),
         "blending": "translucent",
-        "opacity": 0.75,
+        "opacity": GATE_OPACITY,
         "visible": gate.level == 1,
         "rgb": False,
         "metadata": {**about, **remembered(placement, gate.geometry), GATE: gate.level},
@@ -174,7 +180,7 @@ def probability_layers(
             "colormap": Colormap(ramp(info.colour), name=f"probability of {info.name}"),
             "contrast_limits": (0.0, 1.0),
             "blending": "translucent",
-            "opacity": 0.75,
+            "opacity": GATE_OPACITY,
             "visible": False,
             "rgb": False,
             "metadata": {**about, **remembered(placement, geometry), CLASS: info.name},
@@ -298,8 +304,7 @@ def gate_colormap(name: str, classes: Sequence[ClassInfo]) -> Colormap:
     if name == ATTENTION:
         hue = gate_hue_name(classes)
         return Colormap(ramp(GATE_HUES[hue]), name=f"{ATTENTION} ({hue})")
-    colours = ensure_colormap(name).map(np.linspace(0, 1, 256))
-    colours[:, 3] = np.linspace(0, 1, 256)
+    colours = clear_at_zero(ensure_colormap(name).map(np.linspace(0, 1, 256)))
     return Colormap(colours, name=f"{name} (clear at 0)")
 
 

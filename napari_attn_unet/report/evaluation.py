@@ -179,7 +179,7 @@ def _draw(pair: Pair, comparison: Comparison, index: int | None) -> bytes:
         comparison.truth,
         comparison.classes,
     )
-    place = index if index is not None else figure.busiest(inspection, 0, 1)[0]
+    place = index if index is not None else figure.spread_slices(inspection, 0, 1)[0]
     classes = [ClassInfo.numbered(i, n) for i, n in enumerate(comparison.classes)]
     buffer = BytesIO()
     style = Style(classes=classes, patient=comparison.geometry if known else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,16 @@ from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.output import replacing
 from napari_attn_unet.report.panels import FAINT, INK, Panel, bar, legend
 from napari_attn_unet.report.slices import Slices, Style
+from napari_attn_unet.report.words import (
+    LONGEST,
+    POINTS,
+    arranged,
+    lines_for,
+    notes_of,
+    of_gate,
+    width,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +40,10 @@ _HIGHEST = 3.2
 _IN_A_ROW = 6
 """Panels of a slice beyond which it takes two rows."""
 _GAP, _MARGIN, _LABEL, _TITLE, _LINE, _BAR = 0.05, 0.06, 0.2, 0.2, 0.17, 0.62
+_ABOVE, _NOTE = 0.2, 0.13
+"""Heights of a line: of what stands on top, and of a note."""
+_SIZES = {"title": 9.0, "panel": 7.0, "note": 7.0}
+"""Of letters, in points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,9 @@ class _Layout:
     rows: int  # of each slice
     slices: int
     panel: tuple[float, float]  # height, width
+    cell: float  # width of a panel and of what is said above it
+    said: int  # lines above a panel
+    everywhere: bool  # or above those of the first slice alone
     below: float
     above: float
     aside: float
@@ -47,25 +64,35 @@ class _Layout:
     @property
     def size(self) -> tuple[float, float]:
         """Width and height of the figure."""
-        height, width = self.panel
+        height, _ = self.panel
         lines = self.rows * self.slices
-        across = _MARGIN + _LABEL + self.columns * width + (self.columns - 1) * _GAP
-        along = lines * height + (lines - 1) * _GAP + self.rows * _TITLE
-        return across + self.aside + _MARGIN, along + self.below + self.above + _MARGIN
+        titled = lines if self.everywhere else self.rows
+        along = lines * height + (lines - 1) * _GAP + titled * self.title
+        return self.across + self.aside + _MARGIN, along + self.below + self.above + _MARGIN
+
+    @property
+    def across(self) -> float:
+        """Width of the panels and what stands left of them."""
+        return _MARGIN + _LABEL + self.columns * self.cell + (self.columns - 1) * _GAP
+
+    @property
+    def title(self) -> float:
+        """Height of what is said above a panel."""
+        return _TITLE + (self.said - 1) * _SIZES["panel"] * 1.2 / POINTS
 
     def place(self, slice_: int, number: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of a panel as shares of the figure."""
         row, column = divmod(number, self.columns)
-        height, width = self.panel
+        height, wide = self.panel
         across, along = self.size
         line = slice_ * self.rows + row
-        titles = self.rows if slice_ else row + 1  # of the first slice alone
-        top = along - self.above - line * (height + _GAP) - titles * _TITLE
-        left = _MARGIN + _LABEL + column * (width + _GAP)
-        return left / across, (top - height) / along, width / across, height / along
+        titles = line + 1 if self.everywhere or not slice_ else self.rows
+        top = along - self.above - line * (height + _GAP) - titles * self.title
+        left = _MARGIN + _LABEL + column * (self.cell + _GAP)
+        return left / across, (top - height) / along, wide / across, height / along
 
 
-def busiest(inspection: Inspection, axis: int, count: int) -> list[int]:
+def spread_slices(inspection: Inspection, axis: int, count: int) -> list[int]:
     """Return `count` slices spread evenly over those that the mask (or truth) takes up."""
     structure = inspection.structure(None, truth=inspection.mask is None)
     others = tuple(a for a in range(3) if a != axis)
@@ -75,17 +102,20 @@ def busiest(inspection: Inspection, axis: int, count: int) -> list[int]:
     return sorted({round(float(s)) for s in spread})
 
 
-def draw(
+def draw(  # noqa: PLR0913  (each is named by its caller)
     inspection: Inspection,
     axis: int,
     slices: Sequence[int],
     style: Style | None = None,
     title: str = "",
+    *,
+    notes: Sequence[str] = (),
 ) -> Figure:
     """Return a figure: for every slice the image, and each gate over it.
 
     On the gates (without any, on a second panel of the image) the mask is outlined in its
-    classes' colours and the truth dashed in the same. The image has the letters of its sides and
+    classes' colours and the truth dashed in the same; above each stands its mean coefficient
+    inside and outside the mask on that slice. The image has the letters of its sides and
     a scale bar, as far as the geometry knows them; below stands which colour is which class.
 
     Parameters
@@ -100,6 +130,8 @@ def draw(
         How it looks.
     title
         Stands on top.
+    notes
+        Stand below; that a network found nothing is said unasked.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
 
@@ -110,14 +142,16 @@ def draw(
     if labelled and not inspection.gates:
         columns.append(("mask" if inspection.mask is not None else "truth", None, True))
     handles = legend(shown, INK)
-    layout = _arranged(shown, len(columns), len(slices), handles, title)
+    layout, above, below = _arranged(shown, len(columns), len(slices), handles, title, notes)
     figure = Figure(figsize=layout.size, facecolor="white", dpi=_DPI / 2)
     for i, index in enumerate(slices):
         for k, (name, level, outlined) in enumerate(columns):
             panel = Panel(figure.add_axes(layout.place(i, k)), shown, level, outlined=outlined)
             panel.show(index)
-            if i == 0:
-                panel.ax.set_title(name, fontsize=8, color=INK, pad=3, loc="left")
+            means = None if level is None else shown.means(index, level)
+            if i == 0 or (layout.everywhere and level is not None):
+                told = arranged(of_gate(name, means), layout.said)
+                panel.ax.set_title(told, fontsize=_SIZES["panel"], color=INK, pad=3, loc="left")
             if k == 0:
                 panel.letter()
                 panel.scale_bar()
@@ -135,14 +169,20 @@ def draw(
         figure.legend(
             handles=handles,
             loc="lower left",
-            bbox_to_anchor=(left, 0.03 / along),
+            bbox_to_anchor=(left, (0.03 + _noted(below)) / along),
             ncols=fitting(handles, across),
             **LEGEND,
             labelcolor=INK,
         )
-    if title:
+    # A file's name may hold what matplotlib takes for mathematics.
+    said: dict[str, Any] = {"color": INK, "parse_math": False}
+    if above:
         place: dict[str, Any] = {"x": left, "y": 1 - _MARGIN / along, "ha": "left", "va": "top"}
-        figure.text(s=title, fontsize=9, color=INK, weight="bold", **place)
+        size = _SIZES["title"]
+        figure.text(s="\n".join(above), fontsize=size, weight="bold", **said, **place)
+    if below:
+        place = {"x": left, "y": _MARGIN / along, "ha": "left", "va": "bottom"}
+        figure.text(s="\n".join(below), fontsize=_SIZES["note"], **said, **place)
     return figure
 
 
@@ -165,22 +205,50 @@ def fitting(handles: Sequence[Any], width: float) -> int:
     return max(1, min(len(handles), int((width - 0.3) / (0.4 + 0.062 * longest))))
 
 
-def _arranged(
-    shown: Slices, panels: int, slices: int, handles: Sequence[Any], title: str
-) -> _Layout:
+def _arranged(  # noqa: PLR0913  (what needs room)
+    shown: Slices,
+    panels: int,
+    slices: int,
+    handles: Sequence[Any],
+    title: str,
+    notes: Sequence[str],
+) -> tuple[_Layout, list[str], list[str]]:
+    """Return where everything stands, and the lines above and below."""
     rows = 1 if panels <= _IN_A_ROW else 2
     columns = math.ceil(panels / rows)
-    aside = _BAR if shown.inspection.gates else 0.0
+    about = shown.inspection
+    aside = _BAR if about.gates else 0.0
     least, most = _PANEL
     room = _WIDTH - 2 * _MARGIN - _LABEL - aside - (columns - 1) * _GAP
-    width = min(max(room / columns, least), most)
+    wide = min(max(room / columns, least), most)
     ratio = shown.size[0] / shown.size[1]
-    width = min(width, _HIGHEST / ratio)
-    height = width * ratio
-    across = _MARGIN + _LABEL + columns * (width + _GAP) + aside
-    lines = math.ceil(len(handles) / fitting(handles, across)) if handles else 0
-    below = lines * _LINE + (0.08 if lines else 0.0)
-    return _Layout(columns, rows, slices, (height, width), below, 0.2 if title else 0.0, aside)
+    wide = min(wide, _HIGHEST / ratio)
+    counted = bool(about.gates) and not (about.mask is None and about.truth is None)
+    said, cell = 1, wide
+    if counted:
+        size = _SIZES["panel"]
+        parts = of_gate(max((gate.name for gate in about.gates.values()), key=len), LONGEST)
+        cell = max(wide, *(width(part, size) for part in parts))
+        said = lines_for(parts, cell, size)
+    layout = _Layout(columns, rows, slices, (wide * ratio, wide), cell, said, counted, 0, 0, aside)
+    across = layout.across + aside
+    lines = math.ceil(len(handles) / fitting(handles, across + _MARGIN)) if handles else 0
+    room = across - _MARGIN - _LABEL
+    above = wrapped(title, room, _SIZES["title"], bold=True)
+    below = [
+        line for note in notes_of(about, notes) for line in wrapped(note, room, _SIZES["note"])
+    ]
+    layout = replace(
+        layout,
+        above=_ABOVE * len(above),
+        below=lines * _LINE + (0.08 if lines else 0.0) + _noted(below),
+    )
+    return layout, above, below
+
+
+def _noted(lines: Sequence[str]) -> float:
+    """Return how high notes are, and what sets them off."""
+    return len(lines) * _NOTE + (0.06 if lines else 0.0)
 
 
 def save(figure: Figure, path: str | Path, dpi: int = _DPI) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from napari_attn_unet.report.figure import LEGEND, check_ending, fitting
 from napari_attn_unet.report.gif import GifWriter
 from napari_attn_unet.report.panels import LIGHT, Panel, bar, legend
 from napari_attn_unet.report.slices import Slices, Style
+from napari_attn_unet.report.words import LONGEST, arranged, lines_for, notes_of, of_gate, wrapped
 
 FILMS = (".gif", ".mp4")
 FRAMES_PER_SECOND = 8
@@ -28,18 +29,27 @@ _WIDTH, _HIGHEST = 6.8, 4.4
 _IN_A_COLUMN = 4
 """Small panels above each other."""
 _GAP, _MARGIN, _TRACK, _FOOT = 0.06, 0.1, 0.42, 0.3
+_LINE, _NOTE = 0.18, 0.13
+"""Heights of a line: of what stands on top, and of a note."""
+_SIZES = {"title": 9.0, "large": 9.0, "small": 6.0, "note": 7.0}
+"""Of letters, in points."""
+_INSET = 0.03
+"""Share of a panel that its words keep from its side."""
 _SAMPLES = 5
 """Frames that a film's colours are taken from."""
 
 Frame = npt.NDArray[np.uint8]
 
 
-def film(
+def film(  # noqa: PLR0913  (each is named by its caller)
     inspection: Inspection,
     axis: int,
     path: str | Path,
     style: Style | None = None,
     level: int | None = None,
+    *,
+    title: str = "",
+    notes: Sequence[str] = (),
 ) -> Generator[float, None, None]:
     """Write a film through all slices along an axis as GIF or MP4; yield the share that is done.
 
@@ -48,7 +58,7 @@ def film(
 
     Parameters
     ----------
-    inspection, axis, style
+    inspection, axis, style, title, notes
         As of `figure.draw`.
     path
         Ends in `.gif`, or in `.mp4` where the package imageio-ffmpeg is installed.
@@ -65,7 +75,7 @@ def film(
     slices = Slices(inspection, axis, style or Style())
     if level not in inspection.gates:
         level = min(inspection.gates, default=None)
-    scene = Scene(slices, level)
+    scene = Scene(slices, level, title, notes)
     some = np.unique(np.linspace(0, slices.count - 1, _SAMPLES).round().astype(int))
     with replacing(path) as temporary:
         gif = path.suffix.lower() == ".gif"
@@ -113,13 +123,18 @@ class Scene:
         Of what.
     level
         Of the large gate; None where there are no gates.
+    title, notes
+        As of `figure.draw`.
     """
 
-    def __init__(self, slices: Slices, level: int | None) -> None:
+    def __init__(
+        self, slices: Slices, level: int | None, title: str = "", notes: Sequence[str] = ()
+    ) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  (slow)
         from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
 
         self._slices = slices
+        self._alpha: list[tuple[Any, int, Callable[[list[str]], str]]] = []  # text, level, words
         gates = slices.inspection.gates
         small: list[int | None] = [None, *gates] if gates else []
         rows = min(len(small), _IN_A_COLUMN)
@@ -131,32 +146,34 @@ class Scene:
         each = (height - (rows - 1) * _GAP) / max(rows, 2)
         across = 2 * _MARGIN + height * ratio + columns * (_GAP + each * ratio)
         across = max(across, 4.0)  # for the legend
-        along = _MARGIN + height + _TRACK + self._foot(across)
+        within = across - 2 * _MARGIN
+        above = wrapped(title, within, _SIZES["title"], bold=True)
+        told = notes_of(slices.inspection, notes)
+        below = [line for note in told for line in wrapped(note, within, _SIZES["note"])]
+        self._base = len(below) * _NOTE + (0.05 if below else 0.0)
+        top = height + _TRACK + self._foot(across) + self._base
+        along = top + len(above) * _LINE + _MARGIN
         self._figure = Figure(figsize=(across, along), dpi=_DPI, facecolor=PAGE)
         self._canvas: Any = FigureCanvasAgg(self._figure)
         self._size = across, along
 
-        top = along - _MARGIN
         large = (_MARGIN, top - height, height * ratio, height)
         self._panels = [self._panel(large, level)]
         self._panels[0].letter()
         self._panels[0].scale_bar()
+        if level is not None:
+            # The letter of the upper side stands in the middle.
+            self._tell(self._panels[0], level, 0.45 * height * ratio)
         for number, which in enumerate(small):
             column, row = divmod(number, rows)
             left = _MARGIN + height * ratio + _GAP + column * (each * ratio + _GAP)
             place = (left, top - each - row * (each + _GAP), each * ratio, each)
-            panel = self._panel(place, which)
-            panel.write(0.03, 0.96, "image" if which is None else gates[which].name, va="top")
-            if which is not None and which == level:
-                panel.ax.patch.set_visible(False)
-                for spine in panel.ax.spines.values():
-                    spine.set(visible=True, color=slices.hue, linewidth=1.5)
-            self._panels.append(panel)
-        if level is not None:
-            self._panels[0].write(0.02, 0.975, f"{gates[level].name} · α", va="top", fontsize=9)
+            self._panels.append(self._small(place, which, marked=which == level))
         self._track(top - height)
         self._below(level is not None)
+        self._say(above, below)
         self._moving = [a for p in self._panels for a in p.artists] + [self._mark, self._told]
+        self._moving += [text for text, *_ in self._alpha]
         for artist in self._moving:
             artist.set_animated(True)
         self._canvas.draw()
@@ -179,6 +196,48 @@ class Scene:
     def _panel(self, place: tuple[float, float, float, float], level: int | None) -> Panel:
         bare = level is None and bool(self._slices.inspection.gates)
         return Panel(self._axes(place), self._slices, level, outlined=not bare)
+
+    def _tell(self, panel: Panel, level: int, room: float) -> None:
+        """Write a gate's name on the large panel, and what its α is on each slice."""
+        name, size = self._slices.inspection.gates[level].name, _SIZES["large"]
+        lines = lines_for(of_gate(name, LONGEST), room * (1 - 2 * _INSET), size)
+        text = panel.write(_INSET, 0.97, name, va="top", fontsize=size, linespacing=1.25)
+        self._alpha.append((text, level, lambda words: arranged(words, lines)))
+
+    def _tell_below(self, panel: Panel, level: int, room: float) -> None:
+        """Write the same on a small one: what counts is in the middle."""
+        name, size = self._slices.inspection.gates[level].name, _SIZES["small"]
+        panel.write(_INSET, 0.96, name, va="top")
+        _, *means = of_gate(name, LONGEST)
+        lines = lines_for(means, room * (1 - 2 * _INSET), size)
+        if lines:
+            text = panel.write(_INSET, 0.04, " ", va="bottom", fontsize=size, linespacing=1.1)
+            self._alpha.append((text, level, lambda words: arranged(words[1:], lines)))
+
+    def _say(self, above: Sequence[str], below: Sequence[str]) -> None:
+        """Write what stands on top and at the bottom."""
+        across, along = self._size
+        # A file's name may hold what matplotlib takes for mathematics.
+        usual: dict[str, Any] = {"x": _MARGIN / across, "color": LIGHT, "parse_math": False}
+        top: dict[str, Any] = {"y": 1 - 0.06 / along, "va": "top", "weight": "bold"}
+        self._figure.text(s="\n".join(above), fontsize=_SIZES["title"], **top, **usual)
+        bottom: dict[str, Any] = {"y": 0.06 / along, "va": "bottom"}
+        self._figure.text(s="\n".join(below), fontsize=_SIZES["note"], **bottom, **usual)
+
+    def _small(
+        self, place: tuple[float, float, float, float], level: int | None, *, marked: bool
+    ) -> Panel:
+        """Return a panel beside the large one; that of the gate shown there is marked."""
+        panel = self._panel(place, level)
+        if level is None:
+            panel.write(_INSET, 0.96, "image", va="top")
+            return panel
+        self._tell_below(panel, level, place[2])
+        if marked:
+            panel.ax.patch.set_visible(False)
+            for spine in panel.ax.spines.values():
+                spine.set(visible=True, color=self._slices.hue, linewidth=1.5)
+        return panel
 
     def _foot(self, across: float) -> float:
         self._columns = fitting(self._handles, across - 1.9) if self._handles else 1
@@ -206,18 +265,17 @@ class Scene:
             self._figure.legend(
                 handles=self._handles,
                 loc="lower left",
-                bbox_to_anchor=(_MARGIN / across, 0.07 / along),
+                bbox_to_anchor=(_MARGIN / across, (self._base + 0.07) / along),
                 ncols=self._columns,
                 labelcolor=LIGHT,
                 **LEGEND,
             )
         if gated:
-            ax = self._axes((across - _MARGIN - 1.25, 0.17, 1.2, 0.1))
+            ax = self._axes((across - _MARGIN - 1.25, self._base + 0.17, 1.2, 0.1))
             bar(ax, self._slices, LIGHT, upright=False)
-            self._figure.text(
-                (across - _MARGIN - 1.33) / across, 0.22 / along, "α", color=LIGHT, fontsize=8,
-                ha="right", va="center",
-            )  # fmt: skip
+            place = (across - _MARGIN - 1.33) / across, (self._base + 0.22) / along
+            middle: dict[str, Any] = {"ha": "right", "va": "center"}
+            self._figure.text(*place, "α", color=LIGHT, fontsize=8, **middle)
 
     def frame(self, index: int) -> Frame:
         """Return the picture of a slice, (rows, columns, 3)."""
@@ -225,6 +283,9 @@ class Scene:
             panel.show(index)
         self._mark.set_xdata([index, index])
         self._told.set_text(self._slices.position(index))
+        for text, level, words in self._alpha:
+            name = self._slices.inspection.gates[level].name
+            text.set_text(words(of_gate(name, self._slices.means(index, level))))
         self._canvas.restore_region(self._still)
         for panel in self._panels:
             ax = panel.ax

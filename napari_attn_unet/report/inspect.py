@@ -18,8 +18,9 @@ from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.gates.statistics import rank_correlation
 from napari_attn_unet.prediction import Prediction, Progress, Result, Steps, relay
 from napari_attn_unet.report import figure
-from napari_attn_unet.report.orientation import is_known
+from napari_attn_unet.report.orientation import is_known, is_placed
 from napari_attn_unet.report.slices import Style
+from napari_attn_unet.report.words import heading
 from napari_attn_unet.table import Row, column, write_csv
 from napari_attn_unet.volume import Volume
 
@@ -57,6 +58,7 @@ def write_inspection(  # noqa: PLR0913  (each is named by its caller)
     axis: int = 0,
     slices: Sequence[int] = (),
     style: Style | None = None,
+    notes: Sequence[str] = (),
 ) -> Steps[Inspection]:
     """Segment a volume and write mask, gates' maps, tables and a figure; yield progress.
 
@@ -81,6 +83,8 @@ def write_inspection(  # noqa: PLR0913  (each is named by its caller)
     axis, slices, style
         Of the figure: across which axis (0, 1, 2 for z, y, x), which slices (none: four spread
         over the mask), and how it looks; its classes are the network's.
+    notes
+        Stand below the figure, such as how the truth came onto the image's grid.
 
     Returns
     -------
@@ -135,9 +139,11 @@ def write_inspection(  # noqa: PLR0913  (each is named by its caller)
         style or Style(),
         classes=prediction.classes,
         patient=volume.geometry if is_known(volume.metadata) else None,
+        placed=is_placed(volume.metadata),
     )
-    chosen = slices or figure.busiest(inspection, axis, 4)
-    picture = figure.draw(inspection, axis, chosen, style, name)
+    chosen = slices or figure.spread_slices(inspection, axis, 4)
+    title = heading(name, prediction.provenance["checkpoint"])
+    picture = figure.draw(inspection, axis, chosen, style, title, notes=notes)
     figure.save(picture, out / "figure.png")
     return inspection
 

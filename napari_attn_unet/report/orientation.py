@@ -36,6 +36,14 @@ def is_known(metadata: Mapping[str, Any]) -> bool:
     return bool(getattr(metadata.get("nifti"), "knows_patient", False))
 
 
+def is_placed(metadata: Mapping[str, Any]) -> bool:
+    """Return whether an image lies anywhere: not one whose file has voxel sizes and no place.
+
+    An image of no such file lies where the viewer has it; see `Volume.metadata`.
+    """
+    return bool(getattr(metadata.get("nifti"), "knows_patient", True))
+
+
 def world_axes(geometry: Geometry) -> tuple[int, int, int]:
     """Return the world axis (of z, y, x) that each array axis runs along."""
     axes = Orientation.to_canonical(geometry.affine).axes
@@ -140,13 +148,14 @@ def plane_name(geometry: Geometry, axis: int, *, known: bool) -> str:
     return PLANES[world_axes(geometry)[axis]] if known else AXES[axis]
 
 
-def position(geometry: Geometry, axis: int, index: int) -> str:
+def position(geometry: Geometry, axis: int, index: int, *, known: bool = True) -> str:
     """Return where a slice lies, as the viewer's slider has it: "z 23 · −17.0 mm".
 
     The index counts from 0; the length is the world coordinate that the viewer shows, which is
-    the grid's origin and spacing along that axis, or the index alone where the unit is unknown.
+    the grid's origin and spacing along that axis. The index stands alone where the unit is unknown
+    or the grid is not `known` to lie anywhere (see `is_placed`): its origin is then invented.
     """
-    if geometry.spacing_mm is None:
+    if geometry.spacing_mm is None or not known:
         return f"{AXES[axis]} {index}"
     way = -1.0 if geometry.direction[axis, axis] < 0 else 1.0
     there = geometry.origin[axis] + way * index * geometry.spacing[axis]

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.collections import LineCollection
     from matplotlib.image import AxesImage
 
-MOST = 8
-"""Classes told in a legend."""
 INK, FAINT, LIGHT = "#222222", "#6b6b6b", "#d8d8d8"
 """Of text on white, and of a film's on dark."""
 DASH = (2.4, 1.8)
@@ -164,10 +162,10 @@ def legend(slices: Slices, ink: str) -> list[Any]:
             label=f"{slices.classes[label].name}  "
             f"{size_in_words(int(counts.get(label, 0)), about.geometry)}",
         )
-        for label in shown[:MOST]
+        for label in shown[: picture.MOST_CLASSES]
     ]
-    if len(shown) > MOST:
-        more = f"and {len(shown) - MOST} more"
+    if (untold := len(shown) - picture.MOST_CLASSES) > 0:
+        more = f"and {untold} more"
         handles.append(Line2D([], [], linewidth=0, label=more))
     if about.mask is not None and about.truth is not None:
         told: dict[str, Any] = {

@@ -22,9 +22,16 @@ GATE_HUES: Mapping[str, Colour] = {
     "yellow": (1.0, 0.85, 0.0),
     "violet": (0.65, 0.45, 1.0),
 }
-"""The first that no class comes near is every gate's."""
+"""The first is every gate's; where a class comes near it, the one furthest from all classes is."""
 _NEAR = 0.09
 """Of the circle of hues: what lies nearer looks alike over grey."""
+GATE_OPACITY = 0.75
+"""Of a gate's or a class's map as a whole: where α is 1, the anatomy still shows."""
+LESS: Colour = (0.1, 0.45, 1.0)
+MORE: Colour = (1.0, 0.35, 0.05)
+"""Ends of every scale that diverges: blue loses or lies inside, orange gains or lies outside."""
+MOST_CLASSES = 8
+"""Classes told in a legend; a longer one would cover the picture."""
 _COLOURLESS = 0.15
 """Saturation below which a class has no hue."""
 _DASHES = ("-", "--", "-.", ":")
@@ -65,8 +72,8 @@ def gate_hue_name(classes: Sequence[ClassInfo]) -> str:
         hue = colorsys.rgb_to_hsv(*GATE_HUES[name])[0]
         return min((_apart(hue, other) for other in hues), default=1.0)
 
-    free = (name for name in GATE_HUES if nearest(name) >= _NEAR)
-    return next(free, max(GATE_HUES, key=nearest))
+    first = next(iter(GATE_HUES))
+    return first if nearest(first) >= _NEAR else max(GATE_HUES, key=nearest)
 
 
 def _apart(hue: float, other: float) -> float:
@@ -100,8 +107,13 @@ def hexadecimal(colour: Colour) -> str:
 
 def ramp(colour: Colour) -> npt.NDArray[np.float32]:
     """Return (256, 4) RGBA from coefficient 0, which is transparent, to 1, which is solid."""
-    table = np.empty((256, 4), np.float32)
-    table[:, :3] = colour
+    return clear_at_zero(np.tile(np.asarray(colour, np.float32), (256, 1)))
+
+
+def clear_at_zero(colours: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Return (N, 4): colours (N, 3 or 4), from coefficient 0 to 1, as opaque as that is large."""
+    table = np.empty((len(colours), 4), np.float32)
+    table[:, :3] = colours[:, :3]
     table[:, 3] = np.linspace(0.0, 1.0, len(table))
     return table
 

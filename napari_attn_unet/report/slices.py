@@ -18,9 +18,6 @@ from napari_attn_unet.report import picture
 from napari_attn_unet.report.orientation import Convention, View, position, view_of
 from napari_attn_unet.volume import Geometry
 
-OPACITY = 0.75
-"""Of a gate on the canvas: where it is open, the anatomy still shows."""
-
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -44,15 +41,19 @@ class Style:
         The image's grid in the patient, whose world axes run towards superior, anterior and right
         (see `orientation.is_known`); None where its file does not say: then nothing is turned or
         lettered.
+    placed
+        Whether the image is known to lie anywhere (see `orientation.is_placed`); where it is not,
+        a slice's place is its index alone.
     """
 
     limits: tuple[float, float] | None = None
     table: npt.NDArray[np.float32] | None = None
-    opacity: float = OPACITY
+    opacity: float = picture.GATE_OPACITY
     gate_limits: tuple[float, float] = (0.0, 1.0)
     classes: Sequence[ClassInfo] = field(default_factory=tuple)
     convention: Convention = "radiological"
     patient: Geometry | None = None
+    placed: bool = True
 
 
 class Slices:
@@ -108,7 +109,21 @@ class Slices:
 
     def position(self, index: int) -> str:
         """Return where a slice lies: "z 23 · −17.0 mm"."""
-        return position(self.inspection.geometry, self.axis, index)
+        known = self.style.placed
+        return position(self.inspection.geometry, self.axis, index, known=known)
+
+    def means(self, index: int, level: int) -> tuple[float, float] | None:
+        """Return a gate's mean coefficient inside and outside the mask on a slice.
+
+        Without a mask, of the truth. None where one of them has no voxel.
+        """
+        about = self.inspection
+        labels = about.truth if about.mask is None else about.mask
+        if labels is None:
+            return None
+        cover = about.cover(level)
+        values = cover.spread(cover.values, math.nan, self.axis, index)
+        return inside_and_outside(values, labels.take(index, self.axis))
 
     def pixels(self, index: int, level: int | None = None) -> npt.NDArray[np.uint8]:
         """Return a slice as (rows, columns, 3), with a gate over it if its level is given."""
@@ -140,6 +155,36 @@ class Slices:
         structure = self.inspection.structure(None, truth=self.inspection.mask is None)
         others = tuple(a for a in range(3) if a != self.axis)
         return np.asarray(structure.sum(axis=others))
+
+
+def inside_and_outside(
+    values: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.integer],
+    label: int | None = None,
+) -> tuple[float, float] | None:
+    """Return a gate's mean coefficient inside and outside a structure on a slice.
+
+    Parameters
+    ----------
+    values
+        (Y, X) on the image's grid; those that are not finite, which the map does not reach, are
+        not counted.
+    labels
+        (Y, X) on the same voxels.
+    label
+        The structure's; None for any but the background.
+
+    Returns
+    -------
+    tuple or None
+        None where the slice has no such voxel inside, or none outside.
+    """
+    structure = labels != 0 if label is None else labels == label
+    known = np.isfinite(values)
+    inside, outside = values[structure & known], values[~structure & known]
+    if not (inside.size and outside.size):
+        return None
+    return float(inside.mean(dtype=np.float64)), float(outside.mean(dtype=np.float64))
 
 
 Loop = npt.NDArray[np.float32]
@@ -174,12 +219,3 @@ def loops(pieces: picture.Segments) -> list[Loop]:
             corners.append(there)
         result.append(np.asarray(corners, np.float32)[:, ::-1])
     return result
-
-
-def clear_at_zero(name: str) -> npt.NDArray[np.float32]:
-    """Return (256, 4): a colormap of matplotlib's by name, as transparent as α is small."""
-    from matplotlib import colormaps  # noqa: PLC0415  (slow to import)
-
-    table = np.asarray(colormaps[name](np.linspace(0, 1, 256)), np.float32)
-    table[:, 3] = np.linspace(0, 1, 256)
-    return table

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from napari_attn_unet import io, phantom
 from napari_attn_unet.cli.main import main
+from napari_attn_unet.prediction import NOTHING_FOUND
+from napari_attn_unet.report import figure
 from napari_attn_unet.volume import Geometry
 
 
@@ -227,13 +231,102 @@ def test_numbers_out_of_range_are_refused(
     assert "needed" in capsys.readouterr().err
 
 
+NOTHING = np.random.default_rng(0).normal(size=(24, 32, 28)).astype(np.float32)
+"""An image in which the network finds nothing."""
+
+
+def said_in_figures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Get the lines above and below each figure that is saved."""
+    written: list[str] = []
+    save = figure.save
+
+    def heard(drawn: Figure, *place: Any) -> None:
+        written.extend(text.get_text().replace("\n", " ") for text in drawn.texts)
+        save(drawn, *place)
+
+    monkeypatch.setattr(figure, "save", heard)
+    return written
+
+
+@pytest.mark.parametrize("command", ["figure", "inspect"])
+def test_where_nothing_was_found_picture_and_terminal_say_what_the_window_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    io.write(tmp_path / "empty.nii.gz", NOTHING, Geometry.from_spacing((1.5, 1, 1), unit="mm"))
+    written = said_in_figures(monkeypatch)
+    out = tmp_path / ("f.png" if command == "figure" else "out")
+    options = ["--no-gradcam", "--no-knockout"] if command == "inspect" else []
+    options += ["--out", str(out), "--checkpoint", "phantom"]
+    assert main([command, str(tmp_path / "empty.nii.gz"), *options]) == 0
+    assert f"empty.nii.gz: {NOTHING_FOUND}." in capsys.readouterr().err
+    assert written == ["empty · phantom", f"{NOTHING_FOUND}."]
+
+
+def test_a_time_point_is_chosen_counted_from_1(
+    case: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (brain,) = io.read(case[0])
+    data = np.asarray(brain.data[0])
+    io.write(tmp_path / "s.nii.gz", np.stack([NOTHING, data]), brain.geometry)
+    written = said_in_figures(monkeypatch)
+    command = ["figure", "s.nii.gz", "--checkpoint", "phantom"]
+    assert main([*command, "--out", "1.png", "--time", "1"]) == 0
+    assert written == ["s · time point 1 · phantom", f"{NOTHING_FOUND}."]
+    assert main([*command, "--out", "2.png", "--time", "2"]) == 0
+    assert written[2:] == ["s · time point 2 · phantom"]
+    capsys.readouterr()
+    assert main([*command, "--out", "3.png", "--time", "3"]) == 1
+    assert "s.nii.gz has no time point 3; --time takes one from 1 to 2." in capsys.readouterr().err
+    assert main([*command, "--out", "3.png"]) == 1
+    assert "series of 2 volumes; choose one with --time" in capsys.readouterr().err
+    assert main(["figure", str(case[0]), "--out", "3.png", "--time", "2"]) == 1
+    assert "--time takes 1, as it is no series" in capsys.readouterr().err
+    assert not Path("3.png").exists()
+
+
+def test_a_file_that_says_no_place_has_a_figure_without_one(
+    case: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = nibabel.load(case[0])
+    nowhere = nibabel.Nifti1Image(np.asarray(placed.dataobj), None, placed.header)
+    for code in ("sform_code", "qform_code"):
+        nowhere.header[code] = 0
+    nibabel.save(nowhere, tmp_path / "nowhere.nii.gz")
+    told: list[str] = []
+    draw = figure.draw
+
+    def heard(*given: Any, **named: Any) -> Figure:
+        drawn = draw(*given, **named)
+        told.append(drawn.axes[0].get_ylabel())
+        return drawn
+
+    monkeypatch.setattr(figure, "draw", heard)
+    for image in (str(case[0]), str(tmp_path / "nowhere.nii.gz")):
+        command = ["figure", image, "--out", str(tmp_path / "f.png"), "--overwrite"]
+        assert main([*command, "--checkpoint", "phantom", "--slices", "7"]) == 0
+    assert told == ["z 7 · 14.5 mm", "z 7"]
+
+
 def test_a_truth_on_another_grid_is_told_and_an_image_refused(
-    case: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    case: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     image, truth = case
     command = ["figure", str(image), "--out", str(tmp_path / "f.png"), "--checkpoint", "phantom"]
+    written = said_in_figures(monkeypatch)
     assert main([*command, "--truth", str(truth)]) == 0
-    assert "lies on another grid (48, 64, 56)" in capsys.readouterr().err
+    (note,) = (line for line in capsys.readouterr().err.splitlines() if "another grid" in line)
+    assert "lies on another grid (48, 64, 56)" in note
+    assert " ".join(written).endswith(note)
     grey = np.arange(24 * 32 * 28, dtype=np.float32).reshape(24, 32, 28) / 7
     scan = tmp_path / "images" / "scan.nii.gz"
     io.write(scan, grey, Geometry.from_spacing((1.5, 1, 1), unit="mm"))

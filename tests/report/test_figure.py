@@ -11,6 +11,7 @@ from drawn import CLASSES, PLACE, inspected
 from matplotlib.figure import Figure
 
 from napari_attn_unet.gates.inspection import Inspection
+from napari_attn_unet.prediction import NOTHING_FOUND
 from napari_attn_unet.report import figure
 from napari_attn_unet.report.panels import Panel
 from napari_attn_unet.report.slices import Slices, Style
@@ -40,7 +41,9 @@ def test_a_grid_without_a_unit_has_no_scale_bar() -> None:
 
 def test_every_gate_has_a_panel_with_mask_and_truth_in_the_classes_colours() -> None:
     picture = figure.draw(inspected(), 0, [2, 4], Style(classes=CLASSES), "brain")
-    assert panels(picture) == ["image", "gate 1", "gate 2"]
+    alpha = " · inside 0.25 · outside 0.25"  # of the slice that the mask is on
+    named = ["gate 1", "gate 2"]
+    assert panels(picture) == ["image", *named, *(name + alpha for name in named)]
     bare, gated = picture.axes[3], picture.axes[4]  # of the second slice
     assert not any(len(lines.get_segments()) for lines in bare.collections)
     mask, dark, truth = gated.collections
@@ -54,6 +57,32 @@ def test_every_gate_has_a_panel_with_mask_and_truth_in_the_classes_colours() -> 
     assert outline.max(axis=0).tolist() == [19.5, 14.5]
     told = [text.get_text() for text in picture.legends[0].get_texts()]
     assert told == ["one  300 mm³", "two  0 mm³", "truth"]
+
+
+def test_above_each_panel_stands_what_the_curves_say_of_that_slice() -> None:
+    about = inspected()
+    for gate in about.gates.values():
+        values = np.random.default_rng(gate.level).uniform(size=gate.coefficients.shape)
+        gate.coefficients[...] = values.astype(np.float32)
+    picture = figure.draw(about, 0, [4], Style(classes=CLASSES))
+    for level, ax in zip((1, 2), picture.axes[1:3], strict=True):
+        curves = about.profile(0)
+        inside, outside = curves.inside[level][4], curves.outside[level][4]
+        told = ax.get_title(loc="left")
+        assert told == f"gate {level} · inside {inside:.2f} · outside {outside:.2f}"
+
+
+def test_what_a_network_did_not_find_and_where_the_truth_lay_stands_below() -> None:
+    about = inspected()
+    drawn = figure.draw(about, 0, [4], Style(), "a$_$b", notes=["The truth lies elsewhere."])
+    assert [text.get_text() for text in drawn.texts] == ["a$_$b", "The truth lies elsewhere."]
+    about.mask[:] = 0
+    drawn = figure.draw(about, 0, [4], Style())
+    (below,) = drawn.texts
+    assert below.get_text().replace("\n", " ") == f"{NOTHING_FOUND}."
+    assert panels(drawn) == ["image", "gate 1", "gate 2"]
+    about.gates = {}  # another's mask: no network says so
+    assert not figure.draw(about, 0, [4], Style()).texts
 
 
 def test_without_gates_the_mask_is_outlined_on_the_image() -> None:
@@ -74,12 +103,15 @@ def test_panels_have_true_proportions_and_one_height() -> None:
 def test_many_gates_take_two_rows_and_nothing_is_cut_or_covered(
     gates: int, shape: tuple[int, int, int]
 ) -> None:
-    picture = figure.draw(inspected(gates, shape=shape), 0, [2, 4], Style(patient=PLACE), "brain")
+    about, words = inspected(gates, shape=shape), "a long name of an image and a checkpoint"
+    style = Style(patient=PLACE)
+    picture = figure.draw(about, 0, [2, 4], style, words, notes=[NOTHING_FOUND])
     picture.canvas.draw()
     whole = picture.bbox
     boxes = [ax.get_window_extent() for ax in picture.axes[: 2 * (gates + 1)]]
     assert len({round(box.y0) for box in boxes}) == (2 if gates < 6 else 4)
-    shown = [ax.get_tightbbox() for ax in picture.axes] + [picture.texts[0].get_window_extent()]
+    title, note = (text.get_window_extent() for text in picture.texts)
+    shown = [ax.get_tightbbox() for ax in picture.axes] + [title, note]
     legend = picture.legends[0].get_window_extent()
     for box in (*shown, legend):
         assert box.x0 >= whole.x0
@@ -87,6 +119,9 @@ def test_many_gates_take_two_rows_and_nothing_is_cut_or_covered(
         assert box.x1 <= whole.x1
         assert box.y1 <= whole.y1
     assert all(box.y0 >= legend.y1 for box in boxes)
+    assert legend.y0 >= note.y1
+    said = [ax._left_title.get_window_extent() for ax in picture.axes if ax._left_title.get_text()]
+    boxes += [*said, title]
     for i, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[i + 1 :])
 
@@ -123,5 +158,8 @@ def test_a_marked_voxel_on_the_left_is_where_the_saved_picture_says(
     assert int(np.argmax(thirds)) == on
 
 
-def test_busiest_slices_are_those_of_the_mask() -> None:
-    assert figure.busiest(inspected(), 0, 3) == [4]
+def test_slices_are_spread_over_those_of_the_mask() -> None:
+    assert figure.spread_slices(inspected(), 0, 3) == [4]
+    about = inspected(shape=(20, 20, 30))
+    about.mask[2:18, 5, 5] = 1
+    assert figure.spread_slices(about, 0, 4) == [5, 8, 11, 14]

@@ -11,6 +11,7 @@ import pytest
 from drawn import CLASSES, PLACE, inspected
 from PIL import Image
 
+from napari_attn_unet.prediction import NOTHING_FOUND
 from napari_attn_unet.report.film import Scene, film
 from napari_attn_unet.report.slices import Slices, Style
 
@@ -75,6 +76,44 @@ def test_a_film_that_is_cancelled_leaves_what_was_there(tmp_path: Path, after: i
     steps.close()
     assert path.read_bytes() == b"before"
     assert [p.name for p in tmp_path.iterdir()] == ["f.gif"]
+
+
+def test_a_film_says_what_it_is_of_and_what_is_on_each_slice() -> None:
+    about, notes = inspected(), ["The truth lies elsewhere."]
+    scene = Scene(Slices(about, 0, Style(classes=CLASSES)), 2, "brain · phantom", notes)
+    said = [text.get_text() for text in scene._figure.texts]
+    assert said[-2:] == ["brain · phantom", *notes]
+    large, small, _ = (text for text, *_ in scene._alpha)
+    scene.frame(4)
+    assert large.get_text().replace("\n", " · ") == "gate 2 · inside 0.25 · outside 0.25"
+    assert small.get_text().replace("\n", " · ") == "inside 0.25 · outside 0.25"
+    scene.frame(1)  # where the mask is not
+    assert (large.get_text(), small.get_text()) == ("gate 2", "")
+    about.mask[:] = 0
+    scene = Scene(Slices(about, 0, Style()), 2)
+    assert NOTHING_FOUND in scene._figure.texts[-1].get_text().replace("\n", " ")
+
+
+@pytest.mark.parametrize("shape", [(6, 20, 30), (6, 8, 60), (6, 60, 8)])
+def test_nothing_on_a_film_is_cut_or_covered(shape: tuple[int, int, int]) -> None:
+    words = "a long name of an image, which was given by somebody at some time · a checkpoint"
+    about = inspected(shape=shape)
+    scene = Scene(Slices(about, 0, Style(patient=PLACE)), 2, words, [NOTHING_FOUND])
+    scene.frame(4)
+    whole = scene._figure.bbox
+    *_, title, note = (text.get_window_extent() for text in scene._figure.texts)
+    panels = [panel.ax.get_window_extent() for panel in scene._panels]
+    legend = scene._figure.legends[0].get_window_extent()
+    for box in (title, note, legend, *panels):
+        assert box.x0 >= whole.x0
+        assert box.y0 >= whole.y0
+        assert box.x1 <= whole.x1
+        assert box.y1 <= whole.y1
+    assert all(legend.y1 <= box.y0 and box.y1 <= title.y0 for box in panels)
+    assert note.y1 <= legend.y0
+    for text, *_ in scene._alpha:
+        box, ax = text.get_window_extent(), text.axes.get_window_extent()
+        assert box.x1 <= ax.x1 or shape[2] < 10  # the name alone is wider than some
 
 
 def test_the_mark_moves_and_the_words_follow(tmp_path: Path) -> None:

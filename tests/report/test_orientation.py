@@ -93,6 +93,7 @@ def test_a_slice_lies_where_the_slider_has_it() -> None:
     place = Geometry.from_spacing((2.0, 1.0, 1.0), (-63.0, 0, 0), unit="mm")
     assert orientation.position(place, 0, 23) == "z 23 · -17 mm"
     assert orientation.position(Geometry.from_spacing(), 2, 4) == "x 4"
+    assert orientation.position(place, 0, 23, known=False) == "z 23"
 
 
 @pytest.mark.parametrize(("sform", "qform"), [(0, 0), (0, 1), (4, 0), (1, 1)])

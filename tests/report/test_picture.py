@@ -43,6 +43,18 @@ def test_a_class_in_magenta_sends_the_gates_to_another_hue() -> None:
     assert apart(gate, hue(magenta.colour)) > 0.2
 
 
+@pytest.mark.parametrize(
+    ("others", "name"),
+    [(["green"], "yellow"), (["yellow"], "teal"), (["teal", "yellow"], "violet")],
+)
+def test_where_magenta_is_taken_the_hue_is_the_one_furthest_from_every_class(
+    others: list[str], name: str
+) -> None:
+    colours = picture.GATE_HUES | {"green": (0.1, 0.9, 0.1)}
+    classes = [NAMED[0], *(ClassInfo(one, colours[one]) for one in ["magenta", *others])]
+    assert picture.gate_hue_name(classes) == name
+
+
 def test_a_grey_class_takes_no_hue_away() -> None:
     grey = ClassInfo("bone", (0.8, 0.78, 0.8))
     assert picture.gate_hue([NAMED[0], grey]) == picture.GATE_HUES["magenta"]
@@ -70,6 +82,13 @@ def test_where_a_gate_is_open_its_colour_is_solid_and_between_it_is_mixed() -> N
     assert over[0, 0].tolist() == [255, 0, 255]
     assert over[0, 1].tolist() == pytest.approx([177.5, 50, 177.5], abs=1.5)
     assert over[0, 2].tolist() == [100, 100, 100]
+
+
+def test_any_colormap_is_clear_where_a_gate_is_shut_and_keeps_its_colours() -> None:
+    colours = np.random.default_rng(0).uniform(size=(256, 4))
+    table = picture.clear_at_zero(colours)
+    np.testing.assert_allclose(table[:, :3], colours[:, :3], rtol=1e-6)
+    np.testing.assert_allclose(table[:, 3], np.arange(256) / 255, atol=1e-6)
 
 
 def test_a_few_bright_voxels_do_not_make_the_rest_black() -> None:

@@ -11,8 +11,8 @@ from napari_attn_unet import io
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.prediction import ClassInfo, GateMap
 from napari_attn_unet.report import picture
-from napari_attn_unet.report.orientation import is_known
-from napari_attn_unet.report.slices import Slices, Style, loops
+from napari_attn_unet.report.orientation import is_known, is_placed
+from napari_attn_unet.report.slices import Slices, Style, inside_and_outside, loops
 from napari_attn_unet.volume import Geometry
 
 CLASSES = tuple(ClassInfo.numbered(i, n) for i, n in enumerate(("background", "one", "two")))
@@ -49,6 +49,35 @@ def test_what_a_map_does_not_reach_is_the_image_alone() -> None:
     differs = (slices.pixels(0, 1) != slices.pixels(0)).any(axis=-1)
     assert differs[2:6, 2:6].all()
     assert differs.sum() == 16
+
+
+def test_means_are_of_the_voxels_that_the_map_reaches() -> None:
+    labels = np.array([[0, 1, 1], [2, 2, 0]])
+    values = np.array([[0.1, 0.5, np.nan], [0.8, 1.0, 0.3]])
+    inside, outside = inside_and_outside(values, labels) or (0, 0)
+    assert inside == pytest.approx((0.5 + 0.8 + 1.0) / 3)
+    assert outside == pytest.approx((0.1 + 0.3) / 2)
+    inside, outside = inside_and_outside(values, labels, 1) or (0, 0)
+    assert inside == pytest.approx(0.5)
+    assert outside == pytest.approx((0.1 + 0.8 + 1.0 + 0.3) / 4)
+
+
+def test_there_is_no_mean_where_one_side_has_no_voxel() -> None:
+    values, labels = np.array([[0.1, np.nan]]), np.array([[0, 1]])
+    assert inside_and_outside(values, labels) is None  # the map does not reach it
+    assert inside_and_outside(values, labels, 3) is None
+    assert inside_and_outside(np.ones((1, 2)), np.ones((1, 2), int)) is None
+
+
+def test_means_are_those_of_the_curves_along_any_axis() -> None:
+    rng = np.random.default_rng(0)
+    mask = (rng.uniform(size=(6, 8, 10)) > 0.7).astype(np.uint8)
+    about = inspected(mask.astype(np.float32), rng.uniform(size=(3, 4, 5)), mask)
+    for axis in range(3):
+        slices, curves = Slices(about, axis, Style(patient=PLACE)), about.profile(axis)
+        for index in range(slices.count):
+            expected = curves.inside[1][index], curves.outside[1][index]
+            assert slices.means(index, 1) == pytest.approx(expected)
 
 
 def test_loops_are_closed_lines_along_the_voxels_edges() -> None:
@@ -96,6 +125,20 @@ def test_left_is_left_however_a_file_is_stored(
     assert row < 4  # the front is above
     assert slices.sides["left"] == ("L" if left else "R")
     assert slices.sides["top"] == "A"
+
+
+def test_a_file_that_says_no_place_has_slices_without_one(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    for name, affine in (("placed", np.eye(4)), ("nowhere", None)):
+        image = nibabel.Nifti1Image(np.zeros((5, 6, 7), np.float32), affine)
+        image.header.set_xyzt_units("mm")
+        nibabel.save(image, tmp_path / f"{name}.nii")
+        (volume,) = io.read(tmp_path / f"{name}.nii")
+        about = Inspection(np.asarray(volume.data[0]), volume.geometry, [])
+        style = Style(placed=is_placed(volume.metadata))
+        told = Slices(about, 0, style).position(2)
+        assert told == ("z 2 · 2 mm" if name == "placed" else "z 2")
+    assert is_placed({})  # no such file: where the viewer has it
 
 
 def test_sides_that_are_not_known_are_not_lettered_and_nothing_is_turned() -> None:

@@ -19,9 +19,10 @@ from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.overlay.front import add_above
 from napari_attn_unet.plugin.overlay.told import Line
 from napari_attn_unet.plugin.placement import transforms
+from napari_attn_unet.report.picture import LESS, MORE
 from napari_attn_unet.volume import Box
 
-INSIDE, OUTSIDE = (0.1, 0.45, 1.0, 1.0), (1.0, 0.35, 0.05, 1.0)
+INSIDE, OUTSIDE = (*LESS, 1.0), (*MORE, 1.0)
 SIGNED = Colormap([INSIDE, (0.85, 0.85, 0.85, 1.0), OUTSIDE], name="in to out")
 """Blue inside the truth, orange outside; grey where the surfaces are one."""
 MARGIN = 0.2

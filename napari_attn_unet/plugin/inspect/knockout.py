@@ -34,14 +34,13 @@ from napari_attn_unet.plugin.kit.task import Task
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.placement import Placement, placed, remembered
 from napari_attn_unet.prediction import Progress
+from napari_attn_unet.report.picture import LESS, MORE
 
 if TYPE_CHECKING:
     from napari_attn_unet.gates.knockout import Effect, EffectRow
     from napari_attn_unet.prediction import GateMap, Prediction
 
-DIVERGING = Colormap(
-    [(0.1, 0.45, 1.0, 1.0), (0.5, 0.5, 0.5, 0.0), (1.0, 0.35, 0.05, 1.0)], name="less to more"
-)
+DIVERGING = Colormap([(*LESS, 1.0), (0.5, 0.5, 0.5, 0.0), (*MORE, 1.0)], name="less to more")
 """Blue is less, orange more; where nothing changes the image shows."""
 CAUTION = (
     "A gate that matters changes the mask when it is forced. Where a map is high says where the "

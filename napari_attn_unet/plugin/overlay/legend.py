@@ -20,9 +20,8 @@ from napari_attn_unet.plugin.overlay.told import Colour, told_of
 from napari_attn_unet.plugin.placement import geometry_of
 from napari_attn_unet.plugin.results import beside, labels_at
 from napari_attn_unet.prediction import class_counts, size_in_words
+from napari_attn_unet.report.picture import MOST_CLASSES as MOST
 
-MOST = 8
-"""Classes told; a longer list would cover the picture."""
 SIZE = 10
 PAPER, INK = (0.08, 0.08, 0.1, 0.75), (1.0, 1.0, 1.0, 1.0)
 """Under the words, as the class colours are made for dark; and of words without a colour."""

@@ -25,8 +25,8 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_attn_unet.prediction import Colour
 
-CAPTION = 16
-"""Pixels of the line below the picture."""
+CAPTION, NOTE = 16, 14
+"""Pixels of the line below the picture, and of a second one."""
 _EDGE = 4
 _GAP = 6
 """Pixels around a place that the cross-hair leaves free."""
@@ -78,8 +78,8 @@ class Plane:
         Letters at "top", "bottom", "left" and "right".
     cross
         (row, column) of the cross-hair.
-    mean
-        Of a gate's coefficients inside the mask; None where there is none.
+    means
+        Of a gate's coefficients inside and outside the mask; None where there is none.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -88,7 +88,7 @@ class Plane:
     edges: Sequence[Edges] = ()
     sides: Mapping[str, str] = field(default_factory=dict)
     cross: tuple[float, float] | None = None
-    mean: float | None = None
+    means: tuple[float, float] | None = None
 
 
 class Pane(QWidget):
@@ -109,14 +109,17 @@ class Pane(QWidget):
     scrolled = Signal(int)
     """The wheel was turned by so many notches."""
 
-    def __init__(self, caption: str, tooltip: str) -> None:
+    def __init__(self, caption: str, tooltip: str, *, noted: bool = False) -> None:
         super().__init__()
-        self.caption = caption
+        self.caption, self.note = caption, ""
+        self.is_noteworthy = False
+        """Whether the note stands out."""
+        self._below = CAPTION + (NOTE if noted else 0)
         self.is_marked = False
         """Whether it is framed: it is what the canvas shows."""
         self._plane: Plane | None = None
         self.setToolTip(tooltip)
-        self.setMinimumSize(64, 64 + CAPTION)
+        self.setMinimumSize(64, 64 + self._below)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     @property
@@ -131,12 +134,15 @@ class Pane(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
         """Return a good size (Qt calls this)."""
-        return QSize(120, 104 + CAPTION)
+        return QSize(120, 104 + self._below)
 
-    def tell(self, caption: str, tooltip: str) -> None:
+    def tell(
+        self, caption: str, tooltip: str, note: str = "", *, is_noteworthy: bool = False
+    ) -> None:
         """Change what is said of it."""
-        if caption != self.caption:
-            self.caption = caption
+        said = caption, note, is_noteworthy
+        if said != (self.caption, self.note, self.is_noteworthy):
+            self.caption, self.note, self.is_noteworthy = said
             self.update()
         if tooltip != self.toolTip():
             self.setToolTip(tooltip)
@@ -155,7 +161,7 @@ class Pane(QWidget):
         """Return where the part that is shown is painted."""
         _, _, height, width = self._part(plane)
         tall, wide = height * plane.step[0], width * plane.step[1]
-        room = QRectF(_EDGE, _EDGE, self.width() - 2 * _EDGE, self.height() - CAPTION - 2 * _EDGE)
+        room = QRectF(self.rect()).adjusted(_EDGE, _EDGE, -_EDGE, -_EDGE - self._below)
         by = min(room.width() / max(wide, 1e-9), room.height() / max(tall, 1e-9))
         target = QRectF(0, 0, wide * by, tall * by)
         target.moveCenter(room.center())
@@ -178,13 +184,11 @@ class Pane(QWidget):
         painter.fillRect(self.rect(), _PAPER)
         if self._plane is not None:
             self._paint(painter, self._plane)
-        painter.setPen(_MARK if self.is_marked else _INK)
-        painter.setFont(_font(9, bold=self.is_marked))
-        line = self.rect().adjusted(_EDGE, self.height() - CAPTION, -_EDGE, 0)
-        told = painter.fontMetrics().elidedText(
-            self.caption, Qt.TextElideMode.ElideRight, line.width()
-        )
-        painter.drawText(line, Qt.AlignmentFlag.AlignCenter, told)
+        top = self.height() - self._below
+        line = QRectF(1, top, self.width() - 2, CAPTION)
+        _write(painter, line, self.caption, _font(9, bold=self.is_marked))
+        line = QRectF(1, top + CAPTION, self.width() - 2, NOTE)
+        _write(painter, line, self.note, _font(8, bold=self.is_noteworthy))
         painter.end()
 
     def _paint(self, painter: QPainter, plane: Plane) -> None:
@@ -298,3 +302,11 @@ def _font(points: int, *, bold: bool = False) -> QFont:
     font.setPointSize(points)
     font.setBold(bold)
     return font
+
+
+def _write(painter: QPainter, line: QRectF, words: str, font: QFont) -> None:
+    """Write a line of words, cut where there is no room; what is bold stands out."""
+    painter.setPen(_MARK if font.bold() else _INK)
+    painter.setFont(font)
+    told = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, int(line.width()))
+    painter.drawText(line, Qt.AlignmentFlag.AlignCenter, told)

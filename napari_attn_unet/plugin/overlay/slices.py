@@ -24,6 +24,7 @@ from napari_attn_unet.plugin.overlay.place import Place
 from napari_attn_unet.plugin.placement import shown_geometry
 from napari_attn_unet.report.orientation import View
 from napari_attn_unet.report.picture import compose, grey, outlines
+from napari_attn_unet.report.slices import inside_and_outside
 
 _SPATIAL = 3
 _LEAST_OPACITY = 0.4
@@ -143,7 +144,6 @@ class Slices:
         assert own is not None  # noqa: S101  (for the type checker: nothing is waited for)
         low, high = image.contrast_limits
         base = grey(own, (float(low), float(high)))
-        inside = None if labels is None else self._inside(labels)
         edges = [] if mask is None or labels is None else self._edges(mask, labels)
         geometry = self._place.geometry
         spacing = geometry.spacing
@@ -153,7 +153,7 @@ class Slices:
                 (spacing[view.rows], spacing[view.columns]),
                 edges=edges,
                 sides=view.sides(geometry),
-                mean=self._mean(layer, cut, inside),
+                means=self._means(layer, cut, labels),
             )
             for layer, cut in zip(layers, cuts, strict=True)
         ]
@@ -169,20 +169,13 @@ class Slices:
         share = np.clip((cut - low) / ((high - low) or 1.0), 0, 1)
         return compose(base, share, self._table(layer), float(layer.opacity))
 
-    def _inside(self, labels: Array) -> npt.NDArray[np.bool_]:
-        label = self._choice.label
-        return np.asarray(labels != 0 if label is None else labels == label)
-
-    @staticmethod
-    def _mean(
-        layer: Layer | None, cut: Array | None, inside: npt.NDArray[np.bool_] | None
-    ) -> float | None:
-        """Return a gate's mean coefficient inside the mask on the slice."""
-        if layer is None or cut is None or inside is None or GATE not in layer.metadata:
+    def _means(
+        self, layer: Layer | None, cut: Array | None, labels: Array | None
+    ) -> tuple[float, float] | None:
+        """Return a gate's mean coefficients inside and outside the mask on the slice."""
+        if layer is None or cut is None or labels is None or GATE not in layer.metadata:
             return None
-        values = cut[inside]
-        values = values[np.isfinite(values)]
-        return float(values.mean()) if values.size else None
+        return inside_and_outside(cut, labels, self._choice.label)
 
     def _table(self, layer: Image) -> npt.NDArray[np.float32]:
         blending = str(layer.blending)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import camera, plane_at, to_layer
 from napari_attn_unet.plugin.layers import CLASSES, GATE, OUTPUT
-from napari_attn_unet.plugin.overlay.painter import Pane
+from napari_attn_unet.plugin.overlay.painter import Pane, Plane
 from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.slices import Slices, size_of
 from napari_attn_unet.report.orientation import View
@@ -118,7 +119,7 @@ class Strip(QWidget):
                 pane.deleteLater()
             self.cells = {}
             for name, layer in wanted.items():
-                pane = Pane(name, "")
+                pane = Pane(name, "", noted=True)
                 pane.clicked.connect(partial(self._clicked, name))
                 self.cells[name] = pane, layer
                 self._line.addWidget(pane)
@@ -151,23 +152,35 @@ class Strip(QWidget):
         index = plane_at(self.viewer, image, view.axis)
         layers = [layer for _, layer in self.cells.values()]
         planes = self.slices.planes(view, index, layers)
+        most = _most(planes or [])
         for i, (name, (pane, layer)) in enumerate(self.cells.items()):
             if planes is not None:
                 plane = replace(planes[i], part=part)
-                told = "" if plane.mean is None else f" · α {plane.mean:.2f}"
-                pane.tell(name + told, self._tooltip(layer, plane.mean))
+                note = self._note(layer, plane.means)
+                tip = self._tooltip(layer, plane.means, is_most=i == most)
+                pane.tell(name, tip, note, is_noteworthy=i == most)
                 pane.show_plane(plane, marked=bool(layer.visible))
             elif self.slices.problem:
                 pane.tell(name, self.slices.problem)
                 pane.show_plane(None)
 
-    def _tooltip(self, layer: Layer, mean: float | None) -> str:
+    def _note(self, layer: Layer, means: tuple[float, float] | None) -> str:
+        if means is not None:
+            return f"in {means[0]:.2f} · out {means[1]:.2f}"
+        return "no mask here" if GATE in layer.metadata and self._choice.mask is not None else ""
+
+    def _tooltip(self, layer: Layer, means: tuple[float, float] | None, *, is_most: bool) -> str:
         if GATE not in layer.metadata:
             return f"{layer.name}: a click shows or hides it on the canvas."
         told = f"{layer.name}: a click shows it on the canvas, a second one what was there before."
-        if mean is not None:
+        if means is not None:
             inside = "the mask" if self._choice.label is None else "the class"
-            told += f" On this slice, its mean coefficient inside {inside} is {mean:.2f}."
+            told += (
+                f" Its mean attention coefficient α on this slice: {means[0]:.2f} inside {inside}, "
+                f"{means[1]:.2f} outside. A gate that is open everywhere looks at nothing."
+            )
+        if is_most:
+            told += " Of all gates, this one tells inside from outside most."
         return told
 
     def _part(self, view: View) -> tuple[float, float, float, float] | None:
@@ -212,6 +225,13 @@ class Strip(QWidget):
         for pane, _ in self.cells.values():
             pane.let_go()
         self._solo.restore()
+
+
+def _most(planes: Sequence[Plane]) -> int | None:
+    """Return which gate is more open inside the mask than outside by the most; None if none is."""
+    more = {i: p.means[0] - p.means[1] for i, p in enumerate(planes) if p.means is not None}
+    best = max(more, key=lambda i: more[i], default=None)
+    return best if best is not None and more[best] > 0 else None
 
 
 def _gates(cells: dict[str, Layer]) -> list[Layer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from pytestqt.qtbot import QtBot
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.kit.dock import Dock
-from napari_attn_unet.plugin.overlay.legend import MOST, Legend
+from napari_attn_unet.plugin.overlay.legend import Legend, contrast, readable
 from napari_attn_unet.plugin.overlay.picture import show_picture
 from napari_attn_unet.plugin.placement import placement_of
 from napari_attn_unet.plugin.results import results
 from napari_attn_unet.prediction import ClassInfo, GateMap, Prediction
+from napari_attn_unet.report.picture import MOST_CLASSES as MOST
 from napari_attn_unet.volume import Geometry
 
 SHAPE = (4, 6, 8)
@@ -146,3 +148,67 @@ def test_the_picture_stays_until_the_last_dock_has_closed(
     assert not outline.lines.visible
     assert told(viewer) == []
     assert show_picture(Dock(widget, viewer, "third")) is not first
+
+
+def test_colours_are_those_that_the_layers_show(
+    dock: Dock, viewer: ViewerModel, show: Callable[..., None], qtbot: QtBot
+) -> None:
+    show()
+    Legend(dock, choice_of(viewer))
+    qtbot.waitUntil(lambda: len(told(viewer)) == 3)
+    mask, gate = viewer.layers["mask · brain"], viewer.layers["gate 1 · brain"]
+    mask.colormap = {0: "transparent", 1: "#5599ff", 2: "#ffff00", None: "transparent"}
+    gate.colormap = "cyan"
+
+    def colours() -> list[np.ndarray]:
+        return [viewer.canvas.overlays[f"attn-unet legend {i}"].color[:3] for i in range(3)]
+
+    wanted = [(1 / 3, 0.6, 1), (1, 1, 0), (0, 1, 1)]
+    qtbot.waitUntil(lambda: np.allclose(colours(), wanted, atol=0.01))
+
+
+def test_of_a_series_the_volumes_are_those_of_the_time_on_screen(
+    dock: Dock, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    masks = np.zeros((2, *SHAPE), np.uint8)
+    masks[1, 0, 0, :5] = 1
+    image = viewer.add_image(np.zeros(masks.shape), name="brain", scale=(1, 2, 1, 1), units="mm")
+    made = replace(prediction(), mask=masks, gates=())
+    layers.show(viewer, layers.from_prediction(made, placement_of(image)), keep_old=False)
+    (result,) = results(viewer)
+    choice_of(viewer).choose(image=image, result=result, mask=result.mask)
+    viewer.dims.ndisplay = 3  # where no outline tells of another time
+    viewer.dims.set_point(0, 1)
+    Legend(dock, choice_of(viewer))
+    qtbot.waitUntil(lambda: "■ class 1  10 mm³" in told(viewer))
+    viewer.dims.set_point(0, 0)
+    qtbot.waitUntil(lambda: "■ class 1  0 mm³" in told(viewer))
+
+
+def test_several_boxes_are_told_together(dock: Dock, viewer: ViewerModel, qtbot: QtBot) -> None:
+    image = viewer.add_image(np.zeros(SHAPE), name="brain", scale=(2, 1, 1), units="mm")
+    for box in ("box 1", "box 2"):
+        about = {**prediction().provenance, "box": box}
+        made = replace(prediction(), provenance=about)
+        if box == "box 2":
+            made.mask[0, 0, 0] = 1
+        layers.show(viewer, layers.from_prediction(made, placement_of(image)), keep_old=True)
+    result = results(viewer)[-1]
+    choice_of(viewer).choose(image=image, result=result, mask=result.mask)
+    Legend(dock, choice_of(viewer))
+    qtbot.waitUntil(lambda: "■ class 1  14 mm³ + 12 mm³" in told(viewer))
+    assert "box 2 + box 1" in told(viewer)
+
+
+@pytest.mark.parametrize("colour", [(0.6, 0, 0), (1, 1, 0), (0, 0, 1), (0.5, 0.5, 0.5), (1, 1, 1)])
+def test_every_colour_can_be_read(colour: tuple[float, float, float]) -> None:
+    words, paper = readable(colour)
+    assert contrast(words, paper) >= 4.5
+    if contrast(colour, paper) >= 4.5:
+        assert words[:3] == pytest.approx(colour)
+
+
+def test_contrast_is_that_of_the_standard() -> None:
+    assert contrast((0, 0, 0), (1, 1, 1)) == pytest.approx(21)
+    assert contrast((0.2, 0.2, 0.2), (0.2, 0.2, 0.2)) == 1
+    assert contrast((0x77 / 255,) * 3, (1, 1, 1)) == pytest.approx(4.48, abs=0.005)

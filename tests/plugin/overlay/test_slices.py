@@ -121,8 +121,9 @@ def test_the_class_looked_at_alone_is_outlined_and_averaged(
         drawn(strip, qtbot)
         inside = mask.data[3] == label if label else mask.data[3] > 0
         pane, _ = strip.cells["gate 1"]
-        assert pane.plane.mean == pytest.approx(alpha[inside].mean())
-        assert pane.caption == f"gate 1 · α {alpha[inside].mean():.2f}"
+        means = alpha[inside].mean(), alpha[~inside].mean()
+        assert pane.plane.means == pytest.approx(means)
+        assert pane.note == "in {:.2f} · out {:.2f}".format(*means)
         assert len(pane.plane.edges) == (1 if label else 2)
 
 
@@ -131,7 +132,25 @@ def test_where_the_mask_is_not_no_mean_is_told(
 ) -> None:
     viewer.dims.set_point(0, 0)
     drawn(strip, qtbot)
-    assert strip.cells["gate 1"][0].caption == "gate 1"
+    assert strip.cells["gate 1"][0].note == "no mask here"
+
+
+def test_the_gate_that_tells_inside_from_outside_stands_out(
+    strip: Strip, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    mask = choice_of(viewer).mask
+    one, two = (viewer.layers[f"gate {k} · brain"] for k in (1, 2))
+    one.data = np.full_like(one.data, 0.98)  # open everywhere: more inside than the other has
+    two.data = np.full_like(two.data, 0.1)
+    place = np.argwhere(mask.data[3]).mean(axis=0) / 4
+    two.data[:, int(place[0]), int(place[1])] = 0.6
+    two.refresh()
+    viewer.dims.set_point(0, 9)
+    drawn(strip, qtbot)
+    qtbot.waitUntil(lambda: strip.cells["gate 2"][0].is_noteworthy)
+    assert not strip.cells["gate 1"][0].is_noteworthy
+    two.data = np.full_like(two.data, 0.1)
+    qtbot.waitUntil(lambda: not strip.cells["gate 2"][0].is_noteworthy)
 
 
 # --- arrays of every kind -----------------------------------------------------------------------
@@ -157,7 +176,7 @@ def test_a_slice_that_must_be_computed_is_so_on_a_thread_and_alone(
         viewer.dims.set_point(0, 12)
         drawn(strip, qtbot)
     np.testing.assert_array_equal(rgb(strip, "gate 1"), expected(viewer, "gate 1", 0, 4, data))
-    assert set(planes[:1]) == {4}
+    assert set(planes) == {4}
     assert threading.main_thread() not in threads
 
 
