@@ -34,6 +34,7 @@ from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.results import Result
 from napari_attn_unet.prediction import Progress
 from napari_attn_unet.report import figure, film
+from napari_attn_unet.report.words import heading
 from napari_attn_unet.table import write_csv
 
 TABLES = "gates.csv", "profile.csv"
@@ -176,6 +177,14 @@ class ExportTab(QWidget):
             raise ConfigError(msg)
         return indices
 
+    def _heading(self) -> str:
+        """Return what a picture is of: image, time point and checkpoint."""
+        state = self._state
+        about = {} if state.result is None else state.result.provenance
+        point = state.time.rstrip(".").lower()
+        name = None if state.image is None else state.image.name
+        return heading(name, point, about.get("checkpoint"))
+
     def _prepare_figure(self) -> Any:
         state, inspection, slices, style = (
             self._state,
@@ -183,14 +192,14 @@ class ExportTab(QWidget):
             self.chosen_slices(),
             look(self._state),
         )
-        axis, name = state.axis, "" if state.image is None else state.image.name
+        axis, title, notes = state.axis, self._heading(), [state.note]
         path = self._ask("Save a figure", "figure.png", "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)")
         if not path:
             return None
 
         def steps() -> workers.Work:
             yield Progress("drawing", 0.0)
-            figure.save(figure.draw(inspection, axis, slices, style, name), path)
+            figure.save(figure.draw(inspection, axis, slices, style, title, notes=notes), path)
             return path
 
         return steps
@@ -199,12 +208,13 @@ class ExportTab(QWidget):
         inspection, axis, style = self._inspection(), self._state.axis, look(self._state)
         shown = shown_gate(self._state)
         level = next((k for k, layer in self._state.gates.items() if layer is shown), None)
+        said: dict[str, Any] = {"title": self._heading(), "notes": [self._state.note]}
         path = self._ask("Save a film", "slices.gif", "GIF (*.gif);;MP4 (*.mp4)")
         if not path:
             return None
 
         def steps() -> workers.Work:
-            with closing(film.film(inspection, axis, path, style, level)) as frames:
+            with closing(film.film(inspection, axis, path, style, level, **said)) as frames:
                 for done in frames:
                     yield Progress("drawing", done)
             return path
@@ -275,7 +285,8 @@ class ExportTab(QWidget):
             from napari_attn_unet.report.inspect import write_inspection  # noqa: PLC0415  (torch)
 
             yield Progress("loading the network", 0.0)
-            truth = None if bring is None else bring().labels
+            there = None if bring is None else bring()
+            truth, shown["notes"] = (None, []) if there is None else (there.labels, [there.note])
             predictor = self._runs.predictor(run)
             yield from write_inspection(predictor, run.volume, out, truth=truth, name=name, **shown)
             return out, run.checkpoint.find()

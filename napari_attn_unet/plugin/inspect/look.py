@@ -10,7 +10,7 @@ from napari.layers import Image
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.overlay.sides import PREFERENCE
 from napari_attn_unet.plugin.placement import geometry_of
-from napari_attn_unet.report.orientation import is_known
+from napari_attn_unet.report.orientation import is_known, is_placed
 from napari_attn_unet.report.slices import Style
 
 
@@ -23,6 +23,7 @@ def look(state: State) -> Style:
         classes=state.classes,
         convention=PREFERENCE.value,
         patient=geometry_of(image) if image is not None and is_known(image.metadata) else None,
+        placed=image is None or is_placed(image.metadata),
     )
     if gate is None:
         return style

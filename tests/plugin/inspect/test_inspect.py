@@ -632,6 +632,21 @@ def test_exports(qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypat
     assert len((tmp_path / "profile.csv").read_text().splitlines()) == 1 + 21 + 18 + 17
 
 
+def test_a_figure_says_what_the_window_says_of_it(
+    qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "f.png"), ""))
+    monkeypatch.setattr(
+        "napari_attn_unet.report.figure.save",
+        lambda drawn, _: said.extend(text.get_text() for text in drawn.texts),
+    )
+    inspect.state.note = "The truth lies elsewhere."
+    save(qtbot, inspect.export.figure)
+    checkpoint = inspect.state.result.provenance["checkpoint"]
+    assert said == [f"brain · {checkpoint}", "The truth lies elsewhere."]
+
+
 def test_exports_take_no_other_case_s_place(
     qtbot: QtBot, inspect: InspectWidget, tmp_path: Path, monkeypatch: Any
 ) -> None:
