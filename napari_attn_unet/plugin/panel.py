@@ -17,7 +17,7 @@ from npe2 import PluginManager
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
-from napari_attn_unet.plugin.kit.dock import Dock, memory, model_of
+from napari_attn_unet.plugin.kit.dock import Dock, ask_again, memory, model_of
 from napari_attn_unet.plugin.kit.navigate import camera
 
 PLUGIN = "napari-attn-unet"
@@ -49,6 +49,7 @@ class Panel(QObject):
         self._model = weakref.ref(viewer)  # which keeps the panel
         self._widgets: dict[str, weakref.ref[QWidget]] = {}
         self._shown: str | None = None
+        self._width: dict[str, int] = {}
         self._fit: tuple[float, tuple[float, ...], float] | None = None
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
@@ -67,6 +68,7 @@ class Panel(QObject):
         """Let a widget be one of the tabs; return the tabs that stand on its top."""
         before = self._widget(kind)
         self._widgets[kind] = weakref.ref(widget)
+        self._width[kind] = self._width_now()
         if before is not None and _dock_of(before) is not None:
             self._later(partial(self._remove, before))  # there is one of a kind
         self.note_fit()
@@ -127,20 +129,33 @@ class Panel(QObject):
         if widget is None or dock is None or dock.isFloating() or not isinstance(main, QMainWindow):
             return
         self._shown = kind
-        width = WIDTH
-        for other in set(TABS) - {kind}:
-            hidden = self._widget(other)
-            beside = None if hidden is None else _dock_of(hidden)
-            if beside is not None and beside.isVisible() and not beside.isFloating():
-                width = beside.width()
-                beside.hide()
+        # One that is new has widened the others already: by what it asked before napari's style.
+        width = self._width.pop(kind, None) or self._width_now(kind)
+        for beside in self._docked(kind):
+            beside.hide()
         self._later(partial(self._take_room, widget, width))
+
+    def _docked(self, but: str | None = None) -> list[QDockWidget]:
+        """Return the docks that take room, but for one."""
+        there = [self._widget(kind) for kind in TABS if kind != but]
+        docks = [None if widget is None else _dock_of(widget) for widget in there]
+        return [d for d in docks if d is not None and d.isVisible() and not d.isFloating()]
+
+    def _width_now(self, but: str | None = None) -> int:
+        """Return how wide the panel is, without one of its docks; what it takes if it is not."""
+        return max((dock.width() for dock in self._docked(but)), default=WIDTH)
 
     def _take_room(self, widget: QWidget, width: int) -> None:
         dock = _dock_of(widget)
         main = None if dock is None else dock.parent()
         if dock is None or not isinstance(main, QMainWindow):
             return
+        # napari has given the dock a least width: from then on Qt lets that grow, never shrink.
+        # With none, another theme would make it as narrow as can be.
+        dock.setMinimumWidth(WIDTH)
+        ask_again(widget)
+        if (layout := dock.layout()) is not None:
+            layout.activate()
         docks, widths = [dock], [width]
         for other in main.findChildren(QDockWidget):  # or Qt would widen them: the canvas needs it
             if main.dockWidgetArea(other) == Qt.DockWidgetArea.LeftDockWidgetArea:

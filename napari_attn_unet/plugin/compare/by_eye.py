@@ -17,7 +17,6 @@ from napari_attn_unet.plugin.compare.pair import FILLED, Pair
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.compare.swipe import Swipe
 from napari_attn_unet.plugin.compare.wrong import Wrong
-from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.overlay.front import maps
 from napari_attn_unet.plugin.overlay.told import Line, told_of
@@ -94,7 +93,7 @@ class ByEye(QWidget):
             "The prediction's surface alone, coloured by its distance from the truth's: orange "
             "outside the truth, blue inside.",
         )
-        self.blink = tight(QPushButton("Blink"))
+        self.blink = QPushButton("Blink")
         self.blink.setToolTip("While held, the truth alone takes the place of all (key K).")
         self.modes: dict[QPushButton, Mode] = {
             self.outline: MaskLine(state),
@@ -119,7 +118,7 @@ class ByEye(QWidget):
             row = QHBoxLayout()
             row.setSpacing(2)
             for button in buttons[start : start + IN_A_ROW]:
-                row.addWidget(button, button.minimumWidth())
+                row.addWidget(button, len(button.text()))
             column.addLayout(row)
         column.addWidget(self.slider)
         self.outline.setChecked(True)
@@ -286,7 +285,7 @@ class ByEye(QWidget):
 
 
 def _toggle(text: str, tooltip: str) -> QPushButton:
-    button = tight(QPushButton(text))
+    button = QPushButton(text)
     button.setCheckable(True)
     button.setToolTip(tooltip)
     return button

@@ -153,7 +153,9 @@ class Distance:
                 {name: getattr(eye, name) for name in ("center", "zoom", "angles")},
             )
             viewer.dims.ndisplay = _3D
-            viewer.reset_view(layers=[self.surface], margin=MARGIN)
+            # Of a layer without the series' axis napari looks for that axis's extent, and fails.
+            is_series = viewer.dims.ndim > self.surface.ndim
+            viewer.reset_view(layers=None if is_series else [self.surface], margin=MARGIN)
         self.shown.emit()
 
     def _listed(self, event: Any) -> None:

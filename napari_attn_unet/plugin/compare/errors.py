@@ -47,7 +47,7 @@ class ErrorsTab(QWidget):
         state.dock.connect(state.viewer.dims.events.order, self._outline)
         state.dock.connect(state.viewer.dims.events.ndisplay, self._outline)
         self.message = Text()
-        self.table = Table("errors", ("#", "error", "class", "voxels", "mm³"))
+        self.table = Table("errors", ("#", "error", "class", "voxels"))
         self.table.setToolTip(
             "Connected errors, the largest first. Click one to see it; tick it off once seen; "
             "click a header to sort."

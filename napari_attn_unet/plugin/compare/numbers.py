@@ -31,6 +31,9 @@ from napari_attn_unet.prediction import Progress
 from napari_attn_unet.scores.comparison import CountedRow
 from napari_attn_unet.table import Row, column, markdown
 
+DIGITS = 3
+"""Of a mean coefficient: as many as its column has room for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InErrorsRow(Row):
@@ -38,9 +41,9 @@ class InErrorsRow(Row):
 
     gate: str = column("gate")
     class_name: str = column("class")
-    true_positive: float = column("α in TP")
-    false_positive: float = column("α in FP")
-    false_negative: float = column("α in FN")
+    true_positive: float = column("TP")
+    false_positive: float = column("FP")
+    false_negative: float = column("FN")
 
 
 class NumbersTab(QWidget):
@@ -68,7 +71,8 @@ class NumbersTab(QWidget):
         self.message = Text()
         self.gates = Table("numbers of gates")
         self.gates.setToolTip(
-            "Mean coefficient of every gate where the mask is right and where it is wrong."
+            "Mean coefficient α of every gate where the mask is right (TP: true positives) and "
+            "where it is wrong (FP, FN: false positives, false negatives)."
         )
         self.attention = Task(
             state.dock,
@@ -176,9 +180,9 @@ class NumbersTab(QWidget):
                         InErrorsRow(
                             gate=gate.name,
                             class_name=comparison.name(label),
-                            true_positive=e.true_positive,
-                            false_positive=e.false_positive,
-                            false_negative=e.false_negative,
+                            true_positive=round(e.true_positive, DIGITS),
+                            false_positive=round(e.false_positive, DIGITS),
+                            false_negative=round(e.false_negative, DIGITS),
                         )
                     )
             return rows

@@ -36,6 +36,7 @@ class SlicesTab(QWidget):
         self.save.setToolTip("Save the numbers of every slice, along all three axes, as CSV.")
         self.message = Text()
         line = QHBoxLayout()
+        line.setSpacing(2)
         for widget in (self.previous, self.next, self.save):
             line.addWidget(widget)
         line.addStretch()

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
 from napari_attn_unet.plugin.compare.state import State, values_of
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.plots import CurvePlot
 from napari_attn_unet.plugin.kit.text import Text
@@ -54,8 +55,7 @@ class ThresholdTab(QWidget):
         self.sliders: list[QLabeledDoubleSlider] = []
         self.numbers: list[QLabel] = []
         self._grid = QGridLayout()
-        self.label = QComboBox()
-        self.label.setToolTip("The class whose curve is drawn.")
+        self.label = combo("The class whose curve is drawn.")
         self.best = QPushButton("Best Dice")
         self.best.setToolTip(
             "Set every threshold to where its own curve has the largest Dice. That is the best for "
@@ -72,10 +72,11 @@ class ThresholdTab(QWidget):
         column = QVBoxLayout(self)
         column.addLayout(self._grid)
         column.addWidget(self.message)
-        line = QGridLayout()
-        line.addWidget(self.label, 0, 0)
-        line.addWidget(self.best, 0, 1)
-        line.addWidget(self.reset, 0, 2)
+        line = QHBoxLayout()
+        line.setSpacing(2)
+        line.addWidget(self.label, 1)
+        line.addWidget(self.best)
+        line.addWidget(self.reset)
         column.addLayout(line)
         column.addWidget(self.plot, 1)
         self.label.currentIndexChanged.connect(self._draw)

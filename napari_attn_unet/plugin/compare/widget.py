@@ -16,12 +16,10 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QPushButton,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_attn_unet.plugin.choice import choice_of, masks
 from napari_attn_unet.plugin.compare.by_eye import ByEye
@@ -33,10 +31,11 @@ from napari_attn_unet.plugin.compare.threshold import ThresholdTab
 from napari_attn_unet.plugin.contributions import open_labels
 from napari_attn_unet.plugin.kit import keys
 from napari_attn_unet.plugin.kit.choices import combo, offer, pick
+from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.dock import Dock, scroll
+from napari_attn_unet.plugin.kit.fold import Fold
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
-from napari_attn_unet.plugin.kit.tables import header
 from napari_attn_unet.plugin.kit.tabs import Tabs
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.overlay.picture import show_picture
@@ -78,13 +77,15 @@ class CompareWidget(QWidget):
         self.open.setToolTip("Open a truth from a NIfTI file.")
         self.label_box = combo("The class that slices and the surface are about.")
         self.message = Text()
-        self.classes = QTableWidget(0, 3)
+        self.classes = Table("classes")
+        self.classes.setColumnCount(3)
         self.classes.setHorizontalHeaderLabels(["layer", "value", "counts as"])
+        self.classes.arrange()
         self.classes.setToolTip(
             "What each value means. Give two values one class to merge them; 'ignore' leaves "
             "voxels out on both sides."
         )
-        self.fold = QCollapsible("classes")
+        self.fold = Fold("classes")
         self.by_eye = ByEye(self.state)
         self.numbers = NumbersTab(self.state)
         self.slices = SlicesTab(self.state)
@@ -114,8 +115,7 @@ class CompareWidget(QWidget):
         form.addRow("prediction", self.mask_box)
         form.addRow("truth", truth)
         form.addRow("class", self.label_box)
-        self.fold.addWidget(self.classes)
-        header(self.classes).setStretchLastSection(True)
+        self.fold.hold(self.classes)
         column = QVBoxLayout(self)
         column.addWidget(self.panel_tabs)
         column.addLayout(form)

@@ -19,7 +19,6 @@ from napari_attn_unet.gates.inspection import AgreementRow, AgreementSliceRow
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
-from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.tables import fill, save
 from napari_attn_unet.plugin.kit.task import Task
@@ -36,6 +35,7 @@ class AgreementTab(QWidget):
         self.rows: list[AgreementRow] = []
         self.slice_rows: list[AgreementSliceRow] = []
         self.top = QDoubleSpinBox()
+        self.top.setDecimals(1)
         self.top.setRange(0.1, 100.0)
         self.top.setValue(5.0)
         self.top.setSuffix(" %")
@@ -46,7 +46,7 @@ class AgreementTab(QWidget):
             "Also run the network with random weights: a map that detects as well with those says "
             "nothing of what was learnt (Adebayo et al. 2018)."
         )
-        self.table = Table("agreement", ("detector", "class", "AUROC", "average"))
+        self.table = Table("agreement", ("detector", "class", "AUROC"))
         self.table.setToolTip("Click a header to sort.")
         self.message = Text()
         self.task = Task(
@@ -58,17 +58,18 @@ class AgreementTab(QWidget):
             self.message.setText,
             network=self.random.isChecked,
         )
-        self.save = tight(QPushButton("Save…"))
+        self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV; a second file has the values per slice.")
         line = QHBoxLayout()
         line.addWidget(QLabel("top"))
         line.addWidget(self.top)
-        line.addWidget(self.random, 1)
+        line.addStretch()
         below = QHBoxLayout()
         below.addWidget(self.task, 1)
         below.addWidget(self.save)
         column = QVBoxLayout(self)
         column.addLayout(line)
+        column.addWidget(self.random)
         column.addLayout(below)
         column.addWidget(self.message)
         column.addWidget(self.table, 1)

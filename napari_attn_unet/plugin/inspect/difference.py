@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -25,6 +24,7 @@ from napari_attn_unet.plugin.inspect.knockout import DIVERGING
 from napari_attn_unet.plugin.inspect.runs import Known, Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import go_to
@@ -76,8 +76,7 @@ class DifferenceTab(QWidget):
         self._effects = Effects(state)
         self._at = -1
         self.components: list[MapComponent] = []
-        self.second = QComboBox()
-        self.second.setToolTip(
+        self.second = combo(
             "The checkpoint to compare with the one of the result. Browse… in the Segment widget "
             "adds others."
         )
@@ -90,8 +89,7 @@ class DifferenceTab(QWidget):
             self._show,
             self.message.setText,
         )
-        self.what = QComboBox()
-        self.what.setToolTip("What is compared: second minus first. Orange is more, blue is less.")
+        self.what = combo("What is compared: second minus first. Orange is more, blue is less.")
         self.threshold = QDoubleSpinBox()
         self.threshold.setRange(0.01, 1.0)
         self.threshold.setSingleStep(0.05)
@@ -103,7 +101,7 @@ class DifferenceTab(QWidget):
         self.previous.setToolTip("Go to the component before, which is larger.")
         self.next = QPushButton("component ▸")
         self.next.setToolTip("Go to the next component; the largest comes first.")
-        self.table = Table("second")
+        self.table = Table("second", ("component", "largest", "voxels"))
         self.table.setToolTip("The components. Click one to see it; click a header to sort.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
@@ -127,11 +125,14 @@ class DifferenceTab(QWidget):
     def _arrange(self) -> None:
         form = QFormLayout()
         form.addRow("second", self.second)
-        form.addRow(self.task)
+        run = QHBoxLayout()
+        run.addWidget(self.task, 1)
+        run.addWidget(self.save)
+        form.addRow(run)
         form.addRow("difference of", self.what)
         form.addRow("at least", self.threshold)
         line = QHBoxLayout()
-        for button in (self.previous, self.next, self.save):
+        for button in (self.previous, self.next):
             line.addWidget(button)
         line.addStretch()
         column = QVBoxLayout(self)

@@ -28,7 +28,7 @@ from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.looks import Looks
-from napari_attn_unet.plugin.kit.tables import cell, header
+from napari_attn_unet.plugin.kit.tables import cell
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.layers import ATTENTION, CLASSES, gate_colormap
 from napari_attn_unet.report.picture import gate_line
@@ -50,7 +50,7 @@ class GatesTab(QWidget):
         self._watched: list[Image] = []
         self.contours = Contours(state)
         self._busy = False
-        self.table = Table("gates", ("gate", "mean", "shut", "histogram"))
+        self.table = Table("gates", ("gate", "mean", "histogram"))
         self.table.setColumnCount(len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
         self.table.arrange()
@@ -61,11 +61,9 @@ class GatesTab(QWidget):
             "One row per gate, the finest first. Tick to show it; click a row to show it alone, "
             "click again to go back."
         )
-        header(self.table).setStretchLastSection(True)
         down = self.table.verticalHeader()
         if down is not None:
             down.setDefaultSectionSize(ROW)
-        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.verdict = Text()
         self.opacity = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 1)
@@ -174,7 +172,7 @@ class GatesTab(QWidget):
             self.contrast.setRange(0, 1)
             self.contrast.setValue(tuple(first.contrast_limits))
         rows = max(1, self.table.rowCount())
-        self.table.setFixedHeight(header(self.table).height() + ROW * rows + 6)
+        self.table.setFixedHeight(self.table.header().height() + ROW * rows + 6)
         self._busy = False
 
     def _watch(self, gates: list[Image]) -> None:

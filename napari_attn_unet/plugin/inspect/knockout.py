@@ -76,7 +76,7 @@ class KnockoutTab(QWidget):
             self._show_all,
             self.message.setText,
         )
-        self.table = Table("knock-out", ("gate", "intervention", "class", "change"))
+        self.table = Table("knock-out")
         self.table.setToolTip("What each knock-out did, per class. Click a header to sort.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
@@ -102,9 +102,17 @@ class KnockoutTab(QWidget):
 
     def _forget(self) -> None:
         """Say no more of a result that is not looked at."""
-        self._base, self.rows = None, []
-        fill(self.table, self.rows, colours=self._state.colours)
+        self._base = None
+        self._fill([])
         self.message.setText("")
+
+    def _fill(self, rows: list[EffectRow]) -> None:
+        """Show rows, at first with the one change that says most: there is room for no more."""
+        self.rows = rows
+        judged = any(row.truth_dice_change is not None for row in rows)
+        change = "change of Dice" if judged else "change of volume"
+        self.table.first = ("gate", "intervention", "class", change)
+        fill(self.table, rows, colours=self._state.colours)
 
     def _arrange(self) -> None:
         caution = QLabel(CAUTION)
@@ -147,26 +155,24 @@ class KnockoutTab(QWidget):
         tick = QCheckBox(f"gate {level} →")
         tick.setChecked(row == 0)
         tick.setToolTip("Force this gate.")
-        kind = QComboBox()
+        kind = combo("What its coefficients become.")
         for name, words in KINDS.items():
             kind.addItem(f"{name}: {words}", name)
         kind.setCurrentIndex(list(KINDS).index("zero"))
-        kind.setToolTip("What its coefficients become.")
-        kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        kind.setMinimumContentsLength(6)
         factor = QDoubleSpinBox()
         factor.setRange(0.0, 10.0)
         factor.setSingleStep(0.1)
         factor.setValue(0.5)
         factor.setPrefix("× ")
-        factor.setMaximumWidth(76)
         factor.setToolTip("Factor of 'scaled'.")
-        factor.setEnabled(False)
+        factor.setVisible(False)
         kind.currentIndexChanged.connect(
-            lambda _, k=kind, f=factor: f.setEnabled(k.currentData() == "scaled")
+            lambda _, k=kind, f=factor: f.setVisible(k.currentData() == "scaled")
         )
-        for column, control in enumerate((tick, kind, factor)):
-            self._grid.addWidget(control, row, column)
+        self._grid.addWidget(tick, 2 * row, 0)
+        self._grid.addWidget(kind, 2 * row, 1)
+        self._grid.addWidget(factor, 2 * row + 1, 1)  # beside the others it would be cut
+        self._grid.setColumnStretch(1, 1)
         self.choices[level] = tick, kind, factor
 
     # --- runs -----------------------------------------------------------------------------------
@@ -206,8 +212,7 @@ class KnockoutTab(QWidget):
     def _show(self, result: tuple[Run, Effect, list[EffectRow], list[layers.LayerData]]) -> None:
         run, effect, rows, data = result
         self._base = run, effect.base
-        self.rows = rows
-        fill(self.table, rows, colours=self._state.colours)
+        self._fill(rows)
         self._effects.show(data)
         voxels = int(np.count_nonzero(data[-1][0]))
         self.message.setText(f"{effect.name}: {voxels:,} voxels changed their label.")
@@ -226,8 +231,7 @@ class KnockoutTab(QWidget):
         return steps
 
     def _show_all(self, rows: list[EffectRow]) -> None:
-        self.rows = rows
-        fill(self.table, rows, colours=self._state.colours)
+        self._fill(rows)
 
     def _prepare_cam(self) -> Any:
         run = self._runs.prepare()

@@ -71,13 +71,14 @@ class ProbeTab(QWidget):
             "While ticked, a click on the image adds its values to the table, and a numbered point "
             "to the canvas."
         )
-        self.table = Table("points")
+        self.table = Table("points", ("point", "z", "y", "x", "label"))
         self.table.setToolTip("Pinned points. Double-click a row to go there.")
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the pinned points as CSV.")
         self.clear = QPushButton("Clear")
         self.clear.setToolTip("Forget the pinned points, and take them off the canvas.")
         line = QHBoxLayout()
+        line.setSpacing(2)
         line.addWidget(self.pin, 1)
         line.addWidget(self.save)
         line.addWidget(self.clear)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_attn_unet.gates.inspection import AXES, Inspection
 from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.inspect.state import State
+from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.navigate import go_to_slice, plane_on_screen
 from napari_attn_unet.plugin.kit.plots import ProfilePlot
 from napari_attn_unet.plugin.kit.text import Text
@@ -27,8 +28,7 @@ class ProfileTab(QWidget):
         self._axis = 0
         self.plot = ProfilePlot()
         self.plot.setToolTip("Click or drag to move the viewer to a slice.")
-        self.label = QComboBox()
-        self.label.setToolTip("The class whose inside and outside are compared.")
+        self.label = combo("The class whose inside and outside are compared.")
         self.previous = QPushButton("◂ peak")
         self.previous.setToolTip("Go to the peak before this slice (Shift-N).")
         self.next = QPushButton("peak ▸")
@@ -37,7 +37,6 @@ class ProfileTab(QWidget):
         self.about = QLabel()
         self.about.setWordWrap(True)
         line = QHBoxLayout()
-        line.addWidget(QLabel("of"))
         line.addWidget(self.label, 1)
         line.addWidget(self.previous)
         line.addWidget(self.next)

@@ -30,7 +30,7 @@ from napari_attn_unet.plugin.inspect.profile import ProfileTab
 from napari_attn_unet.plugin.inspect.runs import Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import keys
-from napari_attn_unet.plugin.kit.choices import combo, offer, tight
+from napari_attn_unet.plugin.kit.choices import combo, offer
 from napari_attn_unet.plugin.kit.dock import Dock, scroll
 from napari_attn_unet.plugin.kit.follow import Follower
 from napari_attn_unet.plugin.kit.settings import Settings
@@ -84,9 +84,9 @@ class InspectWidget(QWidget):
             "Image and mask, every gate and the truth beside each other, one camera and slice "
             "for all (Alt-S). Click again to go back."
         )
-        self.clear = tight(QPushButton("Clear"))
+        self.clear = QPushButton("Clear")
         self.clear.setToolTip("Remove all layers of this result. The image and others' stay.")
-        self.strip = tight(QPushButton("Strip"))
+        self.strip = QPushButton("Strip")
         self.strip.setToolTip(
             "Show the strip of all gates below the canvas again, if it was closed."
         )

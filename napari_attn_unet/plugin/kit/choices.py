@@ -5,23 +5,70 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QHelpEvent
+from qtpy.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QToolTip
+
+LEAST = 5
+"""Characters that a box keeps room for, however narrow its dock."""
+PADDING = 6
+"""Pixels beside the text that styles keep free of it."""
 
 
 def combo(tooltip: str) -> QComboBox:
     """Return a box that does not widen its dock for a long name."""
     box = QComboBox()
     box.setToolTip(tooltip)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
+    narrow(box)
     return box
 
 
-def tight(button: QPushButton) -> QPushButton:
-    """Let a button be as narrow as its text, and as wide as there is room."""
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 10)
-    return button
+def narrow(box: QComboBox) -> None:
+    """Let a box be narrower than its names: they end with an ellipsis, and its tooltip has them.
+
+    Qt's own would widen its dock, or cut a name so that nothing tells that there is more.
+    """
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(LEAST)
+    box.installEventFilter(_Shortens(box))
+
+
+class _Shortens(QObject):
+    """Paints a box's text, and tells what of it is not seen."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Take the place of Qt's own painting and tooltip (Qt calls this)."""
+        if not isinstance(watched, QComboBox) or event is None:
+            return False
+        if event.type() == QEvent.Type.Paint:
+            _paint(watched)
+            return True
+        if isinstance(event, QHelpEvent) and _shortened(watched) != watched.currentText():
+            told = f"{watched.currentText()}\n{watched.toolTip()}"
+            QToolTip.showText(event.globalPos(), told, watched)
+            return True
+        return False
+
+
+def _option(box: QComboBox) -> QStyleOptionComboBox:
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    return option
+
+
+def _shortened(box: QComboBox) -> str:
+    style, edit = box.style(), QStyle.SubControl.SC_ComboBoxEditField
+    assert style is not None  # noqa: S101  (for the type checker: a widget has one)
+    room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, _option(box), edit, box)
+    text, right = box.currentText(), Qt.TextElideMode.ElideRight
+    return box.fontMetrics().elidedText(text, right, room.width() - PADDING)
+
+
+def _paint(box: QComboBox) -> None:
+    painter, option = QStylePainter(box), _option(box)
+    painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+    option.currentText = _shortened(box)
+    painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 def offer(

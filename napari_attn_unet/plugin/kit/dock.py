@@ -14,9 +14,11 @@ from typing import Any
 
 from psygnal import EmitLoopError
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
-from qtpy.QtWidgets import QScrollArea, QStyle, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QLayout, QScrollArea, QStyle, QVBoxLayout, QWidget
 
 MARGIN = 5
+_BORDER = 1
+"""Pixels around what is scrolled, of napari's style; a scroll area does not tell."""
 LEAST_HEIGHT = 300
 """Pixels that a dock keeps when others stand below it; what does not fit is scrolled to."""
 
@@ -148,13 +150,15 @@ class Dock(Hold):
         return False
 
 
-class _Scrolled(QScrollArea):
+class Scrolled(QScrollArea):
     """As wide as what it holds, and as high, but for others content with less."""
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the least that it asks for (Qt calls this)."""
         return self._size(least=True)
 
     def sizeHint(self) -> QSize:  # noqa: N802
+        """Return what it asks for (Qt calls this)."""
         return self._size(least=False)
 
     def _size(self, *, least: bool) -> QSize:
@@ -162,15 +166,38 @@ class _Scrolled(QScrollArea):
         if inner is None or style is None:  # is being taken down
             return QSize()
         size = inner.minimumSizeHint() if least else inner.sizeHint()
-        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
-        height = min(size.height(), LEAST_HEIGHT) if least else size.height()
-        return QSize(size.width() + bar, height)
+        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent) + 2 * _BORDER
+        if not least:
+            return QSize(size.width() + bar, size.height())
+        # Qt's own style is wider than napari's: asked for before that comes, it widens the window.
+        width = size.width() + bar if _is_seen(self) else 0
+        return QSize(width, min(size.height(), LEAST_HEIGHT))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Ask for another width when what it holds does (Qt calls this)."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)
+
+
+def _is_seen(widget: QWidget) -> bool:
+    """Return whether a widget's dock is seen, whichever page is; True without a dock."""
+    above = widget
+    while not isinstance(above, QDockWidget) and (parent := above.parentWidget()) is not None:
+        above = parent
+    return above.isVisible() or not isinstance(above, QDockWidget)
+
+
+def ask_again(widget: QWidget) -> None:
+    """Forget how large the parts of a widget once were: before napari's style came to them.
+
+    Pages that are not seen would else be as wide as in Qt's own style until somebody opens them.
+    """
+    for part in (*widget.findChildren(QWidget), widget):
+        part.ensurePolished()
+        part.updateGeometry()
+    for layout in widget.findChildren(QLayout):
+        layout.invalidate()
 
 
 def scroll(widget: QWidget) -> None:
@@ -183,7 +210,7 @@ def scroll(widget: QWidget) -> None:
     layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
     inner = QWidget()
     inner.setLayout(layout)  # which takes it, and all that stands in it, from the widget
-    area = _Scrolled()
+    area = Scrolled()
     area.setWidget(inner)
     area.setWidgetResizable(True)
     area.setFrameShape(QScrollArea.Shape.NoFrame)

@@ -12,7 +12,6 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
-    QHeaderView,
     QTableWidget,
     QTableWidgetItem,
     QWidget,
@@ -48,18 +47,8 @@ def cell(table: QTableWidget, row: int, column: int) -> QTableWidgetItem:
     return item
 
 
-def header(table: QTableWidget) -> QHeaderView:
-    """Return the header of the columns, which are as wide as their texts; the rows have none."""
-    across, down = table.horizontalHeader(), table.verticalHeader()
-    assert across is not None  # noqa: S101  (for the type checker: a table has both)
-    assert down is not None  # noqa: S101
-    down.setVisible(False)
-    across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    return across
-
-
 def fill(
-    table: QTableWidget,
+    table: Table,
     rows: Sequence[Row],
     *,
     titles: Sequence[str] = (),
@@ -91,10 +80,8 @@ def fill(
             if title == _CLASS and (colour := (colours or {}).get(item.text())) is not None:
                 item.setData(Qt.ItemDataRole.DecorationRole, QColor.fromRgbF(*colour))
             table.setItem(i, j, item)
-    header(table)
     table.setSortingEnabled(True)
-    if isinstance(table, Table):
-        table.arrange()
+    table.arrange()
 
 
 def save(

@@ -9,18 +9,17 @@ from qtpy.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QPushButton,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_attn_unet.plugin.kit.choices import tight
+from napari_attn_unet.plugin.kit.dock import Scrolled
 from napari_attn_unet.plugin.kit.settings import Settings
 
 LEAST_HEIGHT = 280
 """Pixels that a page keeps, however low the dock is."""
-MARGIN = 4
+MARGIN = 2
 IN_A_ROW = 4
 """More pages than these take a second row: Qt's own tabs would scroll, and hide the last."""
 
@@ -56,12 +55,12 @@ class Tabs(QWidget):
             inner = page.layout()
             if inner is not None:
                 inner.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-            area = QScrollArea()
+            area = Scrolled()  # the dock is as wide as the widest page: none scrolls sideways
             area.setWidget(page)
             area.setWidgetResizable(True)
-            area.setFrameShape(QScrollArea.Shape.NoFrame)
+            area.setFrameShape(Scrolled.Shape.NoFrame)
             self._stack.addWidget(area)
-            button = tight(QPushButton(name))
+            button = QPushButton(name)
             button.setToolTip(tip)
             button.setCheckable(True)
             self._buttons.addButton(button, i)

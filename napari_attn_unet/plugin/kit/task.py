@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_attn_unet.plugin.kit import workers
@@ -14,8 +15,19 @@ from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.queue import WAITING, in_turn
 
 _FULL = 1000
+_LEAST = 60
+"""Pixels that a bar keeps."""
 _FIRST_ESTIMATE = 0.05
 """Share of a run after which the time that is left is told; from less it would mislead."""
+
+
+class Bar(QProgressBar):
+    """How far it is, in words that end with an ellipsis where they have no room."""
+
+    def text(self) -> str:
+        """Return what stands in the bar (Qt calls this)."""
+        words, right = super().text(), Qt.TextElideMode.ElideRight
+        return self.fontMetrics().elidedText(words, right, self.width() - 4)
 
 
 class Task(QWidget):
@@ -86,7 +98,7 @@ class Task(QWidget):
         )
         self.button = button or QPushButton(text)
         self.button.setToolTip(tooltip)
-        self.bar = bar or QProgressBar()
+        self.bar = bar or Bar()
         self.bar.setRange(0, _FULL)
         self.bar.setVisible(False)
         if button is None:
@@ -94,6 +106,7 @@ class Task(QWidget):
             line.setContentsMargins(0, 0, 0, 0)
             line.addWidget(self.button)
             line.addWidget(self.bar, 1)
+            self.bar.setMinimumWidth(_LEAST)  # a run that begins must not widen its dock
             line.addStretch()
         if button is None:
             self.button.clicked.connect(self.toggle)
@@ -160,6 +173,7 @@ class Task(QWidget):
         if progress.done > _FIRST_ESTIMATE and self.seconds > 1:
             left = f" · {self.seconds * (1 - progress.done) / progress.done:.0f} s left"
         self.bar.setFormat(f"{progress.phase}{left}")
+        self.bar.setToolTip(self.bar.format())
         self._yielded(progress)
 
     def _ended(self) -> None:

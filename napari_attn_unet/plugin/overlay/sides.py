@@ -12,7 +12,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_attn_unet.plugin.choice import Choice
-from napari_attn_unet.plugin.kit.choices import tight
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.navigate import camera, grid, plane_on_screen, to_layer
 from napari_attn_unet.plugin.kit.settings import Settings
@@ -374,7 +373,6 @@ class PlaneButtons(QWidget):
             if image is not None and known:
                 name = plane_name(self._sides.place.geometry, axis, known=True)
             button.setText(name)
-            tight(button)
             button.setToolTip(f"Show the {name} plane" if known else f"Slice across {name}")
             button.setEnabled(image is not None)
             button.setChecked(view is not None and view.axis == axis)

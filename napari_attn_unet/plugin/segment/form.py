@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
-from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QProgressBar, QVBoxLayout
-from superqt import QCollapsible
+from qtpy.QtWidgets import QVBoxLayout
 
+from napari_attn_unet.plugin.kit.choices import narrow
 from napari_attn_unet.plugin.kit.dock import scroll
+from napari_attn_unet.plugin.kit.fold import Fold
+from napari_attn_unet.plugin.kit.task import Bar
 from napari_attn_unet.plugin.kit.text import Text
 
 MOST_PROBABLE = "most probable class"
@@ -123,28 +124,23 @@ class SegmentForm(Container):  # type: ignore[type-arg]
             ("threshold", "threshold"),
         ):
             getattr(self, name).label = label
+        for box in (self.image, self.checkpoint, self.region, self.device, self.precision):
+            narrow(box.native)
+        narrow(self.threshold_class.native)
         self._arrange()
 
     def _arrange(self) -> None:
         self.run.native.setDefault(True)
         self.run.native.setMinimumHeight(32)
 
-        self.bar = QProgressBar()
+        self.bar = Bar()
         self.bar.setTextVisible(True)
         self.advanced = Container(
             widgets=[self.memory_gb, self.threshold_class, self.threshold, self.keep_old, self.link]
         )
-        self.advanced.native.layout().setContentsMargins(0, 0, 0, 0)
         self.advanced.native.layout().insertWidget(1, self.memory_note)
-        self._fold = QCollapsible("Advanced")
-        self._fold.setContent(self.advanced.native)
-        # Its own icons are black, whatever napari's theme.
-        for set_icon in (self._fold.setCollapsedIcon, self._fold.setExpandedIcon):
-            set_icon(QIcon())
-        self._fold.toggleButton().setStyleSheet("text-align: left; background: transparent;")
-        self._fold.toggled.connect(self._fold_toggled)
-        self._fold.collapse(animate=False)
-        self._fold_toggled(False)
+        self._fold = Fold("Advanced")
+        self._fold.hold(self.advanced.native)
         self.extend([self.image, self.checkpoint, self.browse, self.region])
         self.extend([self.add_box, self.box_depth, self.around, self.live])
         self.extend([self.device, self.precision, self.gates, self.probabilities, self.run])
@@ -159,6 +155,3 @@ class SegmentForm(Container):  # type: ignore[type-arg]
         column.insertLayout(0, self.head)
         column.addStretch()
         scroll(self.native)
-
-    def _fold_toggled(self, is_open: bool) -> None:
-        self._fold.setText("▾ Advanced" if is_open else "▸ Advanced")

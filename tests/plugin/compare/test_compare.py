@@ -859,6 +859,10 @@ def test_a_series_is_compared_at_the_time_on_screen_and_says_which(
     settle(qtbot, compare)
     assert compare.state.comparison.overlap(None).truth_only == (truth[1, 8] > 0).sum()
     assert "Time point 2 of 2." in compare.message.text()
+    compare.by_eye.distance.click()
+    settle(qtbot, compare)
+    assert viewer.dims.ndisplay == 3
+    assert any(isinstance(layer, Surface) for layer in viewer.layers)
 
 
 def test_closing_and_opening_again(qtbot: QtBot, compare: CompareWidget) -> None:
