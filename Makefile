@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --no-compile -c constraints.txt
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
@@ -63,16 +64,17 @@ $(VENV)/bin/python: | system-packages
 	    echo "Name another with: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# The stamps make a second run take seconds.
+# The stamps make a second run take seconds. What is imported is compiled then, and that is little of
+# all that is installed: compiling everything takes longer than installing it.
 $(VENV)/.installed: pyproject.toml constraints.txt | system-packages $(VENV)/bin/python
 	$(PIP) install --quiet "pip>=25.1"
-	$(PIP) install --quiet -c constraints.txt -e ".[pyqt5]"
+	$(INSTALL) -e ".[pyqt5]"
 	@touch $@
 
 $(VENV)/.installed-benchmark: $(VENV)/.installed
-	$(PIP) install --quiet -c constraints.txt --group benchmark
+	$(INSTALL) --group benchmark
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml constraints.txt
-	$(PIP) install --quiet -c constraints.txt --group dev --group build
+	$(INSTALL) --group dev --group build
 	@touch $@

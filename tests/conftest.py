@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +29,16 @@ from napari_attn_unet.prediction import ClassInfo, Prediction
 from napari_attn_unet.volume import Geometry, Volume
 
 
-@pytest.fixture(scope="session")
-def collected_fast() -> Iterator[None]:
-    """Leave what was imported out of Python's garbage collections.
+@pytest.fixture(autouse=True)
+def collected_fast() -> None:
+    """Leave what was there before the test out of Python's garbage collections.
 
-    napari collects whenever a layer is removed: half a second, most of it spent on torch's and
-    matplotlib's modules.
+    napari collects whenever a layer is removed, and so does `settle`: half a second each, most of
+    it spent on modules and on what earlier tests have left in caches. None of it is given back, or
+    the tests after would pay for it.
     """
-    for name in ("matplotlib.pyplot", "napari._qt.qt_main_window", "skimage.measure", "torch"):
-        import_module(name)
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +64,6 @@ def qtbot(qtbot: QtBot) -> QtBot:
 def make_napari_viewer(
     make_napari_viewer: Callable[..., Viewer],
     request: pytest.FixtureRequest,
-    collected_fast: None,
 ) -> Iterator[Callable[..., Viewer]]:
     """napari's own, and after every test: a click on each dock's X leaves nothing behind."""
     viewers: list[Viewer] = []

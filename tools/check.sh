@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Every check, in order; the first failure stops. `tools/check.sh lint` runs the quick ones only.
+# Every check. `tools/check.sh lint` runs the quick ones only; so does any other name in `checks`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 root=$PWD
 bin=$root/.venv/bin
+logs=$root/build/checks
+
+# Two at a time, one a core: when one has ended the next begins. The wheel and what is quick come
+# first, so that what fails soon is told soon; then the longest, so that both cores end together.
+checks=(wheel lint plugin_pyqt5 plugin_pyqt6 others plugin_pyside6)
 
 step() {
     printf '\n== %s\n' "$*"
@@ -15,62 +20,90 @@ step() {
 with_qt() {
     local api=$1 screen=$2
     shift 2
-    OMP_NUM_THREADS=1 QT_API=$api PYTEST_QT_API=$api xvfb-run -a -n "$screen" -s "-screen 0 1920x1200x24" "$@"
+    OMP_NUM_THREADS=1 QT_API=$api PYTEST_QT_API=$api xvfb-run -a -n "$screen" \
+        -s "-screen 0 1920x1200x24" "$bin/python" -m pytest -p no:cacheprovider "$@"
 }
 
-step "style"
-"$bin/ruff" check .
-step "format"
-"$bin/ruff" format --check .
-step "types"
-"$bin/mypy"
-step "architecture"
-"$bin/lint-imports"
-step "manifest"
-"$bin/npe2" validate napari_attn_unet/napari.yaml
-
-if [ "${1:-}" = lint ]; then
-    exit 0
-fi
-
-command -v xvfb-run >/dev/null || {
-    echo "xvfb-run is needed from here on (Debian and Ubuntu: xvfb xauth)." >&2
-    exit 1
+lint() {
+    step "style"
+    "$bin/ruff" check .
+    step "format"
+    "$bin/ruff" format --check .
+    step "types"
+    "$bin/mypy"
+    step "architecture"
+    "$bin/lint-imports"
+    step "manifest"
+    "$bin/npe2" validate napari_attn_unet/napari.yaml
 }
 
-step "wheel: build"
-rm -rf build/wheel build/wheel-env build/wheel-demo
-"$bin/python" -m build --wheel --no-isolation --outdir build/wheel .
-step "wheel: install into a clean environment"
-"$bin/python" -m venv build/wheel-env
-wheel=$(echo build/wheel/*.whl)
-build/wheel-env/bin/python -m pip --disable-pip-version-check install --quiet \
-    -c constraints.txt "$wheel[pyqt5]"
-step "wheel: the manifest and the demo, away from the checkout"
-(
+wheel() {
+    step "wheel: build"
+    rm -rf build/wheel build/wheel-env build/wheel-demo
+    "$bin/python" -m build --wheel --no-isolation --outdir build/wheel .
+    step "wheel: install into a clean environment"
+    "$bin/python" -m venv build/wheel-env
+    # Compiled is what is imported: all of it would take longer than the rest of the installation.
+    build/wheel-env/bin/python -m pip --disable-pip-version-check install --quiet --no-compile \
+        -c constraints.txt "$(echo build/wheel/*.whl)[pyqt5]"
+    step "wheel: the manifest and the demo, away from the checkout"
     cd /
     unset DISPLAY WAYLAND_DISPLAY  # on a real screen the demo would wait for its user
     "$root/build/wheel-env/bin/npe2" validate napari-attn-unet
-    "$root/build/wheel-env/bin/attn-unet" demo --out "$root/build/wheel-demo"
-)
-
-# The plugin's tests take as long as all others: two runs side by side, one a core, each with its
-# share of what the second Qt binding needs. Its log is printed when both have ended.
-others() {
-    with_qt pyqt5 300 "$bin/python" -m pytest --ignore tests/plugin
-    with_qt pyqt6 300 "$bin/python" -m pytest tests/plugin -p no:cacheprovider \
-        --ignore tests/plugin/test_closing.py
+    OMP_NUM_THREADS=1 "$root/build/wheel-env/bin/attn-unet" demo --out "$root/build/wheel-demo"
 }
 
-step "tests: those of the plugin, PyQt5; beside them all others, then the plugin's with PyQt6"
-others >build/others.log 2>&1 &
-beside=$!
-trap 'kill $beside 2>/dev/null || true' EXIT
-failed=0
-with_qt pyqt5 99 "$bin/python" -m pytest tests/plugin || failed=1
-wait $beside || failed=1
-trap - EXIT
-cat build/others.log
-[ $failed = 0 ]
+plugin_pyqt5() {
+    step "tests: those of the plugin, PyQt5"
+    with_qt pyqt5 100 tests/plugin
+}
 
-step "all checks passed"
+plugin_pyqt6() {
+    step "tests: those of the plugin, PyQt6"
+    with_qt pyqt6 200 tests/plugin --ignore tests/plugin/test_closing.py
+}
+
+# Where the bindings differ: who owns and deletes a widget, when slots are called, what is drawn.
+plugin_pyside6() {
+    step "tests: closing, kit, panel, drawing and the acceptance, PySide6"
+    with_qt pyside6 300 tests/plugin/test_closing.py tests/plugin/kit tests/plugin/overlay \
+        tests/plugin/test_panel.py tests/acceptance
+}
+
+others() {
+    step "tests: all but the plugin's"
+    with_qt pyqt5 400 --ignore tests/plugin
+}
+
+# Run a check and show what it said in one piece.
+whole() {
+    local name=$1 begun=$SECONDS outcome=passed
+    echo "-- $name: begun"
+    tools/check.sh "$name" >"$logs/$name.log" 2>&1 || outcome=FAILED
+    flock "$logs" cat "$logs/$name.log"
+    echo "-- $name: $outcome, $((SECONDS - begun)) s"
+    [ $outcome = passed ] || exit 255  # at which xargs begins no other
+}
+
+case ${1:-all} in
+    all)
+        command -v xvfb-run >/dev/null || {
+            echo "xvfb-run is needed for the tests (Debian and Ubuntu: xvfb xauth)." >&2
+            exit 1
+        }
+        mkdir -p "$logs"
+        printf '%s\n' "${checks[@]}" | xargs -P 2 -I NAME tools/check.sh whole NAME || {
+            step "FAILED: what is said so above; the whole of it is in build/checks/"
+            exit 1
+        }
+        step "all checks passed"
+        ;;
+    whole) whole "$2" ;;
+    *)
+        [[ " ${checks[*]} " == *" $1 "* ]] || {
+            echo "There is no check $1, but these: ${checks[*]}." >&2
+            exit 2
+        }
+        "$1"
+        ;;
+esac

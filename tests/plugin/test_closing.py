@@ -24,8 +24,8 @@ from napari_attn_unet.plugin.kit.navigate import grid
 from napari_attn_unet.plugin.overlay.below import Below
 from napari_attn_unet.plugin.segment import SegmentWidget
 
-TIMES, WARM = 20, 5
-MORE = 30e6  # bytes that the allocator may have kept
+TIMES, WARM = 8, 3
+MORE = 8e6  # bytes that the allocator may have kept
 
 
 def segment(qtbot: QtBot, widget: SegmentWidget) -> None:

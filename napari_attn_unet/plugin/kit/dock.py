@@ -6,6 +6,7 @@ neither `destroyed` nor `closeEvent` comes.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -146,8 +147,18 @@ class Dock(Hold):
             elif self._was_docked:
                 # Slots of its parts hold it from C++, where Python's collector does not see.
                 widget.deleteLater()
-                self.close()
+                self._close_heard()
         return False
+
+    def _close_heard(self) -> None:
+        """Close, and tell of a mistake of ours as PyQt does with an error in a function of Qt's.
+
+        PySide6 would raise it again where the dock was let go: in napari, half through its X.
+        """
+        try:
+            self.close()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
 
 
 class Scrolled(QScrollArea):
