@@ -43,7 +43,7 @@ class Hold(QObject):
 
     def __init__(self, viewer: Any, memory: dict[str, Any]) -> None:
         super().__init__()
-        self.viewer, self.memory = viewer, memory
+        self.viewer, self.memory = model_of(viewer), memory  # a proxy is slow: 1 ms of every slice
         self.is_closed = False
         self._closers: dict[object, Callable[[], None]] = {}
 

@@ -123,8 +123,8 @@ def go_to(
     place = to_layer(viewer, layer, viewer.dims.point)
     place[-_SPATIAL:] = voxel
     world = to_viewer(viewer, layer, place)
-    for axis in range(-_SPATIAL, 0):
-        viewer.dims.set_point(viewer.dims.ndim + axis, world[axis])
+    axes = list(range(viewer.dims.ndim - _SPATIAL, viewer.dims.ndim))
+    viewer.dims.set_point(axes, world[-_SPATIAL:].tolist())  # at once: every step is drawn
     if size is None:
         return
     shown = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]

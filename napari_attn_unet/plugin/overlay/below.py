@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.settings import Settings
+from napari_attn_unet.plugin.layers import BOX
 from napari_attn_unet.plugin.overlay.planes import Planes
 from napari_attn_unet.plugin.overlay.sides import PlaneButtons, Sides
 from napari_attn_unet.plugin.overlay.strip import Strip
@@ -59,7 +60,7 @@ class Below(QWidget):
         self.where = QLabel()
         self.where.setMinimumWidth(1)  # a long one is cut, and does not widen the window
         self.where.setToolTip("The slice on screen: index, and place along its axis.")
-        self._sides = sides
+        self._choice, self._sides = choice, sides
         dock.connect(sides.changed, self._tell)
         sides.write_slice(False)
         dock.on_close(sides.write_slice, True)
@@ -89,7 +90,9 @@ class Below(QWidget):
             self._resizing.start()
 
     def _tell(self) -> None:
-        self.where.setText(self._sides.told)
+        result = self._choice.result
+        box = None if result is None else result.provenance.get(BOX)
+        self.where.setText(" · ".join(filter(None, (box, self._sides.told))))
 
     def _toggled(self, three: bool) -> None:
         self._stack.setCurrentWidget(self.planes if three else self.strip)

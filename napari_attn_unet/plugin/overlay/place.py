@@ -11,7 +11,7 @@ from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.overlay.lines import PLACE
 from napari_attn_unet.plugin.placement import geometry_of, shown_geometry
-from napari_attn_unet.report.orientation import is_known
+from napari_attn_unet.report.orientation import is_known, is_placed
 from napari_attn_unet.volume import Geometry
 
 _STRAIGHT = 0.7
@@ -63,6 +63,11 @@ class Place:
         if self._image is None or not is_known(self._image.metadata):
             return False
         return bool(np.abs(np.diag(self.shown.direction)).min() > _STRAIGHT)
+
+    @property
+    def placed(self) -> bool:
+        """Whether it lies anywhere; see `report.orientation.is_placed`."""
+        return self._image is not None and is_placed(self._image.metadata)
 
     def _get(self, name: str, find: Any) -> Geometry:
         if name not in self._found:

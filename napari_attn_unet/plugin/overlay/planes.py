@@ -107,7 +107,11 @@ class Planes(QWidget):
     def draw(self) -> None:
         """Draw the planes through the viewer's point."""
         image = self._choice.image
-        if not self.isVisible() or image is None or image not in self.viewer.layers:
+        if not self.isVisible():
+            return
+        if image is None or image not in self.viewer.layers:
+            for pane in self.panes:
+                pane.show_plane(None)
             return
         geometry, known = self._place.geometry, self._place.known
         voxel, size, gate = self.voxel(image), size_of(image), self._gate()
@@ -121,7 +125,7 @@ class Planes(QWidget):
             )
             self._views[i] = view
             name = plane_name(geometry, axis, known=known)
-            told = position(self._place.shown, axis, voxel[axis])
+            told = position(self._place.shown, axis, voxel[axis], known=self._place.placed)
             caption = told if name == "zyx"[axis] else f"{name} · {told}"
             if planes is not None:
                 self.panes[i].tell(caption, TIP)

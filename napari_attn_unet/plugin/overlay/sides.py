@@ -208,7 +208,7 @@ class Sides:
             looking = plane_on_screen(self._viewer, image)
             assert looking is not None  # noqa: S101  (for the type checker: there is a view)
             name = f"{plane_name(geometry, view.axis, known=True)} · " if view.known else ""
-            self.told = position(self.place.shown, *looking)
+            self.told = position(self.place.shown, *looking, known=self.place.placed)
             if not self._is_inside(image, looking[0]):
                 name, self.told = "", f"outside {image.name}"
             told["slice"] = name + self.told if self.writes_slice else ""

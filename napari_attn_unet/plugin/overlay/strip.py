@@ -141,7 +141,11 @@ class Strip(QWidget):
     def draw(self) -> None:
         """Draw the slice on screen."""
         image = self._choice.image
-        if not self.isVisible() or image is None or image not in self.viewer.layers:
+        if not self.isVisible():
+            return
+        if image is None or image not in self.viewer.layers:
+            for pane, _ in self.cells.values():
+                pane.show_plane(None)
             return
         on_canvas = self._sides.view
         if on_canvas is None and (self._view is None or self.viewer.dims.ndisplay == 2):  # noqa: PLR2004
