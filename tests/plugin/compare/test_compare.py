@@ -687,6 +687,29 @@ class TestSlices:
         assert compare.slices.plot.axes[1].get_xlabel() == "slice along x"
         compare.label_box.setCurrentText("back")
         compare.slices.step(1)
+    def test_a_gate_s_bar_comes_back_after_side_by_side(
+        self, qtbot: QtBot, widget: SegmentWidget, show_tiny: Callable[[], None]
+    ) -> None:
+        viewer = widget._viewer
+        show_tiny()
+        truth = np.roll(viewer.layers["mask · brain"].data, 2, axis=1)
+        viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
+        compare = CompareWidget(viewer)
+        viewer.window.add_dock_widget(compare, name="Compare")
+        settle(qtbot, compare)
+        gates = [layer for layer in viewer.layers if layer.name.startswith("gate")]
+
+        def barred() -> bool:
+            return any(gate.colorbar.visible for gate in gates)
+
+        compare.by_eye.grid.click()
+        for _ in range(2):
+            compare.by_eye.leave()  # another tab is looked at
+            qtbot.waitUntil(barred)
+            compare.by_eye.come_back()
+            QApplication.processEvents()
+            assert not barred()
+
         expected = compare.state.comparison.worst_slices(2, 2)[0]
         assert round(compare.viewer.dims.point[2]) == expected
 
