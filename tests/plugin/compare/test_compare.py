@@ -726,6 +726,19 @@ class TestSlices:
 
 class TestErrors:
     def test_a_click_centres_and_zooms(self, qtbot: QtBot, compare: CompareWidget) -> None:
+    def test_after_3d_the_slice_is_the_one_before(
+        self, qtbot: QtBot, compare: CompareWidget
+    ) -> None:
+        viewer = compare.viewer
+        viewer.dims.set_point((0, 1, 2), (10, 3, 4))
+        place = viewer.dims.point
+        for _ in range(2):
+            compare.by_eye.distance.click()
+            settle(qtbot, compare)
+            assert viewer.dims.ndisplay == 3
+            compare.by_eye.distance.click()
+            assert (viewer.dims.ndisplay, viewer.dims.point) == (2, place)
+
         table, viewer = compare.errors.table, compare.viewer
         assert texts(table, 1) == ["wrong class", "false negative", "false positive"]
         assert texts(table, 2) == ["back → front", "front", "back"]
