@@ -522,12 +522,12 @@ class TestByEye:
     ) -> None:
         compare.by_eye.swipe.click()
         both = compare.viewer.layers["swipe · mine"]
-        line = compare.viewer.layers["swipe line"]
 
         def check(position: int) -> None:
             np.testing.assert_array_equal(both.data[..., :position], pair[0][..., :position])
             np.testing.assert_array_equal(both.data[..., position:], pair[1][..., position:])
-            np.testing.assert_allclose(line.data[0][:, 2], position - 0.5)
+            (line,) = (node for node in lines_on(compare.viewer) if node.name == "swipe line")
+            np.testing.assert_allclose(line.pos[:, :2], [[position - 0.5, y] for y in (-0.5, 19.5)])
 
         check(9)
         assert not compare.viewer.layers["mine"].visible
@@ -548,7 +548,7 @@ class TestByEye:
         check(14)
         assert compare.by_eye.slider.value() == 14
         compare.viewer.dims.set_current_step(0, 3)
-        np.testing.assert_allclose(line.data[0][:, 0], 3)
+        check(14)
         compare.viewer.dims.order = (1, 0, 2)
         assert both not in compare.viewer.layers
         assert not compare.by_eye.swipe.isChecked()
@@ -594,6 +594,40 @@ class TestByEye:
     def test_swipe_is_for_2d(self, compare: CompareWidget) -> None:
         compare.viewer.dims.ndisplay = 3
         compare.by_eye.swipe.click()
+    @pytest.mark.parametrize("facing", ["right", "left"])
+    @pytest.mark.parametrize(
+        "turn",
+        [
+            {"scale": (2, 1, 1)},
+            {"scale": (2, 1, -1)},
+            {"scale": (2, -1, 1)},
+            {"scale": (2, 1, 1), "rotate": [[1, 0, 0], [0, 0, -1], [0, 1, 0]]},
+            {"scale": (2, 1, 1), "rotate": [[1, 0, 0], [0, 0, 1], [0, -1, 0]]},
+            {"scale": (2, 1, 1), "affine": np.diag([1, 1, -1, 1])},
+        ],
+    )
+    def test_the_prediction_lies_on_the_left_of_the_screen_however_the_layers_lie(
+        self, qtbot: QtBot, viewer: Viewer, turn: dict[str, Any], facing: str
+    ) -> None:
+        viewer.add_labels(lobes(), name="mine", **turn)
+        viewer.add_labels(3 - lobes(), name="truth", **turn)
+        compare = CompareWidget(viewer)
+        viewer.window.add_dock_widget(compare, name="Compare")
+        settle(qtbot, compare)
+        camera(viewer).orientation2d = ("down", facing)
+        compare.by_eye.swipe.click()
+        swipe = compare.by_eye.swipe_view
+        both, counted = viewer.layers["swipe · mine"], compare.state.comparison
+        for position in (swipe.length // 2, swipe.length // 3):
+            compare.by_eye.slider.setValue(position)
+            (line,) = (node for node in lines_on(viewer) if node.name == "swipe line")
+            at, *more = np.unique(np.round(line.pos[:, 0], 3))
+            assert not more  # upright
+            for voxel in np.ndindex(both.data.shape):
+                x = to_viewer(viewer, both, voxel)[2]
+                side = counted.mask if (x < at) == (facing == "right") else counted.truth
+                assert both.data[voxel] == side[voxel]
+
         assert "2D" in compare.message.text()
         assert not compare.by_eye.swipe.isChecked()
 
