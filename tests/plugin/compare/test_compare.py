@@ -873,7 +873,10 @@ class TestThreshold:
         np.testing.assert_array_equal(mask.data == 1, p[0] >= level)
         overlap = segmented.state.comparison.overlap(1)
         assert overlap.both + overlap.mask_only == (p[0] >= level).sum()
-        assert f"Dice {overlap.dice:.3f}" in tab.numbers[0].text()
+        assert tab.numbers[0].text() == (
+            f"Dice {overlap.dice:.3f} · precision {overlap.precision:.2f} · "
+            f"recall {overlap.recall:.2f}"
+        )
         assert tab.curve(0).at(level).precision == pytest.approx(overlap.precision, abs=0.2)
         click(qtbot, tab.reset)
         np.testing.assert_array_equal(mask.data, original)
@@ -896,6 +899,68 @@ class TestThreshold:
 def test_removed_and_renamed_layers(qtbot: QtBot, compare: CompareWidget) -> None:
     viewer = compare.viewer
     viewer.layers["truth"].name = "gold"
+    def choose_truth_again(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        """Delete the truth and open it again."""
+        data = compare.viewer.layers["truth"].data
+        compare.viewer.layers.remove("truth")
+        settle(qtbot, compare)
+        compare.viewer.add_labels(data, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
+        settle(qtbot, compare)
+        assert compare.truth_box.currentText() == "truth"
+
+    def test_the_sliders_show_what_is_in_force(
+        self, qtbot: QtBot, segmented: CompareWidget
+    ) -> None:
+        tab, viewer = segmented.threshold, segmented.viewer
+        mask = viewer.layers["mask · brain"]
+        original = mask.data.copy()
+        assert "as it was segmented" in tab.message.text()
+        for slider, value in zip(tab.sliders, (0.2, 0.7), strict=True):
+            slider.setValue(value)
+        settle(qtbot, segmented)
+        assert tab.message.text() == ""
+        thresholded = mask.data.copy()
+        self.choose_truth_again(qtbot, segmented)
+        assert [slider.value() for slider in tab.sliders] == [0.2, 0.7]
+        np.testing.assert_array_equal(mask.data, thresholded)
+        (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is segmented)
+        close_by_its_x(dock)
+        again = CompareWidget(viewer)  # the mask is still what it was made
+        viewer.window.add_dock_widget(again, name="again")
+        settle(qtbot, again)
+        assert [slider.value() for slider in again.threshold.sliders] == [0.2, 0.7]
+        click(qtbot, again.threshold.reset)
+        settle(qtbot, again)
+        np.testing.assert_array_equal(mask.data, original)
+        assert "as it was segmented" in again.threshold.message.text()
+        self.choose_truth_again(qtbot, again)
+        assert [slider.value() for slider in again.threshold.sliders] == [0.5, 0.5]
+
+    def test_other_data_are_not_what_the_sliders_made(
+        self, qtbot: QtBot, segmented: CompareWidget
+    ) -> None:
+        tab, mask = segmented.threshold, segmented.viewer.layers["mask · brain"]
+        tab.sliders[0].setValue(0.2)
+        settle(qtbot, segmented)
+        mask.data = np.roll(mask.data, 1, axis=0)
+        settle(qtbot, segmented)
+        assert tab.sliders[0].value() == 0.5
+        now = mask.data.copy()
+        click(qtbot, tab.reset)
+        np.testing.assert_array_equal(mask.data, now)
+
+    def test_a_mask_that_is_removed_is_forgotten(
+        self, qtbot: QtBot, segmented: CompareWidget
+    ) -> None:
+        tab, viewer = segmented.threshold, segmented.viewer
+        tab.sliders[0].setValue(0.2)
+        settle(qtbot, segmented)
+        mask = viewer.layers["mask · brain"]  # which somebody holds on to
+        assert mask in tab._changed
+        viewer.layers.remove(mask)
+        assert mask not in tab._changed
+        settle(qtbot, segmented)
+
     assert compare.truth_box.currentText() == "gold"
     compare.by_eye.errors.click()
     viewer.layers.remove("mine")
