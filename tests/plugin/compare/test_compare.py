@@ -534,7 +534,9 @@ class TestByEye:
         for position in (12, 3, 18, 0):
             compare.by_eye.slider.setValue(position)
             check(position)
+        assert told(compare)[-1] == "yellow line: error 1 of 3"
         # dragged on the canvas
+        assert "yellow line: error 1 of 3" not in told(compare)
         compare.by_eye.slider.setValue(9)
         event = SimpleNamespace(type="mouse_press", position=(10.0, 5.0, 8.6))
         drag = compare.by_eye.swipe_view._dragged(compare.viewer, event)
