@@ -54,7 +54,7 @@ def compare(qtbot: QtBot, widget: CompareWidget) -> None:
     views.checkerboard.setChecked(True)
     assert "checkerboard · mask · brain" in widget.viewer.layers
     views.swipe.setChecked(True)
-    assert "swipe line" in widget.viewer.layers
+    assert "swipe · mask · brain" in widget.viewer.layers
     views.grid.setChecked(True)
     assert grid(widget.viewer).enabled
 

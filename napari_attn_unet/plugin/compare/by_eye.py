@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 from napari.layers import Layer
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from napari_attn_unet.plugin.compare.beside import Beside
 from napari_attn_unet.plugin.compare.checkerboard import LEAST, MOST, Checkerboard
@@ -22,7 +23,8 @@ from napari_attn_unet.plugin.overlay.front import maps
 from napari_attn_unet.plugin.overlay.told import Line, told_of
 from napari_attn_unet.volume import Box
 
-IN_A_ROW = 5
+ROWS = 3, 3, 4
+"""How many buttons stand in each row."""
 
 
 class Mode(Protocol):
@@ -68,25 +70,29 @@ class ByEye(QWidget):
         self.pair = pair = Pair(state)
         self.swipe_view, self.tiles = Swipe(state, pair), Checkerboard(state, pair)
         self.distance_view = Distance(state)
-        self.outline = _toggle("Mask", "The prediction as lines over the truth's faint fill.")
-        self.contour = _toggle("Truth", "The truth as white lines over the filled prediction.")
+        self.outline = _toggle(
+            "Mask outline", "The prediction as lines over the truth's faint fill."
+        )
+        self.contour = _toggle(
+            "Truth outline", "The truth as white lines over the filled prediction."
+        )
         self.contours = _toggle(
-            "Lines", "Both as lines: the truth white, the prediction in its classes' colours."
+            "Both outlines", "The truth as white lines, the prediction in its classes' colours."
         )
         self.errors = _toggle(
             "Error map", "Right and wrong voxels, by the kind of error; they follow the brush."
         )
-        self.difference = _toggle("Diff", "The wrong voxels alone, by the kind of error.")
+        self.difference = _toggle("Differences", "The wrong voxels alone, by the kind of error.")
         self.swipe = _toggle(
             "Swipe", "Left of a line the prediction, right of it the truth. Drag the line."
         )
         self.checkerboard = _toggle(
-            "Tiles",
-            "A checkerboard: tiles of the prediction and of the truth in turn; the slider is "
-            "their size.",
+            "Checkerboard",
+            "Tiles of the prediction and of the truth in turn; those of the truth are lighter. "
+            "The slider is their size.",
         )
         self.grid = _toggle(
-            "Beside", "Prediction, truth and errors side by side, with one camera and slice."
+            "Side by side", "Prediction, truth and errors, with one camera and slice."
         )
         self.distance = _toggle(
             "3D",
@@ -109,18 +115,23 @@ class ByEye(QWidget):
         """The buttons of which one is down, and what they show."""
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setToolTip("The swipe's line, or the size of the checkerboard's tiles.")
-        self.slider.setVisible(False)
+        self.slider_label = QLabel()
         buttons = (*self.modes, self.blink)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        for start in range(0, len(buttons), IN_A_ROW):
+        left = iter(buttons)
+        for count in ROWS:
             row = QHBoxLayout()
             row.setSpacing(2)
-            for button in buttons[start : start + IN_A_ROW]:
+            for button in islice(left, count):
                 row.addWidget(button, len(button.text()))
             column.addLayout(row)
-        column.addWidget(self.slider)
+        row = QHBoxLayout()
+        row.addWidget(self.slider_label)
+        row.addWidget(self.slider, 1)
+        column.addLayout(row)
+        self._offer_slider(False)
         self.outline.setChecked(True)
         self._connect()
 
@@ -136,6 +147,7 @@ class ByEye(QWidget):
         self._state.chosen.connect(self._chosen)
         self._state.changed.connect(self._changed)
         self._state.dock.connect(self._state.viewer.layers.events.removed, self._removed)
+        self._state.dock.connect(self._state.viewer.dims.events.ndisplay, self._cubed)
         self._state.dock.on_close(self._leave)
 
     # --- one at a time --------------------------------------------------------------------------
@@ -181,7 +193,7 @@ class ByEye(QWidget):
         mode, self._on = self._on, None
         if mode is not None:
             mode.turn_off()
-        self.slider.setVisible(False)
+        self._offer_slider(False)
 
     def _leave(self) -> None:
         """Take away what was added, and give the layers back as they were."""
@@ -229,6 +241,9 @@ class ByEye(QWidget):
             self.pair.follow(box)
             self._on.follow(box)
 
+    def _cubed(self, _: Any = None) -> None:
+        self._tell()
+
     def _tell(self) -> None:
         if self._blinking:
             self._told.say(self, [Line("truth")])
@@ -267,11 +282,21 @@ class ByEye(QWidget):
         self.slider.setValue(self.tiles.tile if tiles else self.swipe_view.position)
         self.slider.setInvertedAppearance(swipe and self.swipe_view.is_mirrored)
         self.slider.blockSignals(False)
-        self.slider.setVisible(swipe or tiles)
+        self._label_slider()
+        self._offer_slider(swipe or tiles)
+
+    def _offer_slider(self, wanted: bool) -> None:
+        self.slider.setVisible(wanted)
+        self.slider_label.setVisible(wanted)
+
+    def _label_slider(self) -> None:
+        tiles = self._on is self.tiles
+        self.slider_label.setText(f"tiles of {self.tiles.tile} voxels" if tiles else "line")
 
     def _slid(self, value: int) -> None:
         if self._on is self.tiles:
             self.tiles.resize(value)
+            self._label_slider()
         elif self._on is self.swipe_view:
             self.swipe_view.move(value)
 

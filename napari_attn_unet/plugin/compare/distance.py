@@ -49,7 +49,7 @@ class Distance:
         self._state = state
         self._is_on = False
         self._looks = Looks()
-        self._before: tuple[int, dict[str, Any]] | None = None
+        self._before: tuple[int, tuple[float, ...], dict[str, Any]] | None = None
         self.surface: Surface | None = None
         state.dock.owns(self.failed, self.shown)
         state.dock.connect(state.viewer.layers.events.inserted, self._listed)
@@ -82,11 +82,18 @@ class Distance:
         before, self._before = self._before, None
         remove(self._state.viewer, [surface])
         if before is not None:
-            ndisplay, eye = before
-            self._state.viewer.dims.ndisplay = ndisplay
-            for name, value in eye.items():
-                setattr(camera(self._state.viewer), name, value)
+            self._put_back(*before)
         self._looks.restore()
+
+    def _put_back(self, ndisplay: int, place: tuple[float, ...], eye: dict[str, Any]) -> None:
+        """Look at what was looked at; of a series, at the time that is shown now."""
+        viewer = self._state.viewer
+        if viewer.dims.ndisplay != ndisplay:
+            viewer.dims.ndisplay = ndisplay  # napari goes to the slice in the middle of the surface
+            axes = range(viewer.dims.ndim - len(place), viewer.dims.ndim)
+            viewer.dims.set_point(list(axes), list(place))
+        for name, value in eye.items():
+            setattr(camera(viewer), name, value)
 
     def follow(self, box: Box | None = None) -> None:
         """Measure the surface again: another class, other voxels once the brush rests."""
@@ -150,6 +157,7 @@ class Distance:
             eye = camera(viewer)
             self._before = (
                 viewer.dims.ndisplay,
+                tuple(viewer.dims.point[-_3D:]),
                 {name: getattr(eye, name) for name in ("center", "zoom", "angles")},
             )
             viewer.dims.ndisplay = _3D

@@ -18,6 +18,7 @@ from napari_attn_unet.plugin.kit.navigate import go_to, plane_on_screen
 from napari_attn_unet.plugin.kit.tables import cell, fill, save
 from napari_attn_unet.plugin.kit.text import Text
 from napari_attn_unet.plugin.overlay.lines import Lines, Strokes, trace
+from napari_attn_unet.plugin.overlay.told import Line, told_of
 from napari_attn_unet.scores.errors import ErrorComponent, ErrorRow, part_of
 
 SELECTED = (1.0, 0.95, 0.2, 1.0)
@@ -37,6 +38,7 @@ class ErrorsTab(QWidget):
         self._busy = False
         self._at = -1
         self._line: Strokes | None = None
+        self._told = told_of(state.viewer)
         self._drawing = Latest(
             state.dock,
             self._prepare,
@@ -44,6 +46,7 @@ class ErrorsTab(QWidget):
             lambda error: self.message.setText(str(error)),
             may_interrupt=lambda: True,
         )
+        state.dock.on_close(self._forget_line)
         state.dock.connect(state.viewer.dims.events.order, self._outline)
         state.dock.connect(state.viewer.dims.events.ndisplay, self._outline)
         self.message = Text()
@@ -207,6 +210,8 @@ class ErrorsTab(QWidget):
             self._line = Strokes(state.dock, "selected error")
         table = np.tile(np.asarray(SELECTED, np.float32), (len(lines.pieces), 1))
         self._line.show(lines, mask, table)
+        told = f"yellow line: error {at + 1} of {len(self.components)}"
+        self._told.say(self, [Line(told, SELECTED)])
 
     @property
     def busy(self) -> bool:
@@ -218,6 +223,7 @@ class ErrorsTab(QWidget):
         line, self._line = self._line, None
         if line is not None:
             line.close()
+        self._told.say(self, ())
 
     def hideEvent(self, _: object) -> None:  # noqa: N802
         """Outline no error while the list is not seen (Qt calls this)."""

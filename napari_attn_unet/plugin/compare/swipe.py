@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels, Layer, Shapes
+from napari.layers import Labels, Layer
 from psygnal import Signal
 
 from napari_attn_unet.plugin.compare.pair import FILLED, Pair, classes_told
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
-from napari_attn_unet.plugin.kit.navigate import camera, to_layer, to_viewer
+from napari_attn_unet.plugin.kit.navigate import camera, plane_on_screen, to_layer, to_viewer
 from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.overlay.front import Front, add_above
-from napari_attn_unet.plugin.overlay.lines import WIDTH
+from napari_attn_unet.plugin.overlay.lines import Strokes, ruled
 from napari_attn_unet.plugin.overlay.told import Line
 from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.volume import Box
@@ -40,13 +40,13 @@ class Swipe:
     def __init__(self, state: State, pair: Pair) -> None:
         self._state, self._pair = state, pair
         self._both: Labels | None = None
-        self._line: Shapes | None = None
+        self._line: Strokes | None = None
         self._looks, self._front = Looks(), Front(state.dock)
         self._selected: set[Layer] = set()
         self._axis = 2
         self.position = 0
         self.is_mirrored = False
-        """Whether the last columns lie on the left of the screen, as of an upright head."""
+        """Whether the last columns lie on the left of the screen."""
         state.dock.owns(self.moved)
 
     @property
@@ -63,7 +63,7 @@ class Swipe:
     @property
     def layers(self) -> list[Layer]:
         """What it shows, while it is on."""
-        return [layer for layer in (self._both, self._line) if layer is not None]
+        return [] if self._both is None else [self._both]
 
     def turn_on(self) -> str:
         """Show it, the line in the middle; return what is in the way of it."""
@@ -73,43 +73,50 @@ class Swipe:
             return "Swipe is for the 2D view: press the cube button below."
         if self.is_on or comparison is None or mask is None:
             return ""
-        eye = camera(viewer)
-        self._axis = viewer.dims.displayed[-1] - viewer.dims.ndim + _SPATIAL
-        self.is_mirrored = str(eye.orientation2d[1]) == "left"
+        self._face(mask)
         self.position = self.length // 2
-        place = transforms(mask, _SPATIAL)
         self._both = Labels(
             np.zeros_like(comparison.mask),
             name=f"swipe · {mask.name}",
             colormap=state.colormap(),
             opacity=FILLED,
             metadata={OUTPUT: {"effect": "swipe"}},
-            **place,
-        )
-        self._line = Shapes(
-            [self._ends()],
-            shape_type="line",
-            name="swipe line",
-            edge_color="white",
-            metadata={OUTPUT: {"effect": "swipe"}},
-            **place,
+            **transforms(mask, _SPATIAL),
         )
         self._both.editable = False
+        self._line = Strokes(state.dock, "swipe line")
         self.follow()
-        self._widen()
         for side in self._pair.sides:
             self._looks.change(side, visible=False)
         self._selected = set(viewer.layers.selection)
-        for layer in (self._both, self._line):
-            add_above(viewer, layer)
+        add_above(viewer, self._both)
         viewer.layers.selection.active = self._both  # or a drag would paint on what is hidden
-        self._front.keep([self._both, self._line])
+        self._front.keep([self._both])
         viewer.mouse_drag_callbacks.append(self._dragged)
-        viewer.dims.events.current_step.connect(self._stepped)
-        eye.events.zoom.connect(self._widen)
         for event in self._ends_it():
             event.connect(self._other_view)
         return ""
+
+    def _face(self, mask: Layer) -> None:
+        """Find the columns of the screen: which axis of the mask counts them, and which way.
+
+        That depends on how the mask lies as much as on the camera: its steps may be negative, as
+        of a flipped array, or it may be turned by a right angle.
+        """
+        viewer = self._state.viewer
+        rows, columns = viewer.dims.displayed[-2:]
+        axes = [axis - viewer.dims.ndim for axis in (rows, columns)]
+        start = to_viewer(viewer, mask, np.zeros(mask.ndim))
+        steps = [
+            to_viewer(viewer, mask, np.eye(mask.ndim)[axis])[-_SPATIAL:] - start[-_SPATIAL:]
+            for axis in axes
+        ]
+        across = [step[axes[1]] / np.linalg.norm(step) for step in steps]
+        if abs(across[0]) > abs(across[1]):
+            axes, across = axes[::-1], across[::-1]
+        self._axis = axes[1] + _SPATIAL
+        faces_left = str(camera(viewer).orientation2d[1]) == "left"
+        self.is_mirrored = bool(across[1] < 0) != faces_left
 
     def _ends_it(self) -> tuple[Any, ...]:
         viewer = self._state.viewer
@@ -130,10 +137,10 @@ class Swipe:
         viewer.mouse_drag_callbacks.remove(self._dragged)
         for event in self._ends_it():
             event.disconnect(self._other_view)
-        viewer.dims.events.current_step.disconnect(self._stepped)
-        camera(viewer).events.zoom.disconnect(self._widen)
         self._front.keep([])
-        remove(viewer, (both, line))
+        if line is not None:
+            line.close()
+        remove(viewer, [both])
         viewer.layers.selection = self._selected & set(viewer.layers)
         self._looks.restore()
 
@@ -142,35 +149,19 @@ class Swipe:
         sides = Line("left of the line: prediction"), Line("right of it: truth")
         return [*classes_told(self._state), *sides]
 
-    def _widen(self, _: Any = None) -> None:
-        """Make the line as wide on screen at any zoom."""
-        if self._line is None:
-            return
-        step = float(np.abs(np.asarray(self._line.scale)[[self._axis]]).min())
-        width = WIDTH / max(camera(self._state.viewer).zoom * step, 1e-9)
-        if not np.isclose(width, np.asarray(self._line.edge_width)[0], rtol=0.02):
-            self._line.edge_width = width
-
     def _columns(self, start: int, stop: int) -> tuple[slice, ...]:
         columns = [slice(None)] * _SPATIAL
         columns[self._axis] = slice(start, stop)
         return tuple(columns)
 
-    def _ends(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Return the line's ends (2, 3) in voxels, on the slice on screen."""
-        viewer, mask, comparison = self._state.viewer, self._state.mask, self._state.comparison
-        assert mask is not None  # noqa: S101  (for the type checker: only while it is on)
-        assert comparison is not None  # noqa: S101
-        here = to_layer(viewer, mask, viewer.dims.point)[-_SPATIAL:]
-        ends = np.stack([here, here])
-        down = viewer.dims.displayed[-2] - viewer.dims.ndim + _SPATIAL
-        ends[:, down] = -0.5, comparison.mask.shape[down] - 0.5
-        ends[:, self._axis] = self.position - 0.5
-        return ends
-
-    def _stepped(self, _: Any = None) -> None:
-        if self._line is not None:
-            self._line.data = [self._ends()]
+    def _draw(self) -> None:
+        """Draw the line where it is, on every slice."""
+        mask, comparison, line = self._state.mask, self._state.comparison, self._line
+        looking = None if mask is None else plane_on_screen(self._state.viewer, mask)
+        if mask is not None and comparison is not None and line is not None and looking is not None:
+            place = {self._axis: [self.position - 0.5]}
+            lines = ruled(comparison.mask.shape, looking[0], place)
+            line.show(lines, mask, np.ones((len(lines.pieces), 4), np.float32))
 
     def move(self, position: int) -> None:
         """Bring the line to a voxel: only the columns it passes are exchanged."""
@@ -181,7 +172,7 @@ class Swipe:
         self.position = position
         self._fill(passed)
         self._both.refresh()
-        self._stepped()
+        self._draw()
 
     def _fill(self, where: tuple[slice, ...]) -> None:
         """Show what belongs into a part of the volume."""
@@ -208,6 +199,7 @@ class Swipe:
             if self._both.data.shape != comparison.mask.shape:
                 self._both.data = np.zeros_like(comparison.mask)
                 self.position = min(self.position, self.length)
+            self._draw()
         self._fill(box or (slice(None),) * _SPATIAL)
         self._both.refresh(extent=False, thumbnail=False)
 

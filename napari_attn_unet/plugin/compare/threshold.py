@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,21 @@ NONE = (
 )
 
 
+UNTOUCHED = "The mask is as it was segmented: no threshold is in force."
+_SPATIAL = 3
+MIDDLE = 0.5
+"""Where a slider stands that has not been moved."""
+
+
+@dataclass(slots=True, eq=False)
+class _Changed:
+    """A mask's data, what they were, and what is in force: {time: {value: threshold}}."""
+
+    data: Any
+    original: npt.NDArray[Any]
+    thresholds: dict[tuple[int, ...], dict[int, float]] = field(default_factory=dict)
+
+
 class ThresholdTab(QWidget):
     """A slider per class, and the curve over thresholds."""
 
@@ -36,7 +53,10 @@ class ThresholdTab(QWidget):
         self._state = state
         self._probabilities: dict[int, npt.NDArray[Any]] = {}
         self._names: dict[int, str] = {}
-        self._originals: dict[Labels, npt.NDArray[Any]] = {}
+        # A mask stays changed when the widget is closed.
+        self._changed: WeakKeyDictionary[Labels, _Changed] = state.dock.memory.setdefault(
+            "thresholds", WeakKeyDictionary()
+        )
         self._wish = 0
         self._curves: dict[tuple[int, int], ThresholdCurve] = {}
         self._labelling = Latest(
@@ -53,7 +73,7 @@ class ThresholdTab(QWidget):
             lambda error: self.message.setText(str(error)),
         )
         self.sliders: list[QLabeledDoubleSlider] = []
-        self.numbers: list[QLabel] = []
+        self.numbers: list[Text] = []
         self._grid = QGridLayout()
         self.label = combo("The class whose curve is drawn.")
         self.best = QPushButton("Best Dice")
@@ -86,10 +106,34 @@ class ThresholdTab(QWidget):
         state.changed.connect(lambda _: self._show_numbers())
         state.measured.connect(self._draw)
         state.dock.connect(state.viewer.events.theme, self._themed)
+        state.dock.connect(state.viewer.layers.events.removed, self._removed)
         self._themed()
 
     def _themed(self, _: Any = None) -> None:
         self.plot.set_theme(self._state.viewer.theme)
+
+    def _removed(self, event: Any) -> None:
+        self._changed.pop(event.value, None)
+
+    @property
+    def _in_force(self) -> dict[int, float]:
+        """The thresholds by which the mask on screen was made, by its values."""
+        changed = self._known(self._state.mask)
+        return {} if changed is None else changed.thresholds.get(self._time, {})
+
+    def _known(self, mask: Any) -> _Changed | None:
+        """Return what was changed of a mask; None where it has other data by now."""
+        changed = self._changed.get(mask) if isinstance(mask, Labels) else None
+        if changed is not None and changed.data is not mask.data:
+            del self._changed[mask]
+            return None
+        return changed
+
+    @property
+    def _time(self) -> tuple[int, ...]:
+        mask, viewer = self._state.mask, self._state.viewer
+        n = 0 if mask is None else mask.ndim - _SPATIAL
+        return tuple(viewer.dims.current_step[:-_SPATIAL][-n:]) if n else ()
 
     def refresh(self) -> None:
         """Find the probabilities that belong to the prediction."""
@@ -97,6 +141,7 @@ class ThresholdTab(QWidget):
         self._stop()
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
+                widget.hide()  # until then
                 widget.deleteLater()
         self.sliders, self.numbers, self._curves = [], [], {}
         self._probabilities = self._found()
@@ -107,18 +152,19 @@ class ThresholdTab(QWidget):
         self.label.clear()
         self.label.blockSignals(False)
         self.message.setText("" if there or state.comparison is None else NONE)
+        self._say_what_is_in_force()
         for i, (value, _) in enumerate(self._probabilities.items()):
             name = self._names[value]
             slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
             slider.setRange(0.0, 1.0)
-            slider.setValue(0.5)
+            slider.setValue(self._in_force.get(value, MIDDLE))
             slider.setToolTip(
                 f"A voxel is {name} where its probability reaches this and no other class that "
                 "reaches its own is likelier."
             )
             slider.valueChanged.connect(self._moved)
             self.sliders.append(slider)
-            self.numbers.append(QLabel())
+            self.numbers.append(Text())
             self._grid.addWidget(QLabel(name), 2 * i, 0)
             self._grid.addWidget(slider, 2 * i, 1)
             self._grid.addWidget(self.numbers[-1], 2 * i + 1, 0, 1, 2)
@@ -139,6 +185,10 @@ class ThresholdTab(QWidget):
         self._names = named
         return {value: at_time(maps[name], state.viewer) for value, name in named.items()}
 
+    def _say_what_is_in_force(self) -> None:
+        if self._probabilities:
+            self.message.setText("" if self._in_force else UNTOUCHED)
+
     def _class(self, index: int) -> int | None:
         """Return the comparison's class of a slider."""
         matching = self._state.matching
@@ -154,7 +204,9 @@ class ThresholdTab(QWidget):
                 number.setText("")
                 continue
             o = comparison.overlap(label)
-            number.setText(f"Dice {o.dice:.3f} · P {o.precision:.3f} · R {o.recall:.3f}")
+            number.setText(
+                f"Dice {o.dice:.3f} · precision {o.precision:.2f} · recall {o.recall:.2f}"
+            )
 
     def curve(self, index: int) -> ThresholdCurve | None:
         """Return the curve of a slider's class; None while it is not counted."""
@@ -224,22 +276,27 @@ class ThresholdTab(QWidget):
         thresholds = {
             value: slider.value() for value, slider in zip(probabilities, self.sliders, strict=True)
         }
-        there, wish = at_time(mask, self._state.viewer), self._wish
+        there, wish, time = at_time(mask, self._state.viewer), self._wish, self._time
 
         def steps() -> workers.Work:
             yield None
             labels = label_by_thresholds(probabilities, thresholds)
             same = labels.shape == there.shape
-            return mask, there, wish, labels, box_of(labels != there) if same else None
+            box = box_of(labels != there) if same else None
+            return mask, there, wish, labels, box, (time, thresholds)
 
         return steps
 
     def _labelled(self, result: tuple[Any, ...]) -> None:
-        mask, there, wish, labels, box = result
+        mask, there, wish, labels, box, (time, thresholds) = result
         # Another mask, another time point or a reset may have come meanwhile.
         if wish != self._wish or box is None:
             return
-        self._originals.setdefault(mask, np.array(mask.data))
+        changed = self._known(mask)
+        if changed is None:
+            changed = self._changed[mask] = _Changed(mask.data, np.array(mask.data))
+        changed.thresholds[time] = thresholds
+        self._say_what_is_in_force()
         there[box] = labels[box]
         mask.refresh()
         self._state.recount(box)
@@ -265,10 +322,13 @@ class ThresholdTab(QWidget):
         self._stop()
         for slider in self.sliders:
             slider.blockSignals(True)
-            slider.setValue(0.5)
+            slider.setValue(MIDDLE)
             slider.blockSignals(False)
         self._draw()
-        if isinstance(mask, Labels) and mask in self._originals:
-            np.asarray(mask.data)[...] = self._originals.pop(mask)
+        changed = self._known(mask)
+        if isinstance(mask, Labels) and changed is not None:
+            del self._changed[mask]
+            np.asarray(mask.data)[...] = changed.original
             mask.refresh()
+            self._say_what_is_in_force()
             self._state.recount()

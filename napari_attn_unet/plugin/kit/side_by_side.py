@@ -81,6 +81,10 @@ class SideBySide:
         for layer in there:
             if layer not in shown:
                 self._looks.change(layer, visible=False)
+                if hasattr(layer, "colorbar"):
+                    # napari takes the bar of a layer without a cell off its canvas, and then
+                    # fails whenever the bar is measured.
+                    self._looks.change(layer, colorbar__visible=False)
         # napari counts layers off from the bottom; hidden ones above leave the count alone.
         self._arrange([*shown, *(layer for layer in there if layer not in shown)])
         cells_of.stride = 1 if image is None else 2

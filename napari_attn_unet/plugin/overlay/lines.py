@@ -7,7 +7,7 @@ volume nothing is left of it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,30 @@ def trace(labels: Any, axis: int) -> Generator[None, None, Lines]:
     return Lines(axis, np.concatenate(pieces), np.concatenate(found), tuple(checksums))
 
 
+def ruled(shape: Sequence[int], axis: int, places: Mapping[int, Sequence[float]]) -> Lines:
+    """Rule every slice along an axis with straight lines from border to border.
+
+    Parameters
+    ----------
+    shape
+        (Z, Y, X) of the grid.
+    axis
+        Of Z, Y, X, that the slices lie along.
+    places
+        {another axis: where lines across it lie, in voxels}.
+    """
+    rules = []
+    for across, where in places.items():
+        (along,) = {0, 1, 2} - {axis, across}
+        rule = np.zeros((shape[axis], len(where), 2, _SPATIAL), np.float32)
+        rule[..., axis] = np.arange(shape[axis])[:, None, None]
+        rule[..., across] = np.asarray(where, np.float32)[:, None]
+        rule[..., along] = -0.5, shape[along] - 0.5
+        rules.append(rule)
+    pieces = np.concatenate(rules, axis=1).reshape(-1, 2, _SPATIAL)
+    return Lines(axis, pieces, np.zeros(len(pieces), np.int64), ())
+
+
 def checksum(plane: npt.NDArray[Any]) -> int:
     """Return what tells a slice's labels from others."""
     return zlib.crc32(np.ascontiguousarray(plane).data)
@@ -109,7 +133,9 @@ class Strokes:
         self.segments: Pieces = np.zeros((0, 2, 2), np.float32)
         """(N, 2, 2): both ends of what is drawn, in the viewer's points of the axes on screen."""
         self._later = self._hold.timer(0, self._draw)
-        self._hold.connect(self._viewer.dims.events.current_step, self._draw)
+        dims = self._viewer.dims.events
+        for event in (dims.current_step, dims.order, dims.ndisplay):
+            self._hold.connect(event, self._draw)
         # Each layer moves to a scene of its own, and back.
         self._hold.connect(grid(self._viewer).events.enabled, self._moved)
         self._hold.on_close(self._take_away)

@@ -26,6 +26,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QWidget
 from napari_attn_unet import io
 from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
+from napari_attn_unet.plugin.compare.checkerboard import VEIL, VEILED
 from napari_attn_unet.plugin.compare.pair import FILLED
 from napari_attn_unet.plugin.inspect import widget as inspect_module
 from napari_attn_unet.plugin.kit.navigate import camera, go_to_slice, grid, to_viewer
@@ -459,14 +460,51 @@ class TestByEye:
         compare.by_eye.checkerboard.click()
         tiles = viewer.layers["checkerboard · mine"].data
         mask, truth = compare.state.comparison.mask, compare.state.comparison.truth
+        light = np.where(truth, truth, VEIL)
         np.testing.assert_array_equal(tiles[:8, :8, :8], mask[:8, :8, :8])
-        np.testing.assert_array_equal(tiles[:8, :8, 8:16], truth[:8, :8, 8:16])
+        np.testing.assert_array_equal(tiles[:8, :8, 8:16], light[:8, :8, 8:16])
         compare.by_eye.slider.setValue(4)
+        assert compare.by_eye.slider_label.text() == "tiles of 4 voxels"
         tiles = viewer.layers["checkerboard · mine"].data
-        np.testing.assert_array_equal(tiles[:4, 4:8, :4], truth[:4, 4:8, :4])
+        np.testing.assert_array_equal(tiles[:4, 4:8, :4], light[:4, 4:8, :4])
         compare.by_eye.swipe.click()
         assert "checkerboard · mine" not in viewer.layers
         assert not compare.by_eye.checkerboard.isChecked()
+
+    def test_it_is_said_and_seen_which_tiles_are_whose(self, compare: CompareWidget) -> None:
+        viewer = compare.viewer
+        compare.by_eye.checkerboard.click()
+        tiles = viewer.layers["checkerboard · mine"]
+        assert told(compare)[-2:] == ["light tiles: truth", "dark tiles: prediction"]
+        np.testing.assert_allclose(tiles.get_color(VEIL), VEILED)
+        assert 0 < VEILED[3] < 1
+        for order, plane in (((0, 1, 2), (20, 18)), ((2, 0, 1), (16, 20))):
+            viewer.dims.order = order
+            (borders,) = (node for node in lines_on(viewer) if node.name == "tiles")
+            down, across = (np.ceil(n / 8) + 1 for n in plane)
+            assert len(borders.pos) == 2 * (down + across)
+        viewer.dims.ndisplay = 3  # where a veil would hide what lies behind it
+        assert VEIL not in tiles.data
+        assert "light tiles: truth" not in told(compare)
+        assert "tiles" not in {node.name for node in lines_on(viewer)}
+        viewer.dims.ndisplay = 2
+        assert VEIL in tiles.data
+        compare.by_eye.checkerboard.click()
+        assert "tiles" not in {node.name for node in lines_on(viewer)}
+
+    @pytest.mark.parametrize("name", ["errors", "difference"])
+    def test_the_words_have_the_colours_of_what_is_shown(
+        self, compare: CompareWidget, name: str
+    ) -> None:
+        getattr(compare.by_eye, name).click()
+        errors = compare.viewer.layers["errors · mine"]
+        kinds = dict(zip(errors.features["class"], errors.features["index"], strict=True))
+        lines = told_of(compare.viewer).lines
+        assert len(lines) == (4 if name == "errors" else 3)
+        for line in lines:
+            np.testing.assert_allclose(
+                line.colour, errors.get_color(kinds[line.text.removeprefix("■ ")]), atol=1e-6
+            )
 
     def test_the_difference_shows_what_is_wrong_and_nothing_else(
         self, qtbot: QtBot, compare: CompareWidget
@@ -497,7 +535,9 @@ class TestByEye:
             go_to_slice(viewer, mask, 0, z)
             there = "selected error" in {node.name for node in lines_on(viewer)}
             assert there == (0 <= z - start[0] < len(part) and part[z - start[0]].any())
+        assert told(compare)[-1] == "yellow line: error 1 of 3"
         compare.errors.hideEvent(None)  # another page is looked at
+        assert "yellow line: error 1 of 3" not in told(compare)
         compare.errors.showEvent(None)
         settle(qtbot, compare)
         go_to_slice(viewer, mask, 0, component.voxel[0])
@@ -523,12 +563,12 @@ class TestByEye:
     ) -> None:
         compare.by_eye.swipe.click()
         both = compare.viewer.layers["swipe · mine"]
-        line = compare.viewer.layers["swipe line"]
 
         def check(position: int) -> None:
             np.testing.assert_array_equal(both.data[..., :position], pair[0][..., :position])
             np.testing.assert_array_equal(both.data[..., position:], pair[1][..., position:])
-            np.testing.assert_allclose(line.data[0][:, 2], position - 0.5)
+            (line,) = (node for node in lines_on(compare.viewer) if node.name == "swipe line")
+            np.testing.assert_allclose(line.pos[:, :2], [[position - 0.5, y] for y in (-0.5, 19.5)])
 
         check(9)
         assert not compare.viewer.layers["mine"].visible
@@ -549,11 +589,45 @@ class TestByEye:
         check(14)
         assert compare.by_eye.slider.value() == 14
         compare.viewer.dims.set_current_step(0, 3)
-        np.testing.assert_allclose(line.data[0][:, 0], 3)
+        check(14)
         compare.viewer.dims.order = (1, 0, 2)
         assert both not in compare.viewer.layers
         assert not compare.by_eye.swipe.isChecked()
         assert compare.viewer.layers["mine"].visible
+
+    @pytest.mark.parametrize("facing", ["right", "left"])
+    @pytest.mark.parametrize(
+        "turn",
+        [
+            {"scale": (2, 1, 1)},
+            {"scale": (2, 1, -1)},
+            {"scale": (2, -1, 1)},
+            {"scale": (2, 1, 1), "rotate": [[1, 0, 0], [0, 0, -1], [0, 1, 0]]},
+            {"scale": (2, 1, 1), "rotate": [[1, 0, 0], [0, 0, 1], [0, -1, 0]]},
+            {"scale": (2, 1, 1), "affine": np.diag([1, 1, -1, 1])},
+        ],
+    )
+    def test_the_prediction_lies_on_the_left_of_the_screen_however_the_layers_lie(
+        self, qtbot: QtBot, viewer: Viewer, turn: dict[str, Any], facing: str
+    ) -> None:
+        viewer.add_labels(lobes(), name="mine", **turn)
+        viewer.add_labels(3 - lobes(), name="truth", **turn)
+        compare = CompareWidget(viewer)
+        viewer.window.add_dock_widget(compare, name="Compare")
+        settle(qtbot, compare)
+        camera(viewer).orientation2d = ("down", facing)
+        compare.by_eye.swipe.click()
+        swipe = compare.by_eye.swipe_view
+        both, counted = viewer.layers["swipe · mine"], compare.state.comparison
+        for position in (swipe.length // 2, swipe.length // 3):
+            compare.by_eye.slider.setValue(position)
+            (line,) = (node for node in lines_on(viewer) if node.name == "swipe line")
+            at, *more = np.unique(np.round(line.pos[:, 0], 3))
+            assert not more  # upright
+            for voxel in np.ndindex(both.data.shape):
+                x = to_viewer(viewer, both, voxel)[2]
+                side = counted.mask if (x < at) == (facing == "right") else counted.truth
+                assert both.data[voxel] == side[voxel]
 
     def test_the_swipe_line_is_as_near_in_any_unit_of_the_viewer(
         self, compare: CompareWidget
@@ -614,6 +688,29 @@ class TestByEye:
         assert not grid(viewer).enabled
         assert [(la.name, la.visible) for la in viewer.layers] == before
 
+    def test_a_gate_s_bar_comes_back_after_side_by_side(
+        self, qtbot: QtBot, widget: SegmentWidget, show_tiny: Callable[[], None]
+    ) -> None:
+        viewer = widget._viewer
+        show_tiny()
+        truth = np.roll(viewer.layers["mask · brain"].data, 2, axis=1)
+        viewer.add_labels(truth, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
+        compare = CompareWidget(viewer)
+        viewer.window.add_dock_widget(compare, name="Compare")
+        settle(qtbot, compare)
+        gates = [layer for layer in viewer.layers if layer.name.startswith("gate")]
+
+        def barred() -> bool:
+            return any(gate.colorbar.visible for gate in gates)
+
+        compare.by_eye.grid.click()
+        for _ in range(2):
+            compare.by_eye.leave()  # another tab is looked at
+            qtbot.waitUntil(barred)
+            compare.by_eye.come_back()
+            QApplication.processEvents()
+            assert not barred()
+
     def test_the_layers_are_given_back_when_another_pair_is_chosen(
         self, qtbot: QtBot, compare: CompareWidget
     ) -> None:
@@ -629,6 +726,19 @@ class TestByEye:
         assert not compare.viewer.layers["second truth"].visible  # under the errors
         compare.by_eye.errors.click()
         assert compare.viewer.layers["second truth"].visible
+
+    def test_after_3d_the_slice_is_the_one_before(
+        self, qtbot: QtBot, compare: CompareWidget
+    ) -> None:
+        viewer = compare.viewer
+        viewer.dims.set_point((0, 1, 2), (10, 3, 4))
+        place = viewer.dims.point
+        for _ in range(2):
+            compare.by_eye.distance.click()
+            settle(qtbot, compare)
+            assert viewer.dims.ndisplay == 3
+            compare.by_eye.distance.click()
+            assert (viewer.dims.ndisplay, viewer.dims.point) == (2, place)
 
     def test_distance_in_3d(self, qtbot: QtBot, compare: CompareWidget) -> None:
         compare.by_eye.distance.click()
@@ -787,6 +897,68 @@ class TestThreshold:
         settle(qtbot, segmented)
         np.testing.assert_array_equal(mask.data, original)
 
+    def choose_truth_again(self, qtbot: QtBot, compare: CompareWidget) -> None:
+        """Delete the truth and open it again."""
+        data = compare.viewer.layers["truth"].data
+        compare.viewer.layers.remove("truth")
+        settle(qtbot, compare)
+        compare.viewer.add_labels(data, name="truth", scale=(2, 1, 1), units=("mm",) * 3)
+        settle(qtbot, compare)
+        assert compare.truth_box.currentText() == "truth"
+
+    def test_the_sliders_show_what_is_in_force(
+        self, qtbot: QtBot, segmented: CompareWidget
+    ) -> None:
+        tab, viewer = segmented.threshold, segmented.viewer
+        mask = viewer.layers["mask · brain"]
+        original = mask.data.copy()
+        assert "as it was segmented" in tab.message.text()
+        for slider, value in zip(tab.sliders, (0.2, 0.7), strict=True):
+            slider.setValue(value)
+        settle(qtbot, segmented)
+        assert tab.message.text() == ""
+        thresholded = mask.data.copy()
+        self.choose_truth_again(qtbot, segmented)
+        assert [slider.value() for slider in tab.sliders] == [0.2, 0.7]
+        np.testing.assert_array_equal(mask.data, thresholded)
+        (dock,) = (d for d in our_docks(viewer) if d.inner_widget() is segmented)
+        close_by_its_x(dock)
+        again = CompareWidget(viewer)  # the mask is still what it was made
+        viewer.window.add_dock_widget(again, name="again")
+        settle(qtbot, again)
+        assert [slider.value() for slider in again.threshold.sliders] == [0.2, 0.7]
+        click(qtbot, again.threshold.reset)
+        settle(qtbot, again)
+        np.testing.assert_array_equal(mask.data, original)
+        assert "as it was segmented" in again.threshold.message.text()
+        self.choose_truth_again(qtbot, again)
+        assert [slider.value() for slider in again.threshold.sliders] == [0.5, 0.5]
+
+    def test_other_data_are_not_what_the_sliders_made(
+        self, qtbot: QtBot, segmented: CompareWidget
+    ) -> None:
+        tab, mask = segmented.threshold, segmented.viewer.layers["mask · brain"]
+        tab.sliders[0].setValue(0.2)
+        settle(qtbot, segmented)
+        mask.data = np.roll(mask.data, 1, axis=0)
+        settle(qtbot, segmented)
+        assert tab.sliders[0].value() == 0.5
+        now = mask.data.copy()
+        click(qtbot, tab.reset)
+        np.testing.assert_array_equal(mask.data, now)
+
+    def test_a_mask_that_is_removed_is_forgotten(
+        self, qtbot: QtBot, segmented: CompareWidget
+    ) -> None:
+        tab, viewer = segmented.threshold, segmented.viewer
+        tab.sliders[0].setValue(0.2)
+        settle(qtbot, segmented)
+        mask = viewer.layers["mask · brain"]  # which somebody holds on to
+        assert mask in tab._changed
+        viewer.layers.remove(mask)
+        assert mask not in tab._changed
+        settle(qtbot, segmented)
+
     def test_without_probabilities_it_says_how_to_get_them(self, compare: CompareWidget) -> None:
         assert "probabilities" in compare.threshold.message.text()
         assert compare.threshold.sliders == []
@@ -804,7 +976,10 @@ class TestThreshold:
         np.testing.assert_array_equal(mask.data == 1, p[0] >= level)
         overlap = segmented.state.comparison.overlap(1)
         assert overlap.both + overlap.mask_only == (p[0] >= level).sum()
-        assert f"Dice {overlap.dice:.3f}" in tab.numbers[0].text()
+        assert tab.numbers[0].text() == (
+            f"Dice {overlap.dice:.3f} · precision {overlap.precision:.2f} · "
+            f"recall {overlap.recall:.2f}"
+        )
         assert tab.curve(0).at(level).precision == pytest.approx(overlap.precision, abs=0.2)
         click(qtbot, tab.reset)
         np.testing.assert_array_equal(mask.data, original)
