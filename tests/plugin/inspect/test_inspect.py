@@ -749,7 +749,7 @@ def test_a_series_is_inspected_at_the_time_on_screen_and_says_which(
         assert f"Time point {time + 1} of 2." in inspect.message.text()
         inspect.probe.add((time, 8.0, 5.0, 7.0))
         assert inspect.probe.rows[-1].t == time
-    assert "2 time points, together one" in widget.result.text()
+    assert "over 2 time points" in widget.result.text()
     click(qtbot, inspect.knockout.task.button)
     wait(qtbot, inspect.knockout.task)
     assert "changed their label" in inspect.knockout.message.text()
