@@ -385,9 +385,12 @@ def remove(viewer: Any, layers: Iterable[Layer | None]) -> None:
 
 
 def link_gates(viewer: Any, linked: bool) -> None:
-    """Let all gate layers of a viewer look alike, or each as it is set."""
+    """Let all gate layers of a viewer look alike, or each as it is set.
+
+    Whether they are shown stays each one's own: one is in colour at a time.
+    """
     gates = [layer for layer in viewer.layers if "gate" in layer.metadata]
-    attributes = ("visible", "opacity", "colormap", "contrast_limits")
+    attributes = ("opacity", "colormap", "contrast_limits")
     if len(gates) > 1:
         viewer.layers.unlink_layers(gates, attributes)
         if linked:
