@@ -52,6 +52,12 @@ KEYS = (
     ("side_by_side", "Alt-S", "side by side, and back"),
 )
 
+IN_WORDS = (
+    "gates {next_gate}, {previous_gate}, back {all_gates} · peaks {next_peak}, {previous_peak} · "
+    "side by side {side_by_side}"
+)
+"""What they do, in the few words that there is room for."""
+
 
 class InspectWidget(QWidget):
     """Look at the gates of a result: statistics, curves, values, agreement, knock-out, export.
@@ -137,7 +143,7 @@ class InspectWidget(QWidget):
         views.addWidget(self.strip, 1)
         column.addLayout(views)
         column.addWidget(self.tabs, 1)
-        column.addWidget(keys.legend(KEYS))
+        column.addWidget(keys.legend(KEYS, IN_WORDS))
         scroll(self)
 
     def _connect(self) -> None:
