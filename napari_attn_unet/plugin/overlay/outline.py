@@ -12,15 +12,16 @@ from psygnal import Signal
 
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Hold
+from napari_attn_unet.plugin.kit.edits import Edits
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks, Rank
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
-from napari_attn_unet.plugin.overlay.lines import PLACE, Lines, Strokes, checksum, trace
+from napari_attn_unet.plugin.overlay.lines import PLACE, Lines, Strokes, trace
 from napari_attn_unet.plugin.overlay.scene import is_drawn
 from napari_attn_unet.plugin.results import unread_at_time
 
-REST_MS, UNDO_MS = 60, 200
-"""How long a brush must rest before the lines follow, and the view before an undo is looked for."""
+REST_MS = 60
+"""How long a brush must rest before the lines follow."""
 _SPATIAL = 3
 _PAINTING = ("paint", "erase", "fill", "polygon")
 
@@ -63,7 +64,8 @@ class Outline:
         self._drawing = Latest(
             self._hold, self._prepare, self._show, lambda _: self._let_go(), rest_ms=REST_MS
         )
-        self._looking = self._hold.timer(UNDO_MS, self._look_for_an_undo)
+        self._edits = Edits(self._hold, layer)
+        self._edits.changed.connect(self._ask)
         self._hold.owns(self.drawn)
         for event, slot in self._events():
             self._hold.connect(event, slot)
@@ -71,16 +73,14 @@ class Outline:
 
     def _events(self) -> list[tuple[Any, Callable[..., None]]]:
         layer, dims = self._layer, self._viewer.dims
-        again = [layer.events.data, dims.events.order, dims.events.ndisplay]
+        again = [dims.events.order, dims.events.ndisplay]
         again += [getattr(layer.events, name) for name in PLACE]
         looks = [layer.events.visible]
         if isinstance(layer, Labels):
-            again += [layer.events.paint, layer.events.labels_update]
             looks += [layer.events.mode, layer.events.colormap]
         return [
             *((event, self._ask) for event in again),
             *((event, self._look) for event in looks),
-            (layer.events.set_data, self._refreshed),
             (dims.events.current_step, self._stepped),
             (self._viewer.layers.events.removed, self._removed),
         ]
@@ -181,20 +181,6 @@ class Outline:
         self._drawn = None
         self.lines.visible = False
         self._fill_again()
-
-    def _refreshed(self, _: Any = None) -> None:
-        self._looking.start()
-
-    def _look_for_an_undo(self) -> None:
-        """Draw anew if the slice on screen is another: an undo is told by a refresh alone."""
-        drawn, looking = self._drawn, plane_on_screen(self._viewer, self._layer)
-        if drawn is None or looking is None or not self._fits or self._drawing.busy:
-            return
-        axis, index = looking
-        labels = unread_at_time(self._layer, self._viewer)
-        plane = np.asarray(labels[(*[slice(None)] * axis, index)])
-        if index < len(drawn.checksums) and checksum(plane) != drawn.checksums[index]:
-            self._drawing.now()
 
     def _removed(self, _: Any = None) -> None:
         if self._layer not in self._viewer.layers:

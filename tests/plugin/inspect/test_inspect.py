@@ -283,6 +283,31 @@ def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) ->
     assert painted >= area
 
 
+@pytest.mark.parametrize("by", ["undo", "threshold"])
+def test_what_only_refreshes_the_mask_counts_again(
+    qtbot: QtBot, inspect: InspectWidget, by: str
+) -> None:
+    """As an undo and Compare's thresholds do, on whatever slice."""
+    mask = inspect.viewer.layers["mask · brain"]
+    inspect.viewer.dims.set_point(0, 8)
+
+    def counted() -> int:
+        settle(qtbot, inspect)
+        return int(inspect.state.inspection.profile(0, None).area.sum())
+
+    before = counted()
+    _, rows, columns = np.nonzero(mask.data[4:5])
+    mask.data_setitem((np.full(len(rows), 4), rows, columns), 0)
+    qtbot.waitUntil(lambda: counted() == before - len(rows))
+    if by == "undo":
+        mask.undo()
+        qtbot.waitUntil(lambda: counted() == before)
+    else:
+        mask.data[10:12] = 0
+        mask.refresh()
+        qtbot.waitUntil(lambda: counted() == np.count_nonzero(mask.data))
+
+
 def test_a_truth_on_another_grid_is_brought_over(qtbot: QtBot, inspect: InspectWidget) -> None:
     viewer = inspect.viewer
     truth = np.zeros((42, 18, 17), np.uint8)  # 1 mm slices
