@@ -48,7 +48,7 @@ class State:
         dock.owns(self.chosen, self.left, self.ready, self.failed)
         self.image: Image | None = None
         self.result: Result | None = None
-        self.mask: Labels | None = None
+        self.mask: Labels | Image | None = None
         self.truth: Labels | Image | None = None
         self.label: int | None = None
         self.inspection: Inspection | None = None
@@ -74,7 +74,7 @@ class State:
         self,
         image: Image | None,
         result: Result | None,
-        mask: Labels | None,
+        mask: Labels | Image | None,
         truth: Labels | Image | None,
     ) -> None:
         """Look at other layers."""
@@ -92,7 +92,7 @@ class State:
         self,
         image: Image | None,
         result: Result | None,
-        mask: Labels | None,
+        mask: Labels | Image | None,
         truth: Labels | Image | None,
     ) -> None:
         self.image, self.result, self.mask, self.truth = image, result, mask, truth

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 import napari
-from napari.layers import Labels
 from qtpy.QtWidgets import (
+    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QPushButton,
@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin import layers
-from napari_attn_unet.plugin.choice import choice_of, images
+from napari_attn_unet.plugin.choice import choice_of, images, masks
 from napari_attn_unet.plugin.inspect.agreement import AgreementTab
 from napari_attn_unet.plugin.inspect.difference import DifferenceTab
 from napari_attn_unet.plugin.inspect.export import ExportTab
@@ -148,8 +148,9 @@ class InspectWidget(QWidget):
 
     def _connect(self) -> None:
         self._follower = Follower(self._dock, self._layers_changed, self._later.start)
-        for box in (self.image_box, self.mask_box, self.truth_box):
-            box.currentIndexChanged.connect(self._boxes_changed)
+        boxes = {"image": self.image_box, "mask": self.mask_box, "truth": self.truth_box}
+        for name, box in boxes.items():
+            box.currentIndexChanged.connect(partial(self._box_changed, name, box))
         self._dock.connect(self._choice.changed, self._offer)
         self.result_box.currentIndexChanged.connect(self._result_changed)
         self.grid.toggled.connect(self._grid_toggled)
@@ -181,25 +182,22 @@ class InspectWidget(QWidget):
         chosen, viewer = self._choice, self.viewer
         found = [result for result in results(viewer) if result.gates]
         key = None if chosen.result is None else chosen.result.key
-        labels = [la for la in viewer.layers if isinstance(la, Labels)]
-        none = [(NONE, None)]
-        truths = [la for la in labels if layers.OUTPUT not in la.metadata]
+        labels = [(NONE, None), *((la.name, la) for la in masks(viewer))]
         offer(self.result_box, [(r.name, r) for r in found], lambda r: r.key == key)
         if key not in [r.key for r in found]:
             self.result_box.setCurrentIndex(-1)
         for box, choices, layer in (
             (self.image_box, [(la.name, la) for la in images(viewer)], chosen.image),
-            (self.mask_box, [*none, *((la.name, la) for la in labels)], chosen.mask),
-            (self.truth_box, [*none, *((la.name, la) for la in truths)], chosen.truth),
+            (self.mask_box, labels, chosen.mask),
+            (self.truth_box, labels, chosen.truth),
         ):
             offer(box, choices, partial(operator.is_, layer))
         self._busy = False
         self._choose()
 
-    def _boxes_changed(self, _: Any = None) -> None:
+    def _box_changed(self, name: str, box: QComboBox, _: int = 0) -> None:
         if not self._busy:
-            boxes = {"image": self.image_box, "mask": self.mask_box, "truth": self.truth_box}
-            self._choice.choose(**{name: box.currentData() for name, box in boxes.items()})
+            self._choice.choose(**{name: box.currentData()})  # the others may not be ours to say
             self._choose()
 
     def _result_changed(self, _: Any = None) -> None:

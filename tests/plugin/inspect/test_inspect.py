@@ -26,6 +26,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_attn_unet.plugin import results
+from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
@@ -353,6 +354,36 @@ def test_a_result_of_some_slices_counts_those_alone(qtbot: QtBot, inspect: Inspe
     row = inspect.state.inspection.agreement_rows()[0]
     assert row.voxels == before * 6 // inspect.state.image.data.shape[0]
     assert "cover a part of the image" in inspect.message.text()
+
+
+def test_a_truth_that_is_an_image_of_whole_numbers_is_on_offer_as_in_compare(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, choice = inspect.viewer, choice_of(inspect.viewer)
+    truth = np.zeros((21, 18, 17), np.float32)
+    truth[4:8] = 1
+    viewer.add_image(truth, name="truth.nii", scale=(2, 1, 1), units=("mm",) * 3)
+    viewer.add_image(truth + 0.5, name="other", scale=(2, 1, 1), units=("mm",) * 3)
+    choice.take(results.results(viewer)[-1], viewer)  # which was left for the new images
+    choice.choose(truth=viewer.layers["truth.nii"])
+    assert inspect.truth_box.currentText() == "truth.nii"
+    settle(qtbot, inspect)
+    area = inspect.state.inspection.profile(0, None).truth_area
+    assert np.flatnonzero(area).tolist() == [4, 5, 6, 7]
+    inspect.image_box.setCurrentText("other")
+    assert choice.truth is viewer.layers["truth.nii"]
+
+
+def test_a_box_tells_of_itself_alone(inspect: InspectWidget) -> None:
+    """What another tab has chosen stays, though no box here has it."""
+    viewer, choice = inspect.viewer, choice_of(inspect.viewer)
+    truth = viewer.add_image(np.zeros((21, 18, 17)) + 0.5, name="not on offer")
+    choice.take(results.results(viewer)[-1], viewer)
+    choice.choose(truth=truth)
+    assert inspect.truth_box.currentText() == "none"
+    inspect.mask_box.setCurrentText("none")
+    assert choice.mask is None
+    assert choice.truth is truth
 
 
 def test_labels_that_lie_elsewhere_are_an_error_in_words(
