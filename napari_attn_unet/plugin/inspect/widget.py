@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 import napari
+from napari.layers import Layer
+from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -74,6 +76,7 @@ class InspectWidget(QWidget):
         self._settings = Settings("inspect")
         self._busy = False
         self._dock = dock = Dock(self, napari_viewer, "inspect")
+        self._regrid = dock.timer(0, self._follow_cells)  # napari is still at it when it tells
         self._later = dock.timer(50, self._layers_changed)  # the provenance is set after the data
         self._choice = choice_of(napari_viewer)
         self.panel_tabs = panel_of(napari_viewer).add("Inspect", self, dock)
@@ -221,8 +224,11 @@ class InspectWidget(QWidget):
             return
         self.message.setText(EMPTY if now[1] is None else "")
         self.grid.setEnabled(now[1] is not None)
-        if self.side_by_side_view.is_on and now[1] is None:
+        other = now[0] is not before[0] or _key(now[1]) != _key(before[1])
+        if other:
             self.grid.setChecked(False)
+        elif self.side_by_side_view.is_on:
+            self._regrid.start()
         state.choose(*now)
 
     def _clear(self) -> None:
@@ -233,14 +239,30 @@ class InspectWidget(QWidget):
 
     def _grid_toggled(self, on: bool) -> None:
         self._busy = True  # the copies are no news
+        self.side_by_side_view.turn_off()
         if on:
-            state = self.state
-            gates = [] if state.result is None else list(state.result.gates.values())
-            self.side_by_side_view.turn_on(state.image, [state.mask, *gates, state.truth])
-        else:
-            self.side_by_side_view.turn_off()
+            self.side_by_side_view.turn_on(self.state.image, self._cells())
         self._busy = False
         self._layers_changed()
+
+    def _cells(self) -> list[Layer | None]:
+        """Return what has a cell of its own, side by side."""
+        state = self.state
+        gates = [] if state.result is None else list(state.result.gates.values())
+        return [state.mask, *gates, state.truth]
+
+    def _follow_cells(self) -> None:
+        """Build the cells anew, if others are wanted."""
+        view = self.side_by_side_view
+        if view.is_on and not view.shows(self._cells()):
+            self._grid_toggled(True)
+            self.grid.setChecked(view.is_on)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+        """Leave the canvas to the tab that is shown instead (Qt calls this)."""
+        super().hideEvent(event)
+        if event is not None and not event.spontaneous():  # not for a window that is made small
+            self.grid.setChecked(False)
 
     # --- keys -----------------------------------------------------------------------------------
     def do(self, action: str) -> None:
@@ -254,6 +276,10 @@ class InspectWidget(QWidget):
             "side_by_side": self.grid.toggle,
         }
         actions[action]()
+
+
+def _key(result: Any) -> Any:
+    return None if result is None else result.key
 
 
 def _same_layers(a: Any, b: Any) -> bool:

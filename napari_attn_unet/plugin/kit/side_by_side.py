@@ -34,6 +34,7 @@ class SideBySide:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._copies: list[Layer] = []
+        self._cells: list[Layer] = []
         self._looks = Looks()
         self._order: list[Layer] = []
         self._grid: tuple[bool, int, tuple[int, int]] | None = None
@@ -43,13 +44,22 @@ class SideBySide:
         """Whether the grid is shown."""
         return self._grid is not None
 
+    def shows(self, maps: Sequence[Layer | None]) -> bool:
+        """Whether there is a cell for each of these maps that is in the viewer, and no other."""
+        return self._cells == self._wanted(maps)
+
+    def _wanted(self, maps: Sequence[Layer | None]) -> list[Layer]:
+        there = self._viewer.layers
+        return [layer for layer in maps if layer is not None and layer in there]
+
     def turn_on(self, image: Image | None, maps: Sequence[Layer | None]) -> None:
         """Show the grid: a cell for each map that is in the viewer."""
         viewer = self._viewer
         there = list(viewer.layers)
-        cells = [layer for layer in maps if layer is not None and layer in there]
+        cells = self._wanted(maps)
         if self.is_on or not cells:
             return
+        self._cells = cells
         cells_of = grid(viewer)
         self._grid = cells_of.enabled, cells_of.stride, tuple(cells_of.shape)
         self._order = there
@@ -103,7 +113,7 @@ class SideBySide:
         self._arrange([layer for layer in self._order if layer in viewer.layers])
         enabled, cells_of.stride, cells_of.shape = self._grid
         cells_of.enabled = enabled
-        self._copies, self._order, self._grid = [], [], None
+        self._copies, self._cells, self._order, self._grid = [], [], [], None
         viewer.reset_view()
 
     def _arrange(self, order: list[Layer]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import current_thread, main_thread
 from types import SimpleNamespace
@@ -23,9 +24,10 @@ from napari.utils.key_bindings import KeyBinding
 from napari.utils.shortcuts import default_shortcuts
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_attn_unet.plugin import results
+from napari_attn_unet.plugin import layers, results
 from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
@@ -33,6 +35,7 @@ from napari_attn_unet.plugin.inspect import widget as widget_module
 from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
+from napari_attn_unet.prediction import Prediction
 from napari_attn_unet.report.picture import outlines
 from napari_attn_unet.scores.grids import OnGrid, onto_grid
 
@@ -479,6 +482,63 @@ def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
     assert not grid(viewer).enabled
     assert [(la.name, la.visible) for la in viewer.layers] == before
     assert not any(la.name_overlay.visible for la in viewer.layers)
+
+
+def is_on(inspect: InspectWidget) -> bool:
+    return bool(grid(inspect.viewer).enabled)
+
+
+def later_result(inspect: InspectWidget, prediction: Prediction) -> None:
+    """A second run of the same image, kept beside the first."""
+    about = prediction.provenance | {"date": "2999-01-01T00:00:00+00:00", "checkpoint": "later"}
+    _, placement = layers.to_volumes(inspect.viewer.layers["brain"])
+    data = layers.from_prediction(replace(prediction, provenance=about), placement)
+    layers.show(inspect.viewer, data, keep_old=True)
+
+
+def test_side_by_side_is_left_for_another_result(
+    qtbot: QtBot, inspect: InspectWidget, tiny_prediction: Prediction
+) -> None:
+    before = inspect.result_box.currentText()
+    later_result(inspect, tiny_prediction)
+    qtbot.waitUntil(lambda: inspect.result_box.count() == 2)
+    there = [la.name for la in inspect.viewer.layers]
+    click(qtbot, inspect.grid)
+    assert is_on(inspect)
+    inspect.result_box.setCurrentText(before)
+    assert not is_on(inspect)
+    assert not inspect.grid.isChecked()
+    assert [la.name for la in inspect.viewer.layers] == there
+
+
+def test_side_by_side_follows_its_cells(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+
+    def titles() -> list[str]:
+        return [la.name for la in viewer.layers if la.name_overlay.visible]
+
+    click(qtbot, inspect.grid)
+    assert titles() == ["mask", "gate 1", "gate 2"]
+    viewer.layers.remove("gate 2 · brain")
+    qtbot.waitUntil(lambda: titles() == ["mask", "gate 1"])
+    viewer.add_labels(np.ones((21, 18, 17), np.uint8), name="truth", scale=(2, 1, 1))
+    qtbot.waitUntil(lambda: titles() == ["mask", "gate 1", "truth"])
+    assert is_on(inspect)
+    click(qtbot, inspect.grid)
+    assert [la.name for la in viewer.layers] == ["brain", "gate 1 · brain", "mask · brain", "truth"]
+
+
+@pytest.mark.parametrize("spontaneous", [False, True])
+def test_side_by_side_is_left_to_the_tab_that_is_shown_instead(
+    qtbot: QtBot, inspect: InspectWidget, spontaneous: bool
+) -> None:
+    click(qtbot, inspect.grid)
+    event = QHideEvent()
+    if spontaneous:  # the window was made small
+        event.spontaneous = lambda: True
+    inspect.hideEvent(event)
+    assert is_on(inspect) is spontaneous
+    inspect.grid.setChecked(False)
 
 
 def test_agreement_fills_the_table_and_saves(
