@@ -445,6 +445,23 @@ def test_pinned_points_are_on_the_canvas_until_they_are_forgotten(inspect: Inspe
     assert "pinned points" not in viewer.layers
 
 
+def test_pinned_points_go_with_their_image(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer, probe = inspect.viewer, inspect.probe
+    viewer.add_image(np.zeros((21, 18, 17)) + 0.5, name="other", scale=(2, 1, 1))
+    choice = choice_of(viewer)
+    choice.take(results.results(viewer)[-1], viewer)
+    for point in ((8.0, 5.0, 7.0), (12.0, 3.0, 4.0)):
+        probe.add(point)
+    choice.choose(mask=None)  # the same image's stay, and say what is chosen now
+    assert [row.label for row in probe.rows] == [None, None]
+    assert [row.number for row in probe.rows] == [1, 2]
+    assert "pinned points" in viewer.layers
+    inspect.image_box.setCurrentText("other")
+    assert probe.rows == []
+    assert probe.table.rowCount() == 0
+    assert "pinned points" not in viewer.layers
+
+
 def test_a_click_pins_only_when_asked(inspect: InspectWidget) -> None:
     viewer, probe = inspect.viewer, inspect.probe
     viewer.cursor.position = (8.0, 5.0, 7.0)
