@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -382,6 +382,20 @@ def remove(viewer: Any, layers: Iterable[Layer | None]) -> None:
     with batch() if len(there) > 1 else nullcontext():
         for layer in there:
             viewer.layers.remove(layer)
+
+
+@contextmanager
+def selection_kept(viewer: Any) -> Iterator[None]:
+    """Add helper layers; the user goes on with the layers that they had selected.
+
+    Nobody hears of it: what is looked at follows the selected layer, and would go back to one that
+    was selected long before.
+    """
+    there = viewer.layers
+    selected = set(there.selection)
+    with there.selection.events.active.blocker():
+        yield
+        there.selection = selected & set(there)
 
 
 def link_gates(viewer: Any, linked: bool) -> None:

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import grid
-from napari_attn_unet.plugin.layers import OUTPUT, remove
+from napari_attn_unet.plugin.layers import OUTPUT, remove, selection_kept
 from napari_attn_unet.plugin.placement import transforms
 
 NAME_ENDS = " · "
@@ -63,14 +63,14 @@ class SideBySide:
         cells_of = grid(viewer)
         self._grid = cells_of.enabled, cells_of.stride, tuple(cells_of.shape)
         self._order = there
-        selected = set(viewer.layers.selection)
         shown: list[Layer] = []
         for layer in cells:
             name, *of_image = layer.name.split(NAME_ENDS, 1)
             titled = layer
             if image is not None:
                 under = _copy(image, name if of_image else f"under {name}{NAME_ENDS}{image.name}")
-                self._copies.append(viewer.add_layer(under))
+                with selection_kept(viewer):
+                    self._copies.append(viewer.add_layer(under))
                 shown.append(under)
                 titled = under if of_image else layer
             shown.append(layer)
@@ -97,7 +97,6 @@ class SideBySide:
         rows = 1 if len(cells) <= 2 else 2  # noqa: PLR2004
         cells_of.shape = (rows, -1)
         cells_of.enabled = True
-        viewer.layers.selection = selected & set(viewer.layers)
         viewer.reset_view(margin=MARGIN)
 
     def turn_off(self) -> None:

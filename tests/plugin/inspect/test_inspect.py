@@ -447,11 +447,13 @@ def test_pinned_points_are_on_the_canvas_until_they_are_forgotten(inspect: Inspe
 
 def test_pinned_points_go_with_their_image(qtbot: QtBot, inspect: InspectWidget) -> None:
     viewer, probe = inspect.viewer, inspect.probe
-    viewer.add_image(np.zeros((21, 18, 17)) + 0.5, name="other", scale=(2, 1, 1))
+    place = {"scale": (2, 1, 1), "units": ("mm",) * 3}
+    viewer.add_image(np.zeros((21, 18, 17)) + 0.5, name="other", **place)
     choice = choice_of(viewer)
     choice.take(results.results(viewer)[-1], viewer)
     for point in ((8.0, 5.0, 7.0), (12.0, 3.0, 4.0)):
         probe.add(point)
+    assert len(probe.rows) == 2  # the layer of pins, though added, is not looked at
     choice.choose(mask=None)  # the same image's stay, and say what is chosen now
     assert [row.label for row in probe.rows] == [None, None]
     assert [row.number for row in probe.rows] == [1, 2]
@@ -543,6 +545,19 @@ def test_side_by_side_follows_its_cells(qtbot: QtBot, inspect: InspectWidget) ->
     assert is_on(inspect)
     click(qtbot, inspect.grid)
     assert [la.name for la in viewer.layers] == ["brain", "gate 1 · brain", "mask · brain", "truth"]
+
+
+def test_side_by_side_stays_when_another_image_is_selected_in_the_list(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, choice = inspect.viewer, choice_of(inspect.viewer)
+    other = viewer.add_image(np.zeros((21, 18, 17)) + 0.5, name="other", scale=(2, 1, 1))
+    choice.take(results.results(viewer)[-1], viewer)
+    click(qtbot, inspect.grid)
+    assert is_on(inspect)
+    assert choice.image is viewer.layers["brain"]
+    assert viewer.layers.selection.active is other
+    click(qtbot, inspect.grid)
 
 
 @pytest.mark.parametrize("spontaneous", [False, True])
