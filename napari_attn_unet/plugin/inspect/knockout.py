@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from napari_attn_unet.engine.intervention import KINDS, Intervention
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.plugin import layers
-from napari_attn_unet.plugin.inspect.effects import Effects
+from napari_attn_unet.plugin.inspect.effects import DIVERGING_TOLD, TOLD, Effects
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
@@ -43,6 +43,7 @@ DIVERGING = Colormap(
     [(0.1, 0.45, 1.0, 1.0), (0.5, 0.5, 0.5, 0.0), (1.0, 0.35, 0.05, 1.0)], name="less to more"
 )
 """Blue is less, orange more; where nothing changes the image shows."""
+CHANGED_TOLD = "filled: its label is now that colour's class, white: none"
 CAUTION = (
     "A gate that matters changes the mask when it is forced. Where a map is high says where the "
     "skip connection passes, not why a voxel got its label: attention is not explanation."
@@ -266,7 +267,9 @@ class KnockoutTab(QWidget):
             "blending": "additive",  # where the map is 0 the image shows as it is
             "opacity": 0.7,
             "rgb": False,
-            "metadata": about | remembered(run.placement, cam.geometry),
+            "metadata": about
+            | remembered(run.placement, cam.geometry)
+            | {TOLD: (f"Grad-CAM of {name} at level {level}: yellow is most",)},
             **placed(run.placement, cam.geometry, cam.coefficients.ndim),
         }
         self._cams.show([(cam.coefficients, options, "image")])
@@ -279,6 +282,13 @@ class KnockoutTab(QWidget):
 
     def _save(self) -> None:
         save(self, "knockout.csv", self.rows, self.message.setText)
+
+
+def _done_to(effect: Effect) -> str:
+    """Return "without gate 2", or what else was done."""
+    if all(change.kind == "zero" for change in effect.changes.values()):
+        return "without " + " and ".join(f"gate {level}" for level in effect.changes)
+    return f"({effect.name})"
 
 
 def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData]:
@@ -299,7 +309,8 @@ def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData
             "opacity": 0.6,
             "visible": change > largest,
             "rgb": False,
-            "metadata": about,
+            "metadata": about
+            | {TOLD: (f"Δ probability of {name} {_done_to(effect)}", DIVERGING_TOLD)},
             **place,
         }
         for _, other, _ in result:
@@ -313,9 +324,10 @@ def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData
     options = {
         "name": f"changed voxels · {placement.name}",
         "opacity": 0.8,
+        "visible": False,  # classes' colours over those of Δ would be read as Δ
         "colormap": DirectLabelColormap(color_dict=colours),
         "features": {"index": list(range(len(names))), "class": names},
-        "metadata": about,
+        "metadata": about | {TOLD: (CHANGED_TOLD,)},
         **place,
     }
     result.append((effect.changed_voxels, options, "labels"))

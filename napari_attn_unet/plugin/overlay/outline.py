@@ -44,16 +44,24 @@ class Outline:
         (r, g, b, a) of all lines; without one, each label has its own.
     fill
         Opacity of the layer meanwhile.
+    hidden
+        Whether the lines stand for the layer while its eye is closed, rather than while it is open.
     """
 
     drawn = Signal()
     """The lines are those of other labels than before."""
 
     def __init__(
-        self, hold: Hold, layer: Labels | Image, *, colour: Colour | None = None, fill: float = 0.0
+        self,
+        hold: Hold,
+        layer: Labels | Image,
+        *,
+        colour: Colour | None = None,
+        fill: float = 0.0,
+        hidden: bool = False,
     ) -> None:
         self._viewer, self._layer = hold.viewer, layer
-        self._colour, self._fill = colour, fill
+        self._colour, self._fill, self._hidden = colour, fill, hidden
         self._hold = hold.branch()
         self._drawn: Lines | None = None
         self._looks = Looks()
@@ -106,11 +114,15 @@ class Outline:
         """Whether there are lines of the axis on screen."""
         return self._drawn is not None and self._drawn.axis == self._axis
 
+    @property
+    def _is_wanted(self) -> bool:
+        return bool(self._layer.visible) is not self._hidden
+
     def _ask(self, _: Any = None) -> None:
         if self._drawn is not None and not self._fits:
             self._let_go()  # lines of another axis would lie across
             self._drawing.now()
-        elif self._layer.visible:
+        elif self._is_wanted:
             self._drawing.ask()
         else:
             self._drawn = None  # or the lines of before would come back with it
@@ -129,7 +141,7 @@ class Outline:
 
     def _prepare(self) -> Callable[[], workers.Work] | None:
         axis = self._axis
-        if axis is None or self._hold.is_closed or not self._layer.visible:
+        if axis is None or self._hold.is_closed or not self._is_wanted:
             return None
         labels = unread_at_time(self._layer, self._viewer)
         return lambda: trace(labels, axis)
@@ -155,7 +167,7 @@ class Outline:
     # --- how it looks ---------------------------------------------------------------------------
     def _look(self, event: Any = None) -> None:
         """Show lines or fill, as the layer's eye, the brush in hand and the view ask for."""
-        drawn, visible = self._drawn, bool(self._layer.visible)
+        drawn, visible = self._drawn, self._is_wanted
         if drawn is None:
             if visible and event is not None:
                 self._drawing.ask()
@@ -165,7 +177,7 @@ class Outline:
         lines = bool(len(drawn.pieces)) and self._fits and is_drawn(self._viewer, self._layer)
         self.lines.visible = visible and lines
         painting = str(getattr(self._layer, "mode", "")) in _PAINTING
-        if not lines or painting:
+        if not lines or painting or self._hidden:
             self._fill_again()
         elif not self._looks:
             self._looks.change(self._layer, rank=Rank.LINES, opacity=self._fill)

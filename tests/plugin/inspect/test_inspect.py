@@ -32,8 +32,10 @@ from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
+from napari_attn_unet.plugin.inspect.effects import MASK_TOLD
 from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.overlay.told import told_of
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.prediction import Prediction
 from napari_attn_unet.report.picture import outlines
@@ -656,7 +658,42 @@ def test_what_a_knock_out_hides_comes_back_with_its_end(
     if ending != "by hand":
         return
     knock_out(qtbot, inspect)  # and it can be done again
-    assert viewer.layers["changed voxels · brain"].visible
+    assert any(la.visible for la in viewer.layers if la.name.startswith("Δ"))
+
+
+def told(inspect: InspectWidget) -> list[str]:
+    return [line.text for line in told_of(inspect.viewer).lines]
+
+
+def test_the_legend_says_what_a_knock_out_and_grad_cam_show(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, tab = inspect.viewer, inspect.knockout
+    tab.choices[1][0].setChecked(False)
+    tab.choices[2][0].setChecked(True)
+    knock_out(qtbot, inspect)
+    (delta,) = (la for la in viewer.layers if la.name.startswith("Δ") and la.visible)
+    name = delta.name.split(" · ")[0]
+    assert told(inspect) == [f"{name} without gate 2", "orange: more · blue: less", MASK_TOLD]
+    assert delta.colorbar.visible
+    assert not viewer.layers["changed voxels · brain"].visible  # another code of colours
+    tab.label.setCurrentText("two")
+    click(qtbot, tab.cam.button)
+    wait(qtbot, tab.cam)
+    assert told(inspect) == ["Grad-CAM of two at level 2: yellow is most", MASK_TOLD]
+    assert not delta.colorbar.visible
+    for layer in [la for la in viewer.layers if la.metadata.get(OUTPUT, {}).get("effect")]:
+        viewer.layers.remove(layer)
+    assert told(inspect) == []
+
+
+def test_what_was_done_other_than_shutting_a_gate_is_named(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    _, kind, _ = inspect.knockout.choices[1]
+    kind.setCurrentIndex(kind.findData("mean"))
+    knock_out(qtbot, inspect)
+    assert told(inspect)[0].endswith("(gate 1: mean)")
 
 
 def test_a_result_of_a_file_of_another_name_is_hidden_and_named_alike(
