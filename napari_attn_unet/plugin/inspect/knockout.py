@@ -22,11 +22,11 @@ from qtpy.QtWidgets import (
 from napari_attn_unet.engine.intervention import KINDS, Intervention
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.plugin import layers
+from napari_attn_unet.plugin.inspect.class_box import ClassBox
 from napari_attn_unet.plugin.inspect.effects import DIVERGING_TOLD, TOLD, Effects
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
-from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.tables import fill, save
@@ -83,7 +83,10 @@ class KnockoutTab(QWidget):
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
         self.save.clicked.connect(self._save)
-        self.label = combo("Class whose logits Grad-CAM explains.")
+        self._classes = ClassBox(
+            state, "Class whose logits Grad-CAM explains: the slice's, until you pick one."
+        )
+        self.label = self._classes.box
         self.level = QSpinBox()
         self.level.setPrefix("level ")
         self.level.setRange(1, 4)
@@ -139,10 +142,6 @@ class KnockoutTab(QWidget):
             self.choices = {}
             for i, level in enumerate(levels):
                 self._add_row(i, level)
-        names = self._state.class_names[1:]
-        if [self.label.itemText(i) for i in range(self.label.count())] != names:
-            self.label.clear()
-            self.label.addItems(names)
         self.level.setRange(1, max(levels, default=3) + 1)
 
     def _add_row(self, row: int, level: int) -> None:

@@ -747,6 +747,33 @@ def test_grad_cam_is_a_layer(qtbot: QtBot, inspect: InspectWidget) -> None:
     assert "Spearman" in tab.message.text()
 
 
+def test_grad_cam_is_of_the_class_that_the_slice_shows_until_one_is_picked(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, label = inspect.viewer, inspect.knockout.label
+    mask = viewer.layers["mask · brain"]
+    data = np.zeros_like(mask.data)
+    data[4, :3], data[12, :3, :4], data[12, 3:] = 1, 1, 2
+    mask.data = data
+    mask.features = mask.features.assign(voxels=[0, 3, 99])
+    with qtbot.waitSignal(inspect.state.ready):
+        inspect.state.count()
+
+    def at(z: int, name: str) -> None:
+        viewer.dims.set_point(0, 2 * z)
+        qtbot.waitUntil(lambda: label.currentText() == name)
+
+    at(12, "two")
+    at(4, "one")
+    at(0, "two")  # nothing is on this slice: the largest
+    at(4, "one")
+    label.setCurrentText("two")
+    viewer.dims.set_point(0, 8)
+    viewer.dims.set_point(0, 10)
+    assert not inspect.knockout._classes.busy
+    assert label.currentText() == "two"
+
+
 def test_a_checkpoint_that_is_gone_is_said(
     qtbot: QtBot, inspect: InspectWidget, tiny_checkpoint_path: Path
 ) -> None:
