@@ -67,6 +67,15 @@ def test_sizes_are_those_of_every_class_the_absent_too() -> None:
     assert unknown.sizes_in_words() == "one 3 voxels, two 0 voxels"
 
 
+def test_the_sizes_of_a_series_are_a_range_and_no_sum() -> None:
+    series = stack([prediction(3), prediction(4), prediction(2)])
+    assert series.sizes_in_words() == "one 4 to 8 mm³, two 0 mm³ over 3 time points"
+    unknown = replace(series, geometry=Geometry.from_spacing())
+    assert unknown.sizes_in_words() == "one 2 to 4 voxels, two 0 voxels over 3 time points"
+    empty = stack([prediction(0), prediction(0)]).sizes_in_words()
+    assert "over 2 time points. Nothing was found" in empty
+
+
 def test_a_cell_s_size_is_not_rounded_to_nothing() -> None:
     cell = replace(prediction(3), geometry=Geometry.from_spacing((0.5, 0.2, 0.2), unit="um"))
     assert cell.sizes_in_words() == "one 6e-11 mm³, two 0 mm³"

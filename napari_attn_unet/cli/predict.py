@@ -82,8 +82,7 @@ def run(options: argparse.Namespace) -> int:
             io.write_prediction(prediction, part, gates=options.gates)
         if str(path) in failed:
             continue
-        points = f"{len(volumes)} time points, together " if len(volumes) > 1 else ""
-        print(f"{folder}: {points}{prediction.sizes_in_words()}")
+        print(f"{folder}: {prediction.sizes_in_words()}")
     if failed:
         images = counted(len(options.images), "image")
         print(f"{len(failed)} of {images} failed.", file=sys.stderr)

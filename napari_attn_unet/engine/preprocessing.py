@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_attn_unet.engine.frame import Float32Array, Frame, resize
 from napari_attn_unet.errors import ShapeError, VolumeError
 from napari_attn_unet.network.card import PreprocessingSpec
+from napari_attn_unet.table import counted
 from napari_attn_unet.volume import Orientation, Volume
 
 
@@ -146,19 +147,22 @@ def statistics(array: Any, channel: int = 0, name: str = "volume") -> tuple[floa
         If a value is NaN or infinite, or all are the same.
     """
     voxels = int(np.prod(array.shape[1:]))
-    sums, bad = [], 0
+    sums, bad, planes = [], 0, 0
+    first: list[int] = []
     for block in _blocks(array, channel):
         sums.append(float(np.sum(block, dtype=np.float64)))
         if not np.isfinite(sums[-1]):
-            bad += int(block.size - np.isfinite(block).sum())
+            wrong = ~np.isfinite(block)
+            if not bad and wrong.any():
+                first = [int(i) for i in np.unravel_index(wrong.argmax(), wrong.shape)]
+                first[0] += planes
+            bad += int(wrong.sum())
+        planes += len(block)
     mean = sum(sums) / voxels
-    if bad or not np.isfinite(mean):
-        msg = f"{name!r} has {bad:,} voxels that are NaN or infinite (of {voxels:,}). " + (
-            "There is no image in it: export it again."
-            if bad == voxels
-            else "Replace them first, for instance by the smallest of the others: "
-            "`array[~numpy.isfinite(array)] = array[numpy.isfinite(array)].min()`."
-        )
+    if bad:
+        raise VolumeError(_without_number(name, bad, voxels, first))
+    if not np.isfinite(mean):
+        msg = f"The values of {name!r} are too large to be added up: export it in another unit."
         raise VolumeError(msg)
     # To float64 first: in float16, even the difference to the mean is coarse.
     squares = [
@@ -172,6 +176,23 @@ def statistics(array: Any, channel: int = 0, name: str = "volume") -> tuple[floa
         )
         raise VolumeError(msg)
     return mean, float(np.sqrt(variance))
+
+
+def _without_number(name: str, bad: int, voxels: int, first: Sequence[int]) -> str:
+    """Return what is wrong with voxels that hold no number, where, and what can be done."""
+    if bad == voxels:
+        return (
+            f"No voxel of {name!r} has a number as its value (all are NaN or infinite): there is "
+            "no image in it. Export it again."
+        )
+    z, y, x = first
+    place = f"z = {z}, y = {y}, x = {x} (counted from 0)"
+    have, lies = ("has", "it lies") if bad == 1 else ("have", "the first lies")
+    return (
+        f"{counted(bad, 'voxel')} of {name!r} {have} no number as value (NaN or infinite): {lies} "
+        f"at {place}. Resampling, registration or masking leave such voxels. Open the image from "
+        "before that step, or export it again with 0 as the value of the background."
+    )
 
 
 def _blocks(array: Any, channel: int) -> Iterator[npt.NDArray[Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -389,10 +389,27 @@ def remove(viewer: Any, layers: Iterable[Layer | None]) -> None:
             viewer.layers.remove(layer)
 
 
+@contextmanager
+def selection_kept(viewer: Any) -> Iterator[None]:
+    """Add helper layers; the user goes on with the layers that they had selected.
+
+    Nobody hears of it: what is looked at follows the selected layer, and would go back to one that
+    was selected long before.
+    """
+    there = viewer.layers
+    selected = set(there.selection)
+    with there.selection.events.active.blocker():
+        yield
+        there.selection = selected & set(there)
+
+
 def link_gates(viewer: Any, linked: bool) -> None:
-    """Let all gate layers of a viewer look alike, or each as it is set."""
+    """Let all gate layers of a viewer look alike, or each as it is set.
+
+    Whether they are shown stays each one's own: one is in colour at a time.
+    """
     gates = [layer for layer in viewer.layers if "gate" in layer.metadata]
-    attributes = ("visible", "opacity", "colormap", "contrast_limits")
+    attributes = ("opacity", "colormap", "contrast_limits")
     if len(gates) > 1:
         viewer.layers.unlink_layers(gates, attributes)
         if linked:

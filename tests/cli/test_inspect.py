@@ -188,7 +188,7 @@ def test_predict_warns_of_a_far_larger_image_and_tells_of_time_points(
     assert main([*command, "--checkpoint", "phantom"]) == 0
     told = capsys.readouterr()
     assert "much larger than those the checkpoint was trained on" in told.err
-    assert "2 time points, together" in told.out
+    assert "over 2 time points" in told.out
     assert main(["figure", command[1], "--out", str(tmp_path / "f.png")]) == 1
     assert "series of 2 volumes" in capsys.readouterr().err
 

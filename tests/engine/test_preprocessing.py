@@ -7,6 +7,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
+from napari_attn_unet.engine import preprocessing
 from napari_attn_unet.engine.preprocessing import prepare, statistics
 from napari_attn_unet.errors import AttnUNetError
 from napari_attn_unet.network.card import PreprocessingSpec
@@ -30,7 +31,7 @@ def test_every_real_dtype_is_normalised_alike(dtype: str) -> None:
     ("array", "word"),
     [
         (np.full((1, *SHAPE), 3.0), "same value"),
-        (np.where(np.arange(210).reshape(1, *SHAPE) == 7, np.nan, 1.0), "1 voxels that are NaN"),
+        (np.where(np.arange(210).reshape(1, *SHAPE) == 7, np.nan, 1.0), "NaN"),
         (np.where(np.arange(210).reshape(1, *SHAPE) == 7, np.inf, 1.0), "infinite"),
         (np.ones((2, *SHAPE)), "2"),
         (np.ones((1, *SHAPE), complex), "complex"),
@@ -39,6 +40,34 @@ def test_every_real_dtype_is_normalised_alike(dtype: str) -> None:
 def test_what_cannot_be_segmented_is_refused_in_words(array: np.ndarray, word: str) -> None:
     with pytest.raises(AttnUNetError, match=word):
         prepare(Volume(array), SPEC)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ([(4, 2, 3)], "1 voxel of 'volume' has no number .* it lies at z = 4, y = 2, x = 3 "),
+        ([(4, 5, 1), (3, 0, 6)], "2 voxels .* have no number .* first lies at z = 3, y = 0, x = 6"),
+    ],
+)
+def test_voxels_without_a_number_are_told_in_words_with_their_place(
+    bad: list[tuple[int, int, int]], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = np.random.default_rng(0).normal(size=(1, *SHAPE))
+    for place in bad:
+        array[(0, *place)] = np.nan
+    with pytest.raises(AttnUNetError, match=told) as error:
+        statistics(array)
+    assert "numpy" not in str(error.value)  # nobody in the window has a Python at hand
+    # A plane at a time, as a large volume is read: its planes are counted from the first one.
+    monkeypatch.setattr(preprocessing, "_blocks", lambda a, c: (plane[None] for plane in a[c]))
+    with pytest.raises(AttnUNetError, match=told):
+        statistics(array)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_values_that_no_sum_holds_are_not_called_missing() -> None:
+    with pytest.raises(AttnUNetError, match="too large"):
+        statistics(np.full((1, *SHAPE), 1e308))
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

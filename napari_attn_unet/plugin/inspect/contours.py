@@ -15,7 +15,7 @@ from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
-from napari_attn_unet.plugin.layers import CLASSES, OUTPUT, remove
+from napari_attn_unet.plugin.layers import CLASSES, OUTPUT, remove, selection_kept
 from napari_attn_unet.plugin.overlay.lines import Lines, Strokes, trace
 from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.report.picture import gate_line
@@ -119,12 +119,10 @@ class Contours:
         wish, made = result
         if wish != self._wish():
             return
-        selected = set(self._state.viewer.layers.selection)
-        for level, gate in self._wanted().items():
-            if level in made:
-                self._show_one(level, gate, made[level], wish)
-        there = self._state.viewer.layers
-        there.selection = selected & set(there)
+        with selection_kept(self._state.viewer):
+            for level, gate in self._wanted().items():
+                if level in made:
+                    self._show_one(level, gate, made[level], wish)
 
     def _show_one(self, level: int, gate: Image, data: Any, wish: _Wish) -> None:
         colour = gate_line(level, len(self._state.gates), gate.metadata.get(CLASSES, ()))[0]

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.plugin import layers
-from napari_attn_unet.plugin.inspect.effects import Effects
+from napari_attn_unet.plugin.inspect.effects import DIVERGING_TOLD, TOLD, Effects
 from napari_attn_unet.plugin.inspect.knockout import DIVERGING
 from napari_attn_unet.plugin.inspect.runs import Known, Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
@@ -246,7 +246,10 @@ class DifferenceTab(QWidget):
             "blending": "translucent",
             "opacity": 0.7,
             "rgb": False,
-            "metadata": about | remembered(placement, geometry) | {"what": self.what.currentText()},
+            "metadata": about
+            | remembered(placement, geometry)
+            | {"what": self.what.currentText()}
+            | {TOLD: (f"{self.what.currentText()}: {second} − {first}", DIVERGING_TOLD)},
             **placed(placement, geometry, 3),
         }
         shown = self._effects.show([(values, options, "image")])

@@ -22,11 +22,11 @@ from qtpy.QtWidgets import (
 from napari_attn_unet.engine.intervention import KINDS, Intervention
 from napari_attn_unet.errors import RunError
 from napari_attn_unet.plugin import layers
-from napari_attn_unet.plugin.inspect.effects import Effects
+from napari_attn_unet.plugin.inspect.class_box import ClassBox
+from napari_attn_unet.plugin.inspect.effects import DIVERGING_TOLD, TOLD, Effects
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
-from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.tables import fill, save
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 DIVERGING = Colormap([(*LESS, 1.0), (0.5, 0.5, 0.5, 0.0), (*MORE, 1.0)], name="less to more")
 """Blue is less, orange more; where nothing changes the image shows."""
+CHANGED_TOLD = "filled: its label is now that colour's class, white: none"
 CAUTION = (
     "A gate that matters changes the mask when it is forced. Where a map is high says where the "
     "skip connection passes, not why a voxel got its label: attention is not explanation."
@@ -81,7 +82,10 @@ class KnockoutTab(QWidget):
         self.save = QPushButton("Save…")
         self.save.setToolTip("Save the table as CSV.")
         self.save.clicked.connect(self._save)
-        self.label = combo("Class whose logits Grad-CAM explains.")
+        self._classes = ClassBox(
+            state, "Class whose logits Grad-CAM explains: the slice's, until you pick one."
+        )
+        self.label = self._classes.box
         self.level = QSpinBox()
         self.level.setPrefix("level ")
         self.level.setRange(1, 4)
@@ -145,10 +149,6 @@ class KnockoutTab(QWidget):
             self.choices = {}
             for i, level in enumerate(levels):
                 self._add_row(i, level)
-        names = self._state.class_names[1:]
-        if [self.label.itemText(i) for i in range(self.label.count())] != names:
-            self.label.clear()
-            self.label.addItems(names)
         self.level.setRange(1, max(levels, default=3) + 1)
 
     def _add_row(self, row: int, level: int) -> None:
@@ -269,7 +269,9 @@ class KnockoutTab(QWidget):
             "blending": "additive",  # where the map is 0 the image shows as it is
             "opacity": 0.7,
             "rgb": False,
-            "metadata": about | remembered(run.placement, cam.geometry),
+            "metadata": about
+            | remembered(run.placement, cam.geometry)
+            | {TOLD: (f"Grad-CAM of {name} at level {level}: yellow is most",)},
             **placed(run.placement, cam.geometry, cam.coefficients.ndim),
         }
         self._cams.show([(cam.coefficients, options, "image")])
@@ -282,6 +284,13 @@ class KnockoutTab(QWidget):
 
     def _save(self) -> None:
         save(self, "knockout.csv", self.rows, self.message.setText)
+
+
+def _done_to(effect: Effect) -> str:
+    """Return "without gate 2", or what else was done."""
+    if all(change.kind == "zero" for change in effect.changes.values()):
+        return "without " + " and ".join(f"gate {level}" for level in effect.changes)
+    return f"({effect.name})"
 
 
 def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData]:
@@ -302,7 +311,8 @@ def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData
             "opacity": 0.6,
             "visible": change > largest,
             "rgb": False,
-            "metadata": about,
+            "metadata": about
+            | {TOLD: (f"Δ probability of {name} {_done_to(effect)}", DIVERGING_TOLD)},
             **place,
         }
         for _, other, _ in result:
@@ -316,9 +326,10 @@ def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData
     options = {
         "name": f"changed voxels · {placement.name}",
         "opacity": 0.8,
+        "visible": False,  # classes' colours over those of Δ would be read as Δ
         "colormap": DirectLabelColormap(color_dict=colours),
         "features": {"index": list(range(len(names))), "class": names},
-        "metadata": about,
+        "metadata": about | {TOLD: (CHANGED_TOLD,)},
         **place,
     }
     result.append((effect.changed_voxels, options, "labels"))

@@ -10,7 +10,7 @@ from napari.layers import Image, Points
 
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.navigate import to_layer
-from napari_attn_unet.plugin.layers import OUTPUT, remove
+from napari_attn_unet.plugin.layers import OUTPUT, remove, selection_kept
 from napari_attn_unet.plugin.placement import transforms
 
 NAME = "pinned points"
@@ -38,7 +38,6 @@ class Pins:
         there = np.array([to_layer(self._viewer, image, point) for point in points])
         # A layer that the user removed is made again: the table still has its points.
         self.clear()
-        active = self._viewer.layers.selection.active
         self._layer = Points(
             there,
             name=NAME,
@@ -53,8 +52,8 @@ class Pins:
             **transforms(image),
         )
         self._layer.editable = False
-        self._viewer.add_layer(self._layer)
-        self._viewer.layers.selection.active = active  # the user goes on with what they had chosen
+        with selection_kept(self._viewer):
+            self._viewer.add_layer(self._layer)
 
     def clear(self) -> None:
         """Take the points away."""

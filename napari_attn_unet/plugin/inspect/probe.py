@@ -91,6 +91,8 @@ class ProbeTab(QWidget):
         self.table.cellDoubleClicked.connect(self._go_to)
         self._points: list[tuple[float, ...]] = []
         self.pins = Pins(state)
+        self._image = state.image
+        state.chosen.connect(self._chosen)
         state.dock.append(state.viewer.mouse_move_callbacks, self._moved)
         state.dock.append(state.viewer.mouse_drag_callbacks, self._pressed)
 
@@ -154,6 +156,19 @@ class ProbeTab(QWidget):
         if row is not None:
             self.rows.append(replace(row, number=len(self.rows) + 1))
             self._points.append(position)
+            self._fill()
+
+    def _chosen(self) -> None:
+        """Forget another image's points; of this one's, say what is chosen now."""
+        before, self._image = self._image, self._state.image
+        if self._image is not before:
+            self.values.setText(HINT)
+            self._points = []
+        found = [(point, self.row(point)) for point in self._points]
+        there = [(point, row) for point, row in found if row is not None]
+        had, self._points = len(self.rows), [point for point, _ in there]
+        self.rows = [replace(row, number=i) for i, (_, row) in enumerate(there, 1)]
+        if had:
             self._fill()
 
     def _fill(self) -> None:

@@ -15,7 +15,6 @@ from napari_attn_unet.plugin.kit.navigate import go_to_slice, plane_on_screen
 from napari_attn_unet.plugin.kit.plots import ProfilePlot
 from napari_attn_unet.plugin.kit.text import Text
 
-VIEWS = ("axial", "coronal", "sagittal")
 ANY = "any class"
 
 

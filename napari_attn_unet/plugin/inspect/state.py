@@ -11,6 +11,7 @@ from psygnal import Signal
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.kit.edits import Edits
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.layers import CLASSES
@@ -47,7 +48,7 @@ class State:
         dock.owns(self.chosen, self.left, self.ready, self.failed)
         self.image: Image | None = None
         self.result: Result | None = None
-        self.mask: Labels | None = None
+        self.mask: Labels | Image | None = None
         self.truth: Labels | Image | None = None
         self.label: int | None = None
         self.inspection: Inspection | None = None
@@ -57,7 +58,7 @@ class State:
         """Which time point of a series was counted, in words."""
         self._version: Any = None
         self._strokes = 0
-        self._watched: list[Any] = []
+        self._watched: dict[Labels | Image, Edits] = {}
         self._counting = Latest(
             dock,
             self._prepare,
@@ -73,7 +74,7 @@ class State:
         self,
         image: Image | None,
         result: Result | None,
-        mask: Labels | None,
+        mask: Labels | Image | None,
         truth: Labels | Image | None,
     ) -> None:
         """Look at other layers."""
@@ -91,23 +92,18 @@ class State:
         self,
         image: Image | None,
         result: Result | None,
-        mask: Labels | None,
+        mask: Labels | Image | None,
         truth: Labels | Image | None,
     ) -> None:
-        for layer in self._watched:
-            for event in self._painting(layer):
-                event.disconnect(self._painted)
         self.image, self.result, self.mask, self.truth = image, result, mask, truth
-        self._watched = [layer for layer in (mask, truth) if isinstance(layer, Labels)]
-        for layer in self._watched:
-            for event in self._painting(layer):
-                event.connect(self._painted)
+        for layer in set(self._watched) - {mask, truth}:
+            self._watched.pop(layer).close()
+        for labels in (mask, truth):
+            if labels is not None and labels not in self._watched:
+                self._watched[labels] = Edits(self.dock, labels)
+                self._watched[labels].changed.connect(self._edited)
 
-    @staticmethod
-    def _painting(layer: Labels) -> tuple[Any, ...]:
-        return layer.events.paint, layer.events.labels_update
-
-    def _painted(self, _: Any = None) -> None:
+    def _edited(self) -> None:
         self._strokes += 1
         self._counting.ask()
 

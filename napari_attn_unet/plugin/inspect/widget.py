@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 import napari
-from napari.layers import Labels
+from napari.layers import Layer
+from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import (
+    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QPushButton,
@@ -19,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_attn_unet.gates.inspection import Inspection
 from napari_attn_unet.plugin import layers
-from napari_attn_unet.plugin.choice import choice_of, images
+from napari_attn_unet.plugin.choice import choice_of, images, masks
 from napari_attn_unet.plugin.inspect.agreement import AgreementTab
 from napari_attn_unet.plugin.inspect.difference import DifferenceTab
 from napari_attn_unet.plugin.inspect.export import ExportTab
@@ -52,6 +54,12 @@ KEYS = (
     ("side_by_side", "Alt-S", "side by side, and back"),
 )
 
+IN_WORDS = (
+    "gates {next_gate}, {previous_gate}, back {all_gates} · peaks {next_peak}, {previous_peak} · "
+    "side by side {side_by_side}"
+)
+"""What they do, in the few words that there is room for."""
+
 
 class InspectWidget(QWidget):
     """Look at the gates of a result: statistics, curves, values, agreement, knock-out, export.
@@ -68,6 +76,7 @@ class InspectWidget(QWidget):
         self._settings = Settings("inspect")
         self._busy = False
         self._dock = dock = Dock(self, napari_viewer, "inspect")
+        self._regrid = dock.timer(0, self._follow_cells)  # napari is still at it when it tells
         self._later = dock.timer(50, self._layers_changed)  # the provenance is set after the data
         self._choice = choice_of(napari_viewer)
         self.panel_tabs = panel_of(napari_viewer).add("Inspect", self, dock)
@@ -137,13 +146,14 @@ class InspectWidget(QWidget):
         views.addWidget(self.strip, 1)
         column.addLayout(views)
         column.addWidget(self.tabs, 1)
-        column.addWidget(keys.legend(KEYS))
+        column.addWidget(keys.legend(KEYS, IN_WORDS))
         scroll(self)
 
     def _connect(self) -> None:
         self._follower = Follower(self._dock, self._layers_changed, self._later.start)
-        for box in (self.image_box, self.mask_box, self.truth_box):
-            box.currentIndexChanged.connect(self._boxes_changed)
+        boxes = {"image": self.image_box, "mask": self.mask_box, "truth": self.truth_box}
+        for name, box in boxes.items():
+            box.currentIndexChanged.connect(partial(self._box_changed, name, box))
         self._dock.connect(self._choice.changed, self._offer)
         self.result_box.currentIndexChanged.connect(self._result_changed)
         self.grid.toggled.connect(self._grid_toggled)
@@ -175,25 +185,22 @@ class InspectWidget(QWidget):
         chosen, viewer = self._choice, self.viewer
         found = [result for result in results(viewer) if result.gates]
         key = None if chosen.result is None else chosen.result.key
-        labels = [la for la in viewer.layers if isinstance(la, Labels)]
-        none = [(NONE, None)]
-        truths = [la for la in labels if layers.OUTPUT not in la.metadata]
+        labels = [(NONE, None), *((la.name, la) for la in masks(viewer))]
         offer(self.result_box, [(r.name, r) for r in found], lambda r: r.key == key)
         if key not in [r.key for r in found]:
             self.result_box.setCurrentIndex(-1)
         for box, choices, layer in (
             (self.image_box, [(la.name, la) for la in images(viewer)], chosen.image),
-            (self.mask_box, [*none, *((la.name, la) for la in labels)], chosen.mask),
-            (self.truth_box, [*none, *((la.name, la) for la in truths)], chosen.truth),
+            (self.mask_box, labels, chosen.mask),
+            (self.truth_box, labels, chosen.truth),
         ):
             offer(box, choices, partial(operator.is_, layer))
         self._busy = False
         self._choose()
 
-    def _boxes_changed(self, _: Any = None) -> None:
+    def _box_changed(self, name: str, box: QComboBox, _: int = 0) -> None:
         if not self._busy:
-            boxes = {"image": self.image_box, "mask": self.mask_box, "truth": self.truth_box}
-            self._choice.choose(**{name: box.currentData() for name, box in boxes.items()})
+            self._choice.choose(**{name: box.currentData()})  # the others may not be ours to say
             self._choose()
 
     def _result_changed(self, _: Any = None) -> None:
@@ -217,8 +224,11 @@ class InspectWidget(QWidget):
             return
         self.message.setText(EMPTY if now[1] is None else "")
         self.grid.setEnabled(now[1] is not None)
-        if self.side_by_side_view.is_on and now[1] is None:
+        other = now[0] is not before[0] or _key(now[1]) != _key(before[1])
+        if other:
             self.grid.setChecked(False)
+        elif self.side_by_side_view.is_on:
+            self._regrid.start()
         state.choose(*now)
 
     def _clear(self) -> None:
@@ -229,14 +239,30 @@ class InspectWidget(QWidget):
 
     def _grid_toggled(self, on: bool) -> None:
         self._busy = True  # the copies are no news
+        self.side_by_side_view.turn_off()
         if on:
-            state = self.state
-            gates = [] if state.result is None else list(state.result.gates.values())
-            self.side_by_side_view.turn_on(state.image, [state.mask, *gates, state.truth])
-        else:
-            self.side_by_side_view.turn_off()
+            self.side_by_side_view.turn_on(self.state.image, self._cells())
         self._busy = False
         self._layers_changed()
+
+    def _cells(self) -> list[Layer | None]:
+        """Return what has a cell of its own, side by side."""
+        state = self.state
+        gates = [] if state.result is None else list(state.result.gates.values())
+        return [state.mask, *gates, state.truth]
+
+    def _follow_cells(self) -> None:
+        """Build the cells anew, if others are wanted."""
+        view = self.side_by_side_view
+        if view.is_on and not view.shows(self._cells()):
+            self._grid_toggled(True)
+            self.grid.setChecked(view.is_on)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+        """Leave the canvas to the tab that is shown instead (Qt calls this)."""
+        super().hideEvent(event)
+        if event is not None and not event.spontaneous():  # not for a window that is made small
+            self.grid.setChecked(False)
 
     # --- keys -----------------------------------------------------------------------------------
     def do(self, action: str) -> None:
@@ -250,6 +276,10 @@ class InspectWidget(QWidget):
             "side_by_side": self.grid.toggle,
         }
         actions[action]()
+
+
+def _key(result: Any) -> Any:
+    return None if result is None else result.key
 
 
 def _same_layers(a: Any, b: Any) -> bool:

@@ -49,10 +49,24 @@ def listen(widget: Keyed, dock: Dock, keys: Sequence[Key]) -> None:
             action_manager.bind_shortcut(full, binding)
 
 
-def legend(keys: Sequence[Key]) -> QLabel:
-    """Return a line that tells the keys; what each does is its tooltip."""
+def legend(keys: Sequence[Key], words: str = "") -> QLabel:
+    """Return a line that tells the keys; what each does at length is its tooltip.
+
+    Parameters
+    ----------
+    keys
+        That are told.
+    words
+        What they do in few words, each key by the name of its action: "side by side {grid}".
+        Without, the keys alone are told.
+    """
     told = [(_bound(name) or key, what) for name, key, what in keys]
-    line = QLabel("Keys: " + " · ".join(key for key, _ in told) + " (point here)")
+    names = [name for name, _, _ in keys]
+    bound = dict(zip(names, (key for key, _ in told), strict=True))
+    line = QLabel(
+        "Keys: "
+        + (words.format(**bound) if words else " · ".join(bound.values()) + " (point here)")
+    )
     line.setWordWrap(True)
     rows = "".join(f"<tr><td><b>{key}</b>&nbsp;</td><td>{what}</td></tr>" for key, what in told)
     line.setToolTip(f"<table>{rows}</table>Change these keys in Preferences → Shortcuts.")

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import grid
-from napari_attn_unet.plugin.layers import OUTPUT, remove
+from napari_attn_unet.plugin.layers import OUTPUT, remove, selection_kept
 from napari_attn_unet.plugin.placement import transforms
 
 NAME_ENDS = " · "
@@ -34,6 +34,7 @@ class SideBySide:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._copies: list[Layer] = []
+        self._cells: list[Layer] = []
         self._looks = Looks()
         self._order: list[Layer] = []
         self._grid: tuple[bool, int, tuple[int, int]] | None = None
@@ -43,24 +44,33 @@ class SideBySide:
         """Whether the grid is shown."""
         return self._grid is not None
 
+    def shows(self, maps: Sequence[Layer | None]) -> bool:
+        """Whether there is a cell for each of these maps that is in the viewer, and no other."""
+        return self._cells == self._wanted(maps)
+
+    def _wanted(self, maps: Sequence[Layer | None]) -> list[Layer]:
+        there = self._viewer.layers
+        return [layer for layer in maps if layer is not None and layer in there]
+
     def turn_on(self, image: Image | None, maps: Sequence[Layer | None]) -> None:
         """Show the grid: a cell for each map that is in the viewer."""
         viewer = self._viewer
         there = list(viewer.layers)
-        cells = [layer for layer in maps if layer is not None and layer in there]
+        cells = self._wanted(maps)
         if self.is_on or not cells:
             return
+        self._cells = cells
         cells_of = grid(viewer)
         self._grid = cells_of.enabled, cells_of.stride, tuple(cells_of.shape)
         self._order = there
-        selected = set(viewer.layers.selection)
         shown: list[Layer] = []
         for layer in cells:
             name, *of_image = layer.name.split(NAME_ENDS, 1)
             titled = layer
             if image is not None:
                 under = _copy(image, name if of_image else f"under {name}{NAME_ENDS}{image.name}")
-                self._copies.append(viewer.add_layer(under))
+                with selection_kept(viewer):
+                    self._copies.append(viewer.add_layer(under))
                 shown.append(under)
                 titled = under if of_image else layer
             shown.append(layer)
@@ -91,7 +101,6 @@ class SideBySide:
         rows = 1 if len(cells) <= 2 else 2  # noqa: PLR2004
         cells_of.shape = (rows, -1)
         cells_of.enabled = True
-        viewer.layers.selection = selected & set(viewer.layers)
         viewer.reset_view(margin=MARGIN)
 
     def turn_off(self) -> None:
@@ -107,7 +116,7 @@ class SideBySide:
         self._arrange([layer for layer in self._order if layer in viewer.layers])
         enabled, cells_of.stride, cells_of.shape = self._grid
         cells_of.enabled = enabled
-        self._copies, self._order, self._grid = [], [], None
+        self._copies, self._cells, self._order, self._grid = [], [], [], None
         viewer.reset_view()
 
     def _arrange(self, order: list[Layer]) -> None:

@@ -6,7 +6,6 @@ volume nothing is left of it.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,14 +43,11 @@ class Lines:
         (N, 2, 3): both ends in voxels, slice after slice.
     labels
         (N,): which label each is of.
-    checksums
-        Of every slice's labels.
     """
 
     axis: int
     pieces: Pieces
     labels: npt.NDArray[np.int64]
-    checksums: tuple[int, ...]
 
 
 def trace(labels: Any, axis: int) -> Generator[None, None, Lines]:
@@ -62,11 +58,9 @@ def trace(labels: Any, axis: int) -> Generator[None, None, Lines]:
     labels = np.asarray(labels)
     pieces, found = [np.zeros((0, 2, _SPATIAL), np.float32)], [np.zeros(0, np.int64)]
     across = [a for a in range(_SPATIAL) if a != axis]
-    checksums = []
     for index in range(labels.shape[axis]):
         yield None
         plane = labels.take(index, axis)
-        checksums.append(checksum(plane))
         if plane.dtype.kind not in "bui":
             plane = np.rint(plane).astype(np.int64)
         for label, edges in outlines(plane).items():
@@ -75,7 +69,7 @@ def trace(labels: Any, axis: int) -> Generator[None, None, Lines]:
             piece[:, :, across] = edges
             pieces.append(piece)
             found.append(np.full(len(edges), label))
-    return Lines(axis, np.concatenate(pieces), np.concatenate(found), tuple(checksums))
+    return Lines(axis, np.concatenate(pieces), np.concatenate(found))
 
 
 def ruled(shape: Sequence[int], axis: int, places: Mapping[int, Sequence[float]]) -> Lines:
@@ -99,12 +93,7 @@ def ruled(shape: Sequence[int], axis: int, places: Mapping[int, Sequence[float]]
         rule[..., along] = -0.5, shape[along] - 0.5
         rules.append(rule)
     pieces = np.concatenate(rules, axis=1).reshape(-1, 2, _SPATIAL)
-    return Lines(axis, pieces, np.zeros(len(pieces), np.int64), ())
-
-
-def checksum(plane: npt.NDArray[Any]) -> int:
-    """Return what tells a slice's labels from others."""
-    return zlib.crc32(np.ascontiguousarray(plane).data)
+    return Lines(axis, pieces, np.zeros(len(pieces), np.int64))
 
 
 class Strokes:

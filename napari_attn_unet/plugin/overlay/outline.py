@@ -12,15 +12,16 @@ from psygnal import Signal
 
 from napari_attn_unet.plugin.kit import workers
 from napari_attn_unet.plugin.kit.dock import Hold
+from napari_attn_unet.plugin.kit.edits import Edits
 from napari_attn_unet.plugin.kit.latest import Latest
 from napari_attn_unet.plugin.kit.looks import Looks, Rank
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
-from napari_attn_unet.plugin.overlay.lines import PLACE, Lines, Strokes, checksum, trace
+from napari_attn_unet.plugin.overlay.lines import PLACE, Lines, Strokes, trace
 from napari_attn_unet.plugin.overlay.scene import is_drawn
 from napari_attn_unet.plugin.results import unread_at_time
 
-REST_MS, UNDO_MS = 60, 200
-"""How long a brush must rest before the lines follow, and the view before an undo is looked for."""
+REST_MS = 60
+"""How long a brush must rest before the lines follow."""
 _SPATIAL = 3
 _PAINTING = ("paint", "erase", "fill", "polygon")
 
@@ -43,16 +44,24 @@ class Outline:
         (r, g, b, a) of all lines; without one, each label has its own.
     fill
         Opacity of the layer meanwhile.
+    hidden
+        Whether the lines stand for the layer while its eye is closed, rather than while it is open.
     """
 
     drawn = Signal()
     """The lines are those of other labels than before."""
 
     def __init__(
-        self, hold: Hold, layer: Labels | Image, *, colour: Colour | None = None, fill: float = 0.0
+        self,
+        hold: Hold,
+        layer: Labels | Image,
+        *,
+        colour: Colour | None = None,
+        fill: float = 0.0,
+        hidden: bool = False,
     ) -> None:
         self._viewer, self._layer = hold.viewer, layer
-        self._colour, self._fill = colour, fill
+        self._colour, self._fill, self._hidden = colour, fill, hidden
         self._hold = hold.branch()
         self._drawn: Lines | None = None
         self._looks = Looks()
@@ -63,7 +72,8 @@ class Outline:
         self._drawing = Latest(
             self._hold, self._prepare, self._show, lambda _: self._let_go(), rest_ms=REST_MS
         )
-        self._looking = self._hold.timer(UNDO_MS, self._look_for_an_undo)
+        self._edits = Edits(self._hold, layer)
+        self._edits.changed.connect(self._ask)
         self._hold.owns(self.drawn)
         for event, slot in self._events():
             self._hold.connect(event, slot)
@@ -71,16 +81,14 @@ class Outline:
 
     def _events(self) -> list[tuple[Any, Callable[..., None]]]:
         layer, dims = self._layer, self._viewer.dims
-        again = [layer.events.data, dims.events.order, dims.events.ndisplay]
+        again = [dims.events.order, dims.events.ndisplay]
         again += [getattr(layer.events, name) for name in PLACE]
         looks = [layer.events.visible]
         if isinstance(layer, Labels):
-            again += [layer.events.paint, layer.events.labels_update]
             looks += [layer.events.mode, layer.events.colormap]
         return [
             *((event, self._ask) for event in again),
             *((event, self._look) for event in looks),
-            (layer.events.set_data, self._refreshed),
             (dims.events.current_step, self._stepped),
             (self._viewer.layers.events.removed, self._removed),
         ]
@@ -106,11 +114,15 @@ class Outline:
         """Whether there are lines of the axis on screen."""
         return self._drawn is not None and self._drawn.axis == self._axis
 
+    @property
+    def _is_wanted(self) -> bool:
+        return bool(self._layer.visible) is not self._hidden
+
     def _ask(self, _: Any = None) -> None:
         if self._drawn is not None and not self._fits:
             self._let_go()  # lines of another axis would lie across
             self._drawing.now()
-        elif self._layer.visible:
+        elif self._is_wanted:
             self._drawing.ask()
         else:
             self._drawn = None  # or the lines of before would come back with it
@@ -129,7 +141,7 @@ class Outline:
 
     def _prepare(self) -> Callable[[], workers.Work] | None:
         axis = self._axis
-        if axis is None or self._hold.is_closed or not self._layer.visible:
+        if axis is None or self._hold.is_closed or not self._is_wanted:
             return None
         labels = unread_at_time(self._layer, self._viewer)
         return lambda: trace(labels, axis)
@@ -155,7 +167,7 @@ class Outline:
     # --- how it looks ---------------------------------------------------------------------------
     def _look(self, event: Any = None) -> None:
         """Show lines or fill, as the layer's eye, the brush in hand and the view ask for."""
-        drawn, visible = self._drawn, bool(self._layer.visible)
+        drawn, visible = self._drawn, self._is_wanted
         if drawn is None:
             if visible and event is not None:
                 self._drawing.ask()
@@ -165,7 +177,7 @@ class Outline:
         lines = bool(len(drawn.pieces)) and self._fits and is_drawn(self._viewer, self._layer)
         self.lines.visible = visible and lines
         painting = str(getattr(self._layer, "mode", "")) in _PAINTING
-        if not lines or painting:
+        if not lines or painting or self._hidden:
             self._fill_again()
         elif not self._looks:
             self._looks.change(self._layer, rank=Rank.LINES, opacity=self._fill)
@@ -181,20 +193,6 @@ class Outline:
         self._drawn = None
         self.lines.visible = False
         self._fill_again()
-
-    def _refreshed(self, _: Any = None) -> None:
-        self._looking.start()
-
-    def _look_for_an_undo(self) -> None:
-        """Draw anew if the slice on screen is another: an undo is told by a refresh alone."""
-        drawn, looking = self._drawn, plane_on_screen(self._viewer, self._layer)
-        if drawn is None or looking is None or not self._fits or self._drawing.busy:
-            return
-        axis, index = looking
-        labels = unread_at_time(self._layer, self._viewer)
-        plane = np.asarray(labels[(*[slice(None)] * axis, index)])
-        if index < len(drawn.checksums) and checksum(plane) != drawn.checksums[index]:
-            self._drawing.now()
 
     def _removed(self, _: Any = None) -> None:
         if self._layer not in self._viewer.layers:

@@ -87,7 +87,7 @@ class SegmentForm(Container):  # type: ignore[type-arg]
         )
         self.link = CheckBox(
             text="link gates",
-            tooltip="All gate maps follow one visibility, opacity, colormap and contrast.",
+            tooltip="All gate maps follow one opacity, colormap and contrast.",
         )
         self.memory_gb = FloatSpinBox(
             value=0.0,

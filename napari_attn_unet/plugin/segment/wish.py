@@ -23,7 +23,6 @@ from napari_attn_unet.plugin.kit.workers import Work
 from napari_attn_unet.plugin.placement import Placement
 from napari_attn_unet.prediction import Prediction, Progress, relay
 from napari_attn_unet.report.picture import limits
-from napari_attn_unet.table import counted
 from napari_attn_unet.volume import Box, Geometry, Volume
 
 if TYPE_CHECKING:
@@ -289,12 +288,10 @@ def _outcome(prediction: Prediction, wish: Wish, corrected: list[Labels]) -> Out
     if chosen.box is not None:
         about = {**prediction.provenance, layers.BOX: chosen.box}
         prediction = replace(prediction, provenance=about)
-    points = len(chosen.volumes)
     return Outcome(
         prediction,
         layers.from_prediction(prediction, chosen.placement, gates=wish.gates),
-        (f"{counted(points, 'time point')}, together " if points > 1 else "")
-        + prediction.sizes_in_words(),
+        prediction.sizes_in_words(),
         corrected,
         limits(np.asarray(chosen.volumes[0].data)),
         tuple(_notes(prediction, wish)),

@@ -14,9 +14,10 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QWidget
 
 from napari_attn_unet.plugin import layers
-from napari_attn_unet.plugin.inspect.effects import Effects
+from napari_attn_unet.plugin.inspect.effects import MASK_TOLD, TOLD, Effects
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.dock import Dock
+from napari_attn_unet.plugin.overlay.told import told_of
 from napari_attn_unet.plugin.results import results
 from napari_attn_unet.prediction import Prediction
 
@@ -76,6 +77,53 @@ def test_they_hide_the_result_and_give_it_back_when_the_dock_closes(bench: Bench
     bench.dock.close()
     assert bench.shown() == RESULT
     assert not any("Δ" in layer.name for layer in bench.viewer.layers)
+
+
+def test_a_truth_and_a_mask_of_one_s_own_step_back_too(bench: Bench) -> None:
+    truth, own = (
+        bench.viewer.add_labels(np.ones((21, 18, 17), int), name=name) for name in ("truth", "own")
+    )
+    bench.state._watch(bench.state.image, bench.state.result, own, truth)
+    effects = Effects(bench.state)
+    effects.show(effect("Δ one"))
+    assert bench.shown() == ["brain", "Δ one"]
+    effects.remove()
+    assert bench.shown() == [*RESULT, "truth", "own"]
+
+
+def test_of_the_mask_a_white_line_stays_while_it_is_hidden(bench: Bench, qtbot: QtBot) -> None:
+    mask = bench.state.mask
+    effects = Effects(bench.state)
+    effects.show(effect("Δ one"))
+    line = effects._line
+    qtbot.waitUntil(lambda: line.lines.visible and bool(len(line.lines.segments)))
+    opacity = mask.opacity
+    mask.visible = True  # by its eye: it has its own colours
+    assert not line.lines.visible
+    assert mask.opacity == opacity
+    mask.visible = False
+    qtbot.waitUntil(lambda: line.lines.visible)
+    effects.remove()
+    assert not line.lines.visible
+    assert mask.visible
+
+
+def test_the_legend_tells_of_what_is_seen(bench: Bench) -> None:
+    effects, told = Effects(bench.state), told_of(bench.viewer)
+    data = effect("Δ one", "Δ two", visible="Δ one")
+    for _, options, _ in data:
+        options["metadata"] = options["metadata"] | {TOLD: (f"said of {options['name']}", "hues")}
+    one, two = effects.show(data)
+    assert [line.text for line in told.lines] == ["said of Δ one", "hues", MASK_TOLD]
+    assert one.colorbar.visible
+    two.visible = True
+    texts = [line.text for line in told.lines]
+    assert texts == ["said of Δ one", "hues", "said of Δ two", MASK_TOLD]
+    one.visible = False
+    assert [line.text for line in told.lines] == ["said of Δ two", "hues", MASK_TOLD]
+    assert (one.colorbar.visible, two.colorbar.visible) == (False, True)
+    bench.dock.close()
+    assert told.lines == []
 
 
 def test_a_second_run_takes_the_first_one_s_place(bench: Bench) -> None:

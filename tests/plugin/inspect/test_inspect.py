@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import current_thread, main_thread
 from types import SimpleNamespace
@@ -23,15 +24,20 @@ from napari.utils.key_bindings import KeyBinding
 from napari.utils.shortcuts import default_shortcuts
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_attn_unet.plugin import results
+from napari_attn_unet.plugin import layers, results
+from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
+from napari_attn_unet.plugin.inspect.effects import MASK_TOLD
 from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.overlay.told import told_of
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
+from napari_attn_unet.prediction import Prediction
 from napari_attn_unet.report.picture import outlines
 from napari_attn_unet.scores.grids import OnGrid, onto_grid
 
@@ -283,6 +289,31 @@ def test_painting_the_mask_counts_again(qtbot: QtBot, inspect: InspectWidget) ->
     assert painted >= area
 
 
+@pytest.mark.parametrize("by", ["undo", "threshold"])
+def test_what_only_refreshes_the_mask_counts_again(
+    qtbot: QtBot, inspect: InspectWidget, by: str
+) -> None:
+    """As an undo and Compare's thresholds do, on whatever slice."""
+    mask = inspect.viewer.layers["mask · brain"]
+    inspect.viewer.dims.set_point(0, 8)
+
+    def counted() -> int:
+        settle(qtbot, inspect)
+        return int(inspect.state.inspection.profile(0, None).area.sum())
+
+    before = counted()
+    _, rows, columns = np.nonzero(mask.data[4:5])
+    mask.data_setitem((np.full(len(rows), 4), rows, columns), 0)
+    qtbot.waitUntil(lambda: counted() == before - len(rows))
+    if by == "undo":
+        mask.undo()
+        qtbot.waitUntil(lambda: counted() == before)
+    else:
+        mask.data[10:12] = 0
+        mask.refresh()
+        qtbot.waitUntil(lambda: counted() == np.count_nonzero(mask.data))
+
+
 def test_a_truth_on_another_grid_is_brought_over(qtbot: QtBot, inspect: InspectWidget) -> None:
     viewer = inspect.viewer
     truth = np.zeros((42, 18, 17), np.uint8)  # 1 mm slices
@@ -328,6 +359,36 @@ def test_a_result_of_some_slices_counts_those_alone(qtbot: QtBot, inspect: Inspe
     row = inspect.state.inspection.agreement_rows()[0]
     assert row.voxels == before * 6 // inspect.state.image.data.shape[0]
     assert "cover a part of the image" in inspect.message.text()
+
+
+def test_a_truth_that_is_an_image_of_whole_numbers_is_on_offer_as_in_compare(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, choice = inspect.viewer, choice_of(inspect.viewer)
+    truth = np.zeros((21, 18, 17), np.float32)
+    truth[4:8] = 1
+    viewer.add_image(truth, name="truth.nii", scale=(2, 1, 1), units=("mm",) * 3)
+    viewer.add_image(truth + 0.5, name="other", scale=(2, 1, 1), units=("mm",) * 3)
+    choice.take(results.results(viewer)[-1], viewer)  # which was left for the new images
+    choice.choose(truth=viewer.layers["truth.nii"])
+    assert inspect.truth_box.currentText() == "truth.nii"
+    settle(qtbot, inspect)
+    area = inspect.state.inspection.profile(0, None).truth_area
+    assert np.flatnonzero(area).tolist() == [4, 5, 6, 7]
+    inspect.image_box.setCurrentText("other")
+    assert choice.truth is viewer.layers["truth.nii"]
+
+
+def test_a_box_tells_of_itself_alone(inspect: InspectWidget) -> None:
+    """What another tab has chosen stays, though no box here has it."""
+    viewer, choice = inspect.viewer, choice_of(inspect.viewer)
+    truth = viewer.add_image(np.zeros((21, 18, 17)) + 0.5, name="not on offer")
+    choice.take(results.results(viewer)[-1], viewer)
+    choice.choose(truth=truth)
+    assert inspect.truth_box.currentText() == "none"
+    inspect.mask_box.setCurrentText("none")
+    assert choice.mask is None
+    assert choice.truth is truth
 
 
 def test_labels_that_lie_elsewhere_are_an_error_in_words(
@@ -386,6 +447,25 @@ def test_pinned_points_are_on_the_canvas_until_they_are_forgotten(inspect: Inspe
     assert "pinned points" not in viewer.layers
 
 
+def test_pinned_points_go_with_their_image(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer, probe = inspect.viewer, inspect.probe
+    place = {"scale": (2, 1, 1), "units": ("mm",) * 3}
+    viewer.add_image(np.zeros((21, 18, 17)) + 0.5, name="other", **place)
+    choice = choice_of(viewer)
+    choice.take(results.results(viewer)[-1], viewer)
+    for point in ((8.0, 5.0, 7.0), (12.0, 3.0, 4.0)):
+        probe.add(point)
+    assert len(probe.rows) == 2  # the layer of pins, though added, is not looked at
+    choice.choose(mask=None)  # the same image's stay, and say what is chosen now
+    assert [row.label for row in probe.rows] == [None, None]
+    assert [row.number for row in probe.rows] == [1, 2]
+    assert "pinned points" in viewer.layers
+    inspect.image_box.setCurrentText("other")
+    assert probe.rows == []
+    assert probe.table.rowCount() == 0
+    assert "pinned points" not in viewer.layers
+
+
 def test_a_click_pins_only_when_asked(inspect: InspectWidget) -> None:
     viewer, probe = inspect.viewer, inspect.probe
     viewer.cursor.position = (8.0, 5.0, 7.0)
@@ -423,6 +503,76 @@ def test_side_by_side_and_back(qtbot: QtBot, inspect: InspectWidget) -> None:
     assert not grid(viewer).enabled
     assert [(la.name, la.visible) for la in viewer.layers] == before
     assert not any(la.name_overlay.visible for la in viewer.layers)
+
+
+def is_on(inspect: InspectWidget) -> bool:
+    return bool(grid(inspect.viewer).enabled)
+
+
+def later_result(inspect: InspectWidget, prediction: Prediction) -> None:
+    """A second run of the same image, kept beside the first."""
+    about = prediction.provenance | {"date": "2999-01-01T00:00:00+00:00", "checkpoint": "later"}
+    _, placement = layers.to_volumes(inspect.viewer.layers["brain"])
+    data = layers.from_prediction(replace(prediction, provenance=about), placement)
+    layers.show(inspect.viewer, data, keep_old=True)
+
+
+def test_side_by_side_is_left_for_another_result(
+    qtbot: QtBot, inspect: InspectWidget, tiny_prediction: Prediction
+) -> None:
+    before = inspect.result_box.currentText()
+    later_result(inspect, tiny_prediction)
+    qtbot.waitUntil(lambda: inspect.result_box.count() == 2)
+    there = [la.name for la in inspect.viewer.layers]
+    click(qtbot, inspect.grid)
+    assert is_on(inspect)
+    inspect.result_box.setCurrentText(before)
+    assert not is_on(inspect)
+    assert not inspect.grid.isChecked()
+    assert [la.name for la in inspect.viewer.layers] == there
+
+
+def test_side_by_side_follows_its_cells(qtbot: QtBot, inspect: InspectWidget) -> None:
+    viewer = inspect.viewer
+
+    def titles() -> list[str]:
+        return [la.name for la in viewer.layers if la.name_overlay.visible]
+
+    click(qtbot, inspect.grid)
+    assert titles() == ["mask", "gate 1", "gate 2"]
+    viewer.layers.remove("gate 2 · brain")
+    qtbot.waitUntil(lambda: titles() == ["mask", "gate 1"])
+    viewer.add_labels(np.ones((21, 18, 17), np.uint8), name="truth", scale=(2, 1, 1))
+    qtbot.waitUntil(lambda: titles() == ["mask", "gate 1", "truth"])
+    assert is_on(inspect)
+    click(qtbot, inspect.grid)
+    assert [la.name for la in viewer.layers] == ["brain", "gate 1 · brain", "mask · brain", "truth"]
+
+
+def test_side_by_side_stays_when_another_image_is_selected_in_the_list(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, choice = inspect.viewer, choice_of(inspect.viewer)
+    other = viewer.add_image(np.zeros((21, 18, 17)) + 0.5, name="other", scale=(2, 1, 1))
+    choice.take(results.results(viewer)[-1], viewer)
+    click(qtbot, inspect.grid)
+    assert is_on(inspect)
+    assert choice.image is viewer.layers["brain"]
+    assert viewer.layers.selection.active is other
+    click(qtbot, inspect.grid)
+
+
+@pytest.mark.parametrize("spontaneous", [False, True])
+def test_side_by_side_is_left_to_the_tab_that_is_shown_instead(
+    qtbot: QtBot, inspect: InspectWidget, spontaneous: bool
+) -> None:
+    click(qtbot, inspect.grid)
+    event = QHideEvent()
+    if spontaneous:  # the window was made small
+        event.spontaneous = lambda: True
+    inspect.hideEvent(event)
+    assert is_on(inspect) is spontaneous
+    inspect.grid.setChecked(False)
 
 
 def test_agreement_fills_the_table_and_saves(
@@ -508,7 +658,42 @@ def test_what_a_knock_out_hides_comes_back_with_its_end(
     if ending != "by hand":
         return
     knock_out(qtbot, inspect)  # and it can be done again
-    assert viewer.layers["changed voxels · brain"].visible
+    assert any(la.visible for la in viewer.layers if la.name.startswith("Δ"))
+
+
+def told(inspect: InspectWidget) -> list[str]:
+    return [line.text for line in told_of(inspect.viewer).lines]
+
+
+def test_the_legend_says_what_a_knock_out_and_grad_cam_show(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, tab = inspect.viewer, inspect.knockout
+    tab.choices[1][0].setChecked(False)
+    tab.choices[2][0].setChecked(True)
+    knock_out(qtbot, inspect)
+    (delta,) = (la for la in viewer.layers if la.name.startswith("Δ") and la.visible)
+    name = delta.name.split(" · ")[0]
+    assert told(inspect) == [f"{name} without gate 2", "orange: more · blue: less", MASK_TOLD]
+    assert delta.colorbar.visible
+    assert not viewer.layers["changed voxels · brain"].visible  # another code of colours
+    tab.label.setCurrentText("two")
+    click(qtbot, tab.cam.button)
+    wait(qtbot, tab.cam)
+    assert told(inspect) == ["Grad-CAM of two at level 2: yellow is most", MASK_TOLD]
+    assert not delta.colorbar.visible
+    for layer in [la for la in viewer.layers if la.metadata.get(OUTPUT, {}).get("effect")]:
+        viewer.layers.remove(layer)
+    assert told(inspect) == []
+
+
+def test_what_was_done_other_than_shutting_a_gate_is_named(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    _, kind, _ = inspect.knockout.choices[1]
+    kind.setCurrentIndex(kind.findData("mean"))
+    knock_out(qtbot, inspect)
+    assert told(inspect)[0].endswith("(gate 1: mean)")
 
 
 def test_a_result_of_a_file_of_another_name_is_hidden_and_named_alike(
@@ -560,6 +745,33 @@ def test_grad_cam_is_a_layer(qtbot: QtBot, inspect: InspectWidget) -> None:
     assert cam.data.shape == gate.data.shape
     np.testing.assert_allclose(cam.extent.world, gate.extent.world)
     assert "Spearman" in tab.message.text()
+
+
+def test_grad_cam_is_of_the_class_that_the_slice_shows_until_one_is_picked(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    viewer, label = inspect.viewer, inspect.knockout.label
+    mask = viewer.layers["mask · brain"]
+    data = np.zeros_like(mask.data)
+    data[4, :3], data[12, :3, :4], data[12, 3:] = 1, 1, 2
+    mask.data = data
+    mask.features = mask.features.assign(voxels=[0, 3, 99])
+    with qtbot.waitSignal(inspect.state.ready):
+        inspect.state.count()
+
+    def at(z: int, name: str) -> None:
+        viewer.dims.set_point(0, 2 * z)
+        qtbot.waitUntil(lambda: label.currentText() == name)
+
+    at(12, "two")
+    at(4, "one")
+    at(0, "two")  # nothing is on this slice: the largest
+    at(4, "one")
+    label.setCurrentText("two")
+    viewer.dims.set_point(0, 8)
+    viewer.dims.set_point(0, 10)
+    assert not inspect.knockout._classes.busy
+    assert label.currentText() == "two"
 
 
 def test_a_checkpoint_that_is_gone_is_said(
@@ -764,7 +976,7 @@ def test_a_series_is_inspected_at_the_time_on_screen_and_says_which(
         assert f"Time point {time + 1} of 2." in inspect.message.text()
         inspect.probe.add((time, 8.0, 5.0, 7.0))
         assert inspect.probe.rows[-1].t == time
-    assert "2 time points, together one" in widget.result.text()
+    assert "over 2 time points" in widget.result.text()
     click(qtbot, inspect.knockout.task.button)
     wait(qtbot, inspect.knockout.task)
     assert "changed their label" in inspect.knockout.message.text()

@@ -116,6 +116,14 @@ def test_the_legend_tells_the_keys_that_are_bound(listener: Listener) -> None:
     assert "F7" in keys.legend(KEYS).text()
 
 
+def test_the_legend_says_in_few_words_what_the_keys_do(listener: Listener) -> None:
+    action_manager.unbind_shortcut("napari-attn-unet:test_step")
+    action_manager.bind_shortcut("napari-attn-unet:test_step", "Alt-F7")
+    line = keys.legend(KEYS, "step by step {test_step}")
+    assert line.text().replace("+", "-") == "Keys: step by step Alt-F7"
+    assert "while held" in line.toolTip()
+
+
 def test_a_second_widget_registers_nothing_anew(listener: Listener, viewer: ViewerModel) -> None:
     before = action_manager._actions["napari-attn-unet:test_step"]
     Listener(viewer)

@@ -122,6 +122,10 @@ def test_linked_gates_follow_one_opacity(qtbot: QtBot, widget: SegmentWidget) ->
     gates = [x for x in widget._viewer.layers if "gate" in x.metadata]
     gates[0].opacity = 0.2
     assert gates[1].opacity == pytest.approx(0.2)
+    # One is shown at a time: the strip's click hides the others, and not the one that it shows.
+    for layer in gates:
+        layer.visible = layer is gates[1]
+    assert [layer.visible for layer in gates] == [False, True]
     widget.link.value = False
     gates[0].opacity = 0.9
     assert gates[1].opacity == pytest.approx(0.2)
