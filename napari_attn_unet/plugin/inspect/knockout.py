@@ -27,6 +27,7 @@ from napari_attn_unet.plugin.inspect.effects import DIVERGING_TOLD, TOLD, Effect
 from napari_attn_unet.plugin.inspect.runs import Run, Runs
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit import workers
+from napari_attn_unet.plugin.kit.choices import combo
 from napari_attn_unet.plugin.kit.columns import Table
 from napari_attn_unet.plugin.kit.navigate import plane_on_screen
 from napari_attn_unet.plugin.kit.tables import fill, save

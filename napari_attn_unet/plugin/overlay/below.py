@@ -21,8 +21,9 @@ from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.settings import Settings
 from napari_attn_unet.plugin.layers import BOX
+from napari_attn_unet.plugin.overlay.buttons import PlaneButtons
 from napari_attn_unet.plugin.overlay.planes import Planes
-from napari_attn_unet.plugin.overlay.sides import PlaneButtons, Sides
+from napari_attn_unet.plugin.overlay.sides import Sides
 from napari_attn_unet.plugin.overlay.strip import Strip
 
 HEIGHT = 168

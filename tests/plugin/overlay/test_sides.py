@@ -18,8 +18,9 @@ from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.contributions import get_reader
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.navigate import camera, grid
+from napari_attn_unet.plugin.overlay.buttons import PlaneButtons
 from napari_attn_unet.plugin.overlay.place import Place
-from napari_attn_unet.plugin.overlay.sides import PREFERENCE, PlaneButtons, Sides
+from napari_attn_unet.plugin.overlay.sides import PREFERENCE, Sides
 
 SHAPE = (9, 11, 13)
 WAYS = [(p, f) for p in permutations(range(3)) for f in product((1, -1), repeat=3)]
@@ -256,6 +257,8 @@ def test_the_buttons_bring_up_their_planes(
     buttons.buttons[2].click()
     assert sides.view is not None
     assert sides.view.axis == 2
+    assert [b.isChecked() for b in buttons.buttons] == [False, False, True]
+    buttons.buttons[2].click()  # again
     assert [b.isChecked() for b in buttons.buttons] == [False, False, True]
     buttons.convention.setCurrentText("neurological")
     assert PREFERENCE.value == "neurological"
