@@ -15,7 +15,7 @@ from vispy.visuals.filters.clipping_planes import PlanesClipper
 
 from napari_attn_unet.plugin.choice import Choice
 from napari_attn_unet.plugin.kit.dock import Dock
-from napari_attn_unet.plugin.kit.navigate import between, grid
+from napari_attn_unet.plugin.kit.navigate import between, grid, to_viewer
 from napari_attn_unet.plugin.overlay.scene import canvas_of, node_of
 from napari_attn_unet.plugin.overlay.slices import size_of
 from napari_attn_unet.plugin.results import Result, results
@@ -54,36 +54,40 @@ class Clip:
 
     def _update(self) -> None:
         self._let_go()
+        cut = self._cut_in_3d if self._viewer.dims.ndisplay > 2 else self._cut_in_2d  # noqa: PLR2004
         for result in results(self._viewer):
             whole = self._image_of(result)
             for gate in result.gates.values() if whole is not None else ():
-                self._clip(gate, *box_within(whole, gate))
+                cut(gate, whole)
 
     def _image_of(self, result: Result) -> Layer | None:
         if result.mask is not None or self._choice.result is None:
             return result.mask
         return self._choice.image if self._choice.result.key == result.key else None
 
-    def _clip(self, gate: Image, low: FloatArray, high: FloatArray) -> None:
-        """Draw a gate from one place to another, (z, y, x) in its own voxels."""
-        if self._viewer.dims.ndisplay > 2:  # noqa: PLR2004
-            planes = [
-                {"position": tuple(end), "normal": tuple(normal)}
-                for end, sign in ((low, 1.0), (high, -1.0))
-                for normal in sign * np.eye(_SPATIAL)
-            ]
-            gate.experimental_clipping_planes = planes
-            self._cut.append((gate, None, None))
-            return
+    def _cut_in_3d(self, gate: Image, whole: Layer) -> None:
+        """Draw a gate between planes, which napari takes in the viewer's points."""
+        axes = list(self._viewer.dims.displayed)
+        ends = [to_viewer(self._viewer, whole, corner) for corner in _corners(whole)]
+        shown = np.asarray(ends)[:, np.asarray(axes) - self._viewer.dims.ndim]
+        gate.experimental_clipping_planes = [
+            {"position": tuple(end), "normal": tuple(normal)}
+            for end, sign in ((shown.min(axis=0), 1.0), (shown.max(axis=0), -1.0))
+            for normal in sign * np.eye(_SPATIAL)
+        ]
+        self._cut.append((gate, None, None))
+
+    def _cut_in_2d(self, gate: Image, whole: Layer) -> None:
         node = node_of(self._viewer, gate)
         if node is None:
             return
+        ends = box_within(whole, gate)
         axes = [axis - self._viewer.dims.ndim for axis in self._viewer.dims.displayed[::-1]]
         clipper = PlanesClipper(coord_system="visual")
         clipper.clipping_planes = np.asarray([
             # A node's pixels begin at 0, a layer's at -0.5.
             [np.append(end[axes] + 0.5, 0), sign * np.eye(_SPATIAL)[k]]
-            for end, sign in ((low, 1.0), (high, -1.0))
+            for end, sign in zip(ends, (1.0, -1.0), strict=True)
             for k in range(2)
         ], np.float32)  # fmt: skip
         node.attach(clipper)
@@ -101,7 +105,11 @@ class Clip:
 
 def box_within(layer: Layer, other: Layer) -> tuple[FloatArray, FloatArray]:
     """Return where a layer begins and ends, (z, y, x) in the voxels of another."""
-    ends = [(-0.5, n - 0.5) for n in size_of(layer)]
-    lead = [0.0] * (layer.ndim - _SPATIAL)
-    corners = np.asarray([between(layer, other, [*lead, *corner]) for corner in product(*ends)])
+    corners = np.asarray([between(layer, other, corner) for corner in _corners(layer)])
     return corners.min(axis=0), corners.max(axis=0)
+
+
+def _corners(layer: Layer) -> list[list[float]]:
+    """Return the corners of a layer in its own voxels; of a series, of its first time point."""
+    lead = [0.0] * (layer.ndim - _SPATIAL)
+    return [[*lead, *corner] for corner in product(*((-0.5, n - 0.5) for n in size_of(layer)))]

@@ -69,15 +69,36 @@ def test_a_gate_ends_where_its_image_does(
     np.testing.assert_allclose(size(), beyond, atol=2)
 
 
-def test_in_3d_it_is_cut_by_napari_itself(dock: Dock, viewer: ViewerModel, qtbot: QtBot) -> None:
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_in_3d_too(
+    make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot, order: tuple[int, ...]
+) -> None:
+    viewer = make_napari_viewer(show=True)
     gate = show(viewer)
-    Clip(dock, choice_of(viewer))
+    viewer.dims.order = order
+    for name in ("mask · brain", "brain"):
+        viewer.layers[name].visible = False
     viewer.dims.ndisplay = 3
-    qtbot.waitUntil(lambda: len(gate.experimental_clipping_planes) == 6)
-    positions = np.asarray([plane.position for plane in gate.experimental_clipping_planes])
-    np.testing.assert_allclose(positions[3], [n / 4 - 0.5 for n in SHAPE])
+    viewer.scene.camera.angles = (0, 0, 0)
+    viewer.reset_view(reset_camera_angle=False)
+
+    def area() -> int:
+        seen = viewer.screenshot(canvas_only=True, flash=False)[..., :3].max(axis=-1)
+        return int((seen > 0).sum())
+
+    area()
+    QApplication.processEvents()
+    whole = area()
+    anchor = QWidget()
+    qtbot.addWidget(anchor)
+    dock = Dock(anchor, viewer, "test")
+    Clip(dock, choice_of(viewer))
+    # Of what is seen, along the axes that are displayed last.
+    share = np.prod([SHAPE[a] / (-(-SHAPE[a] // 4) * 4) for a in order[1:]])
+    qtbot.waitUntil(lambda: area() == pytest.approx(share * whole, rel=0.05))
     viewer.dims.ndisplay = 2
     qtbot.waitUntil(lambda: not len(gate.experimental_clipping_planes))
+    dock.close()
 
 
 def test_of_a_box_its_own_ends_count(viewer: ViewerModel) -> None:
