@@ -104,15 +104,15 @@ class ByEye(QWidget):
         self.modes: dict[QPushButton, Mode] = {
             self.outline: MaskLine(state),
             self.contour: TruthLine(state, pair, filled=True),
+            self.swipe: self.swipe_view,
             self.contours: TruthLine(state, pair, filled=False),
             self.errors: Wrong(state, pair),
             self.difference: Wrong(state, pair, alone=True),
-            self.swipe: self.swipe_view,
             self.checkerboard: self.tiles,
             self.grid: Beside(state, pair),
             self.distance: self.distance_view,
         }
-        """The buttons of which one is down, and what they show."""
+        """The buttons of which one is down, and what they show, in an order that fits the rows."""
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setToolTip("The swipe's line, or the size of the checkerboard's tiles.")
         self.slider_label = QLabel()

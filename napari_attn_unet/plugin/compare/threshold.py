@@ -205,7 +205,8 @@ class ThresholdTab(QWidget):
                 continue
             o = comparison.overlap(label)
             number.setText(
-                f"Dice {o.dice:.3f} · precision {o.precision:.2f} · recall {o.recall:.2f}"
+                f"Dice {o.dice:.3f}, precision {o.precision:.2f}, "
+                f"recall\N{NO-BREAK SPACE}{o.recall:.2f}"
             )
 
     def curve(self, index: int) -> ThresholdCurve | None:

@@ -68,8 +68,13 @@ class Clip:
     def _cut_in_3d(self, gate: Image, whole: Layer) -> None:
         """Draw a gate between planes, which napari takes in the viewer's points."""
         axes = list(self._viewer.dims.displayed)
-        ends = [to_viewer(self._viewer, whole, corner) for corner in _corners(whole)]
-        shown = np.asarray(ends)[:, np.asarray(axes) - self._viewer.dims.ndim]
+        ends = np.asarray([to_viewer(self._viewer, whole, corner) for corner in _corners(whole)])
+        # vispy counts a volume's voxels from their borders there, napari from their middles.
+        lead = gate.ndim - _SPATIAL
+        half, none = ([0.0] * lead + [by] * _SPATIAL for by in (0.5, 0.0))
+        late = to_viewer(self._viewer, gate, half) - to_viewer(self._viewer, gate, none)
+        ends[:, -_SPATIAL:] += late[-_SPATIAL:]
+        shown = ends[:, np.asarray(axes) - self._viewer.dims.ndim]
         gate.experimental_clipping_planes = [
             {"position": tuple(end), "normal": tuple(normal)}
             for end, sign in ((shown.min(axis=0), 1.0), (shown.max(axis=0), -1.0))

@@ -976,10 +976,14 @@ class TestThreshold:
         np.testing.assert_array_equal(mask.data == 1, p[0] >= level)
         overlap = segmented.state.comparison.overlap(1)
         assert overlap.both + overlap.mask_only == (p[0] >= level).sum()
-        assert tab.numbers[0].text() == (
-            f"Dice {overlap.dice:.3f} · precision {overlap.precision:.2f} · "
-            f"recall {overlap.recall:.2f}"
-        )
+        assert tab.numbers[0].text().split() == [
+            "Dice",
+            f"{overlap.dice:.3f},",
+            "precision",
+            f"{overlap.precision:.2f},",
+            "recall",
+            f"{overlap.recall:.2f}",
+        ]
         assert tab.curve(0).at(level).precision == pytest.approx(overlap.precision, abs=0.2)
         click(qtbot, tab.reset)
         np.testing.assert_array_equal(mask.data, original)
