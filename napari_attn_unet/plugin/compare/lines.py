@@ -8,12 +8,9 @@ from napari_attn_unet.plugin.compare.pair import FILLED, Pair, classes_told
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.layers import CLASSES
-from napari_attn_unet.plugin.overlay.outline import Outline
+from napari_attn_unet.plugin.overlay.outline import WHITE, Outline
 from napari_attn_unet.plugin.overlay.told import Line
 from napari_attn_unet.volume import Box
-
-WHITE = (1.0, 1.0, 1.0, 1.0)
-"""Of the truth's lines: in its classes' colours they could not be told from the prediction's."""
 
 
 class MaskLine:

@@ -15,12 +15,12 @@ from napari_attn_unet.plugin.layers import OUTPUT, remove
 from napari_attn_unet.plugin.overlay.front import maps
 from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.told import Line
-from napari_attn_unet.plugin.overlay.truth import FILL
+from napari_attn_unet.plugin.overlay.truth import claims_of
 from napari_attn_unet.plugin.placement import transforms
 from napari_attn_unet.volume import Box
 
-FILLED = 0.6
-"""Opacity of labels that are looked at alone."""
+FILL, FILLED = 0.35, 0.6
+"""Opacity of what lies below an outline, and of labels that are looked at alone."""
 _SPATIAL = 3
 
 
@@ -65,6 +65,7 @@ class Pair:
         state, viewer = self._state, self._state.viewer
         if self.is_on or state.comparison is None or state.matching is None:
             return
+        claims_of(viewer).claim(self)
         self.truth = self._side(state.truth, state.comparison.truth, "truth")
         self.mask = self._side(state.mask, state.comparison.mask, "prediction")
         self._colour()
@@ -86,6 +87,7 @@ class Pair:
             line.close()
         helpers, self._helpers = self._helpers, []
         self.mask = self.truth = None
+        claims_of(self._state.viewer).release(self)
         remove(self._state.viewer, helpers)
         for looks in (self._hues, self._looks):
             looks.restore()

@@ -9,14 +9,13 @@ from napari.layers import Image, Layer
 from napari_attn_unet.plugin import layers
 from napari_attn_unet.plugin.inspect.state import State
 from napari_attn_unet.plugin.kit.looks import Looks
-from napari_attn_unet.plugin.overlay.outline import Outline
+from napari_attn_unet.plugin.overlay.outline import WHITE, Outline
 from napari_attn_unet.plugin.overlay.told import Line, told_of
 
 TOLD = "told"
 """Key, in the metadata of a layer of an effect, of what the legend says of it: a tuple of lines."""
 DIVERGING_TOLD = "orange: more · blue: less"
 MASK_TOLD = "white line: mask"
-WHITE = (1.0, 1.0, 1.0, 1.0)
 _BAR: dict[str, Any] = {
     "colorbar__size": (10, 90),
     "colorbar__font_size": 8,

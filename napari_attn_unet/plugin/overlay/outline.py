@@ -26,6 +26,8 @@ _SPATIAL = 3
 _PAINTING = ("paint", "erase", "fill", "polygon")
 
 Colour = tuple[float, float, float, float]
+WHITE: Colour = (1.0, 1.0, 1.0, 1.0)
+"""Of what has no class's colour: a truth, a mask that has stepped back."""
 
 
 class Outline:

@@ -46,10 +46,6 @@ class Told:
         """All lines, in the order in which they were said first."""
         return [line for lines in self._lines.values() for line in lines]
 
-    def by_others(self, who: Hashable) -> list[Line]:
-        """Return the lines of all others."""
-        return [line for one, lines in self._lines.items() if one is not who for line in lines]
-
     def say(self, who: Hashable, lines: Sequence[Line]) -> None:
         """Say something in place of what one has said before; nothing takes it back."""
         if tuple(lines) == self._lines.get(who, ()):

@@ -27,12 +27,11 @@ from napari_attn_unet import io
 from napari_attn_unet.plugin.compare import CompareWidget
 from napari_attn_unet.plugin.compare import widget as widget_module
 from napari_attn_unet.plugin.compare.checkerboard import VEIL, VEILED
-from napari_attn_unet.plugin.compare.pair import FILLED
+from napari_attn_unet.plugin.compare.pair import FILL, FILLED
 from napari_attn_unet.plugin.inspect import widget as inspect_module
 from napari_attn_unet.plugin.kit.navigate import camera, go_to_slice, grid, to_viewer
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.overlay.told import told_of
-from napari_attn_unet.plugin.overlay.truth import FILL
 from napari_attn_unet.plugin.segment.widget import SegmentWidget
 from napari_attn_unet.scores.comparison import Comparison
 from napari_attn_unet.scores.errors import part_of
