@@ -272,7 +272,7 @@ class KnockoutTab(QWidget):
             "rgb": False,
             "metadata": about
             | remembered(run.placement, cam.geometry)
-            | {TOLD: (f"Grad-CAM of {name} at level {level}: yellow is most",)},
+            | {TOLD: (f"Grad-CAM of {name} at level {level}", "yellow is most")},
             **placed(run.placement, cam.geometry, cam.coefficients.ndim),
         }
         self._cams.show([(cam.coefficients, options, "image")])
@@ -291,7 +291,7 @@ def _done_to(effect: Effect) -> str:
     """Return "without gate 2", or what else was done."""
     if all(change.kind == "zero" for change in effect.changes.values()):
         return "without " + " and ".join(f"gate {level}" for level in effect.changes)
-    return f"({effect.name})"
+    return effect.name
 
 
 def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData]:
@@ -313,7 +313,7 @@ def effect_layers(effect: Effect, placement: Placement) -> list[layers.LayerData
             "visible": change > largest,
             "rgb": False,
             "metadata": about
-            | {TOLD: (f"Δ probability of {name} {_done_to(effect)}", DIVERGING_TOLD)},
+            | {TOLD: (f"Δ probability of {name}", _done_to(effect), DIVERGING_TOLD)},
             **place,
         }
         for _, other, _ in result:

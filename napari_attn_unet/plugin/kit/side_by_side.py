@@ -79,6 +79,9 @@ class SideBySide:
                 self._looks.change(layer, opacity=FILLED)
             self._looks.change(titled, name_overlay__visible=True)
         last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
+        for layer in cells:
+            if isinstance(layer, Image) and layer is not last:  # or napari takes its bar to a cell
+                self._looks.change(layer, colorbar__visible=False)
         if last is not None:
             # The name stands above; small, so that it covers little of the map.
             self._looks.change(
@@ -111,6 +114,12 @@ class SideBySide:
         cells_of = grid(viewer)
         # First: napari 0.9.2 keeps for ever the cells of a grid that changes while it is on.
         cells_of.enabled = False
+        for layer in self._cells:
+            # A bar that was in a cell napari leaves there, and fails once it is shown again;
+            # hearing of the layer's eye while there is a bar, it takes it to the canvas.
+            has_bar = isinstance(layer, Image) and layer.colorbar.visible
+            if has_bar and layer in viewer.layers:
+                layer.events.visible()
         remove(viewer, self._copies)
         self._looks.restore()
         self._arrange([layer for layer in self._order if layer in viewer.layers])

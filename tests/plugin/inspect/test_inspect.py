@@ -32,7 +32,7 @@ from napari_attn_unet.plugin.choice import choice_of
 from napari_attn_unet.plugin.inspect import InspectWidget
 from napari_attn_unet.plugin.inspect import gates as gates_tab
 from napari_attn_unet.plugin.inspect import widget as widget_module
-from napari_attn_unet.plugin.inspect.effects import MASK_TOLD
+from napari_attn_unet.plugin.inspect.effects import DIVERGING_TOLD, MASK_TOLD
 from napari_attn_unet.plugin.kit.navigate import camera, grid
 from napari_attn_unet.plugin.layers import OUTPUT
 from napari_attn_unet.plugin.overlay.told import told_of
@@ -562,6 +562,21 @@ def test_side_by_side_stays_when_another_image_is_selected_in_the_list(
     click(qtbot, inspect.grid)
 
 
+def test_a_colour_bar_hidden_side_by_side_can_be_shown_after(
+    qtbot: QtBot, inspect: InspectWidget
+) -> None:
+    """As Compare hides the gates when it takes the place of Inspect."""
+    click(qtbot, inspect.grid)
+    barred = [la.colorbar.visible for la in inspect.gates.gates.values()]
+    assert barred == [False, True]
+    for layer in inspect.gates.gates.values():
+        layer.visible = False
+    click(qtbot, inspect.grid)
+    for layer in inspect.gates.gates.values():
+        layer.visible = layer.colorbar.visible = True
+        layer.visible = layer.colorbar.visible = False
+
+
 @pytest.mark.parametrize("spontaneous", [False, True])
 def test_side_by_side_is_left_to_the_tab_that_is_shown_instead(
     qtbot: QtBot, inspect: InspectWidget, spontaneous: bool
@@ -674,13 +689,13 @@ def test_the_legend_says_what_a_knock_out_and_grad_cam_show(
     knock_out(qtbot, inspect)
     (delta,) = (la for la in viewer.layers if la.name.startswith("Δ") and la.visible)
     name = delta.name.split(" · ")[0]
-    assert told(inspect) == [f"{name} without gate 2", "orange: more · blue: less", MASK_TOLD]
+    assert told(inspect) == [name, "without gate 2", DIVERGING_TOLD, MASK_TOLD]
     assert delta.colorbar.visible
     assert not viewer.layers["changed voxels · brain"].visible  # another code of colours
     tab.label.setCurrentText("two")
     click(qtbot, tab.cam.button)
     wait(qtbot, tab.cam)
-    assert told(inspect) == ["Grad-CAM of two at level 2: yellow is most", MASK_TOLD]
+    assert told(inspect) == ["Grad-CAM of two at level 2", "yellow is most", MASK_TOLD]
     assert not delta.colorbar.visible
     for layer in [la for la in viewer.layers if la.metadata.get(OUTPUT, {}).get("effect")]:
         viewer.layers.remove(layer)
@@ -693,7 +708,7 @@ def test_what_was_done_other_than_shutting_a_gate_is_named(
     _, kind, _ = inspect.knockout.choices[1]
     kind.setCurrentIndex(kind.findData("mean"))
     knock_out(qtbot, inspect)
-    assert told(inspect)[0].endswith("(gate 1: mean)")
+    assert told(inspect)[1] == "gate 1: mean"
 
 
 def test_a_result_of_a_file_of_another_name_is_hidden_and_named_alike(
