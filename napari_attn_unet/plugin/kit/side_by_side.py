@@ -78,26 +78,12 @@ class SideBySide:
             if isinstance(layer, Labels) and layer.opacity < FILLED:  # an outline has no cell
                 self._looks.change(layer, opacity=FILLED)
             self._looks.change(titled, name_overlay__visible=True)
-        last = next((la for la in reversed(cells) if isinstance(la, Image)), None)
-        for layer in cells:
-            if isinstance(layer, Image) and layer is not last:  # or napari takes its bar to a cell
-                self._looks.change(layer, colorbar__visible=False)
-        if last is not None:
-            # The name stands above; small, so that it covers little of the map.
-            self._looks.change(
-                last,
-                colorbar__size=(8, 60),
-                colorbar__font_size=8,
-                colorbar__position="bottom_right",
-                colorbar__visible=True,
-            )
         for layer in there:
             if layer not in shown:
                 self._looks.change(layer, visible=False)
-                if hasattr(layer, "colorbar"):
-                    # napari takes the bar of a layer without a cell off its canvas, and then
-                    # fails whenever the bar is measured.
-                    self._looks.change(layer, colorbar__visible=False)
+        self._leave_one_bar(
+            there, next((la for la in reversed(cells) if isinstance(la, Image)), None)
+        )
         # napari counts layers off from the bottom; hidden ones above leave the count alone.
         self._arrange([*shown, *(layer for layer in there if layer not in shown)])
         cells_of.stride = 1 if image is None else 2
@@ -105,6 +91,24 @@ class SideBySide:
         cells_of.shape = (rows, -1)
         cells_of.enabled = True
         viewer.reset_view(margin=MARGIN)
+
+    def _leave_one_bar(self, layers: Sequence[Layer], of: Image | None) -> None:
+        """Show the colour bar of one layer: napari moves each into its cell, or off the canvas.
+
+        A bar that was taken off stops it with an error whenever it is measured again.
+        """
+        for layer in layers:
+            if layer is not of and hasattr(layer, "colorbar"):
+                self._looks.change(layer, colorbar__visible=False)
+        if of is not None:
+            # The name stands above; small, so that it covers little of the map.
+            self._looks.change(
+                of,
+                colorbar__size=(8, 60),
+                colorbar__font_size=8,
+                colorbar__position="bottom_right",
+                colorbar__visible=True,
+            )
 
     def turn_off(self) -> None:
         """Go back to what was."""

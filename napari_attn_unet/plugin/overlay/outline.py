@@ -169,6 +169,8 @@ class Outline:
     # --- how it looks ---------------------------------------------------------------------------
     def _look(self, event: Any = None) -> None:
         """Show lines or fill, as the layer's eye, the brush in hand and the view ask for."""
+        if self._hold.is_closed:  # by whoever heard of the same event before
+            return
         drawn, visible = self._drawn, self._is_wanted
         if drawn is None:
             if visible and event is not None:

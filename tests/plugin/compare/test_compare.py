@@ -438,7 +438,7 @@ class TestByEye:
         assert truth.opacity == pytest.approx(0.7)
         assert truth.visible
         assert "checkerboard · mine" not in compare.viewer.layers
-        assert told(compare) == []
+        assert told(compare) == ["white line: truth"]
         compare.by_eye.come_back()
         assert "checkerboard · mine" in compare.viewer.layers
         assert truth.opacity == FILL
