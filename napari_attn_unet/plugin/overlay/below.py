@@ -31,6 +31,8 @@ HEIGHT = 168
 SHARE = 0.45
 """Of the window's height, that orthogonal views take at most by themselves."""
 _THREE = "three"
+WHERE, _ROOM = 200, 12
+"""Pixels that the slice's place takes at most, a longer one is cut; and left free for the next."""
 
 
 class Below(QWidget):
@@ -59,7 +61,6 @@ class Below(QWidget):
             "gates of this slice."
         )
         self.where = QLabel()
-        self.where.setMinimumWidth(1)  # a long one is cut, and does not widen the window
         self.where.setToolTip("The slice on screen: index, and place along its axis.")
         self._choice, self._sides = choice, sides
         dock.connect(sides.changed, self._tell)
@@ -93,7 +94,13 @@ class Below(QWidget):
     def _tell(self) -> None:
         result = self._choice.result
         box = None if result is None else result.provenance.get(BOX)
-        self.where.setText(" · ".join(filter(None, (box, self._sides.told))))
+        told = " · ".join(filter(None, (box, self._sides.told)))
+        is_first = not self.where.text()
+        self.where.setText(told)
+        needed = min(self.where.fontMetrics().horizontalAdvance(told) + _ROOM, WHERE)
+        if is_first or needed > self.where.width():
+            # Of one size, or the whole window would be laid out with every slice.
+            self.where.setFixedSize(needed, self.where.sizeHint().height())
 
     def _toggled(self, three: bool) -> None:
         self._stack.setCurrentWidget(self.planes if three else self.strip)

@@ -119,6 +119,8 @@ class Pane(QWidget):
         """Whether it is framed: it is what the canvas shows."""
         self._plane: Plane | None = None
         self.setToolTip(tooltip)
+        # It paints all of itself: what lies below need not be painted with every slice.
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(64, 64 + self._below)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 

@@ -92,6 +92,7 @@ class Sides:
         self._set: tuple[Any, tuple[int, ...]] | None = None
         self._axis: int | None = None
         self._busy = False
+        self._written: dict[str, str] = {}
         self._later = dock.timer(0, self._write)
         dock.owns(self.changed)
         dims = self._viewer.dims
@@ -209,7 +210,9 @@ class Sides:
                 name, self.told = "", f"outside {image.name}"
             told["slice"] = name + self.told if self.writes_slice else ""
         overlays = self._viewer.canvas.overlays
-        for side, text in told.items():
+        news = {side: text for side, text in told.items() if text != self._written.get(side)}
+        self._written = told
+        for side, text in news.items():
             name = _NAME.format(side)
             if name in overlays:
                 overlays[name].text = text or " "

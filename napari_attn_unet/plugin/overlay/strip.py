@@ -65,7 +65,8 @@ class Strip(QWidget):
         self._listing = dock.timer(0, self._list)
         self.slices = Slices(dock, choice, sides.place, self.ask)
         dims, eye = viewer.dims, camera(viewer)
-        for event in (dims.events.current_step, dims.events.order, dims.events.ndisplay):
+        dock.connect(dims.events.current_step, self._stepped)
+        for event in (dims.events.order, dims.events.ndisplay):
             dock.connect(event, self.ask)
         for event in (eye.events.zoom, eye.events.center, viewer.canvas.events.size):
             dock.connect(event, self.ask)
@@ -132,6 +133,15 @@ class Strip(QWidget):
         """Draw once all that has just changed is known."""
         if self.isVisible() and not self._dock.is_closed:
             self._later.start()
+
+    def _stepped(self, _: Any = None) -> None:
+        """Draw at once: Qt then puts canvas and strip on screen together, not one after the other.
+
+        What the step has asked for until now is drawn with it.
+        """
+        if self.isVisible() and not self._dock.is_closed:
+            self._later.stop()
+            self.draw()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Draw what has changed while nothing was seen (Qt calls this)."""

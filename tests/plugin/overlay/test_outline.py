@@ -20,6 +20,7 @@ from napari_attn_unet.plugin.kit.looks import Looks
 from napari_attn_unet.plugin.kit.navigate import camera, go_to_slice
 from napari_attn_unet.plugin.overlay.lines import WIDTH
 from napari_attn_unet.plugin.overlay.outline import Outline
+from napari_attn_unet.plugin.overlay.scene import node_of
 from napari_attn_unet.report.picture import outlines
 
 SCALE = (3.0, 1.0, 0.5)
@@ -254,3 +255,27 @@ def test_on_a_canvas_lines_are_two_pixels_wide_on_voxels_of_any_shape(
     dock.close()
     seen = viewer.screenshot(canvas_only=True, flash=False)[..., :3] / 255
     assert (seen.max(axis=-1) > 0).sum() > 2 * lines.sum()  # filled again
+
+
+def test_what_has_no_opacity_is_not_drawn_until_it_has(
+    make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot
+) -> None:
+    viewer = make_napari_viewer()
+    mask = viewer.add_labels(np.ones((4, 5, 6), np.uint8))
+    anchor = QWidget()
+    qtbot.addWidget(anchor)
+    dock = Dock(anchor, viewer, "test")
+    drawn(dock, mask, qtbot)
+
+    def is_drawn() -> bool:
+        return bool(node_of(viewer, mask).visible)
+
+    assert not is_drawn()
+    viewer.dims.set_point(0, 2)
+    assert not is_drawn()
+    mask.opacity = 0.5
+    assert is_drawn()
+    mask.opacity = 0
+    assert not is_drawn()
+    dock.close()
+    assert is_drawn()
