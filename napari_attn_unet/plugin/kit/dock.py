@@ -30,8 +30,10 @@ _SLOTS: set[Callable[..., None]] = set()
 takes apart would first empty the function, and then call it, which no program survives."""
 
 
-class Hold(QObject):
+class Hold:
     """Owner of what must end together: timers, callbacks, keys, helper layers.
+
+    No QObject: PySide6 would take its own `connect` for ours.
 
     Parameters
     ----------
@@ -42,7 +44,6 @@ class Hold(QObject):
     """
 
     def __init__(self, viewer: Any, memory: dict[str, Any]) -> None:
-        super().__init__()
         self.viewer, self.memory = model_of(viewer), memory  # a proxy is slow: 1 ms of every slice
         self.is_closed = False
         self._closers: dict[object, Callable[[], None]] = {}
@@ -80,7 +81,7 @@ class Hold(QObject):
 
     def timer(self, milliseconds: int, slot: Callable[..., None]) -> QTimer:
         """Return a single-shot timer that stops when this closes."""
-        timer = QTimer(self)
+        timer = QTimer()
         timer.setSingleShot(True)
         timer.setInterval(milliseconds)
         timer.timeout.connect(slot)
@@ -118,7 +119,8 @@ class Dock(Hold):
         super().__init__(viewer, memory(viewer, name))  # what it finds when it is opened again
         self._widget = weakref.ref(widget)
         self._was_docked = widget.parent() is not None
-        widget.installEventFilter(self)
+        self._ear = _Ear(self._heard)
+        widget.installEventFilter(self._ear)
         # Qt drops connections to methods of the object that is being destroyed, and what it is
         # connected to it holds: a function, and that but a weak reference.
         me = weakref.ref(self)
@@ -135,20 +137,20 @@ class Dock(Hold):
         widget = self._widget()
         if widget is not None and not self.is_closed:
             # Qt would ask what Python may have taken apart.
-            _guarded(widget.removeEventFilter, self)
+            _guarded(widget.removeEventFilter, self._ear)
         super().close()
 
-    def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Notice the dock's X (Qt calls this)."""
+    def _heard(self) -> None:
+        """Notice the dock's X: the widget has another parent, or none."""
         widget = self._widget()
-        if event is not None and widget is not None and event.type() == QEvent.Type.ParentChange:
-            if widget.parent() is not None:
-                self._was_docked = True
-            elif self._was_docked:
-                # Slots of its parts hold it from C++, where Python's collector does not see.
-                widget.deleteLater()
-                self._close_heard()
-        return False
+        if widget is None:
+            return
+        if widget.parent() is not None:
+            self._was_docked = True
+        elif self._was_docked:
+            # Slots of its parts hold it from C++, where Python's collector does not see.
+            widget.deleteLater()
+            self._close_heard()
 
     def _close_heard(self) -> None:
         """Close, and tell of a mistake of ours as PyQt does with an error in a function of Qt's.
@@ -159,6 +161,21 @@ class Dock(Hold):
             self.close()
         except Exception:
             sys.excepthook(*sys.exc_info())
+
+
+class _Ear(QObject):
+    """Hears when a widget gets another parent, for as long as there is who listens."""
+
+    def __init__(self, heard: Callable[[], None]) -> None:
+        super().__init__()
+        self._tell = weakref.WeakMethod(heard)
+
+    def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Pass on a change of parents (Qt calls this)."""
+        tell = self._tell()
+        if event is not None and tell is not None and event.type() == QEvent.Type.ParentChange:
+            tell()
+        return False
 
 
 class Scrolled(QScrollArea):
