@@ -96,10 +96,19 @@ class Hold:
         return part
 
     def close(self) -> None:
-        """Let everything go; a second call does nothing."""
+        """Let everything go; a second call does nothing.
+
+        What cannot be let go keeps nothing else: the first error is raised when all are through.
+        """
         self.is_closed = True
+        errors = []
         while self._closers:
-            self._closers.popitem()[1]()
+            try:
+                self._closers.popitem()[1]()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 class Dock(Hold):

@@ -94,10 +94,14 @@ class Below(QWidget):
     def _tell(self) -> None:
         result = self._choice.result
         box = None if result is None else result.provenance.get(BOX)
-        told = " · ".join(filter(None, (box, self._sides.told)))
+        metrics, place = self.where.fontMetrics(), self._sides.told
+        if box:  # a name may be cut, a number may not
+            room = WHERE - _ROOM - metrics.horizontalAdvance(" · " + place)
+            box = metrics.elidedText(str(box), Qt.TextElideMode.ElideRight, max(room, 0))
+        told = " · ".join(filter(None, (box, place)))
         is_first = not self.where.text()
         self.where.setText(told)
-        needed = min(self.where.fontMetrics().horizontalAdvance(told) + _ROOM, WHERE)
+        needed = min(metrics.horizontalAdvance(told) + _ROOM, WHERE)
         if is_first or needed > self.where.width():
             # Of one size, or the whole window would be laid out with every slice.
             self.where.setFixedSize(needed, self.where.sizeHint().height())

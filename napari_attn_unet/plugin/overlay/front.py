@@ -78,7 +78,9 @@ class InFront:
 
     def _bring(self) -> None:
         image, result = self._choice.image, self._choice.result
-        chosen = None if image is None else ref(image), None if result is None else result.key
+        looked_at = image, self._choice.mask, self._choice.truth
+        layers = [None if layer is None else ref(layer) for layer in looked_at]
+        chosen = [*layers, None if result is None else result.key]
         if chosen == self._chosen:
             return
         self._chosen = chosen

@@ -126,7 +126,14 @@ class Strokes:
         for event in (dims.current_step, dims.order, dims.ndisplay):
             self._hold.connect(event, self._draw)
         # Each layer moves to a scene of its own, and back.
-        self._hold.connect(grid(self._viewer).events.enabled, self._moved)
+        cells = grid(self._viewer).events
+        for event in (
+            cells.enabled,
+            cells.stride,
+            cells.shape,
+            self._viewer.layers.events.reordered,
+        ):
+            self._hold.connect(event, self._moved)
         self._hold.on_close(self._take_away)
 
     def show(self, lines: Lines, like: Layer, colours: npt.NDArray[np.floating]) -> None:

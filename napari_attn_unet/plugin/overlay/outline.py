@@ -51,7 +51,7 @@ class Outline:
     """
 
     drawn = Signal()
-    """The lines are those of other labels than before."""
+    """Lines were drawn anew: of other labels, or of another axis or time."""
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class Outline:
         self._hold.on_close(self._looks.restore)
         self.lines = Strokes(self._hold, f"outline · {layer.name}")
         """What is drawn."""
+        self._is_spared = False
         self._time = self._time_on_screen()
         self._drawing = Latest(
             self._hold, self._prepare, self._show, lambda _: self._let_go(), rest_ms=REST_MS
@@ -131,7 +132,7 @@ class Outline:
         elif self._is_wanted:
             self._drawing.ask()
         else:
-            self._drawn = None  # or the lines of before would come back with it
+            self._let_go()  # or the lines of before would come back with it
 
     def _time_on_screen(self) -> tuple[int, ...]:
         dims = self._viewer.dims
@@ -199,13 +200,18 @@ class Outline:
     def _spare(self, _: Any = None) -> None:
         """Do not draw what has no opacity: for napari it costs a fifth of a slice all the same."""
         node = node_of(self._viewer, self._layer)
-        if node is not None and not self._hold.is_closed:
-            node.visible = bool(self._layer.visible and self._layer.opacity > 0)
+        if node is None or self._hold.is_closed:
+            return
+        if self._layer.opacity == 0:
+            node.visible, self._is_spared = False, True
+        elif self._is_spared:
+            self._draw_again()
 
     def _draw_again(self) -> None:
         node = node_of(self._viewer, self._layer)
-        if node is not None:
+        if node is not None and self._is_spared:
             node.visible = bool(self._layer.visible)
+        self._is_spared = False
 
     def _let_go(self) -> None:
         """Show the labels filled: there are no lines of this view."""

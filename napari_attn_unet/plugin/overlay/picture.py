@@ -78,6 +78,9 @@ class Picture:
 
     def _update(self) -> None:
         self._choice.update(self.dock.viewer)
+        if set(self._masks()) != set(self._outlines):  # another box's came, or went
+            self._chosen()
+            self.legend.follow()
 
     def _selected(self, event: Any) -> None:
         layer = event.value

@@ -21,7 +21,8 @@ def canvas_of(viewer: Any) -> Any:
     """Return what draws a viewer's layers; None where nothing does, or not any more."""
     window = getattr(model_of(viewer), "window", None)
     canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)
-    return canvas if canvas is not None and isalive(canvas.native) else None
+    native = getattr(canvas, "native", None)
+    return canvas if native is not None and isalive(native) else None
 
 
 def node_of(viewer: Any, layer: Layer) -> Any:

@@ -194,21 +194,21 @@ class Sides:
 
     def _write(self) -> None:
         image, view = self._image, self.view
-        told = dict.fromkeys([*PLACES, "slice"], "")
-        if image is not None and grid(self._viewer).enabled:
-            pass  # the canvas has four sides, and every cell its own
-        elif image is not None and self._viewer.dims.ndisplay > _2D:
+        told, self.told = dict.fromkeys([*PLACES, "slice"], ""), ""
+        beside = grid(self._viewer).enabled  # the canvas has four sides, and every cell its own
+        if image is not None and view is None and not beside:
             told |= self._sides_in_3d()
         elif image is not None and view is not None:
             geometry = self.place.geometry
-            told |= view.sides(geometry)
             looking = plane_on_screen(self._viewer, image)
             assert looking is not None  # noqa: S101  (for the type checker: there is a view)
             name = f"{plane_name(geometry, view.axis, known=True)} · " if view.known else ""
             self.told = position(self.place.shown, *looking, known=self.place.placed)
             if not self._is_inside(image, looking[0]):
                 name, self.told = "", f"outside {image.name}"
-            told["slice"] = name + self.told if self.writes_slice else ""
+            if not beside:
+                told |= view.sides(geometry)
+                told["slice"] = name + self.told if self.writes_slice else ""
         overlays = self._viewer.canvas.overlays
         news = {side: text for side, text in told.items() if text != self._written.get(side)}
         self._written = told

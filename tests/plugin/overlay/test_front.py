@@ -21,17 +21,19 @@ from napari_attn_unet.volume import Geometry
 SHAPE = (4, 6, 8)
 
 
-def segment(viewer: ViewerModel, name: str, date: str, checkpoint: str = "tiny") -> None:
+def segment(
+    viewer: ViewerModel, name: str, date: str, checkpoint: str = "tiny", **more: str
+) -> None:
     classes = tuple(ClassInfo.numbered(i, f"class {i}") for i in range(2))
     place = Geometry.from_spacing()
     gates = tuple(
         GateMap(np.zeros((2, 3, 4), np.float32), place.coarsened(2**k), k) for k in (1, 2)
     )
     about: dict[str, Any] = {"image": name, "date": date, "checkpoint": checkpoint}
-    about["checkpoint_sha256"] = checkpoint
+    about |= {"checkpoint_sha256": checkpoint, **more}
     prediction = Prediction(np.ones(SHAPE, np.uint8), place, classes, gates, provenance=about)
     made = layers.from_prediction(prediction, placement_of(viewer.layers[name]))
-    layers.show(viewer, made, keep_old=False)
+    layers.show(viewer, made, keep_old=bool(more))
 
 
 @pytest.fixture
@@ -109,3 +111,24 @@ def test_a_selection_by_hand_is_followed(choice: Choice, viewer: ViewerModel) ->
     assert choice.image is viewer.layers["a"]
     viewer.layers.selection.active = viewer.layers["mask · b"]
     assert choice.image is viewer.layers["b"]
+
+
+def test_a_mask_of_another_run_that_is_chosen_is_seen(choice: Choice, viewer: ViewerModel) -> None:
+    choice.take(results(viewer)[0], viewer)
+    assert "mask · b" not in seen(viewer)
+    choice.choose(mask=viewer.layers["mask · b"])  # as Compare does
+    assert "mask · b" in seen(viewer)
+
+
+def test_a_box_whose_mask_goes_is_told_no_more(
+    dock: Dock, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    picture = show_picture(dock)
+    viewer.add_image(np.zeros(SHAPE), name="a")
+    for box in ("box 1", "box 2"):
+        segment(viewer, "a", "1", box=box)
+    gone, kept = (r.mask for r in results(viewer))
+    qtbot.waitUntil(lambda: len(picture._outlines) == 2)
+    choice_of(viewer).take(results(viewer)[1], viewer)
+    viewer.layers.remove(gone)
+    qtbot.waitUntil(lambda: list(picture._outlines) == [kept])

@@ -276,3 +276,14 @@ def test_what_has_no_opacity_is_not_drawn_until_it_has(
     assert not is_drawn()
     dock.close()
     assert is_drawn()
+
+
+def test_a_mask_that_changed_while_hidden_is_filled_in_3d(
+    dock: Dock, viewer: ViewerModel, mask: Labels, qtbot: QtBot
+) -> None:
+    drawn(dock, mask, qtbot)
+    mask.visible = False
+    mask.data = np.ones_like(mask.data)
+    viewer.dims.ndisplay = 3
+    mask.visible = True
+    assert mask.opacity == pytest.approx(0.4)

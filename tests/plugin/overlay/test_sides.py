@@ -149,10 +149,12 @@ def test_an_image_that_knows_no_sides_is_shown_as_it_is(
 def test_beside_each_other_there_are_no_letters(
     viewer: ViewerModel, qtbot: QtBot, show: Callable[..., Sides]
 ) -> None:
-    show()
+    sides = show()
     qtbot.waitUntil(lambda: any(letters(viewer).values()))
     grid(viewer).enabled = True
     qtbot.waitUntil(lambda: not any(letters(viewer).values()))
+    viewer.dims.set_point(0, 7)
+    assert sides.told == "z 7 · 7 mm"
     grid(viewer).enabled = False
     qtbot.waitUntil(lambda: any(letters(viewer).values()))
 
