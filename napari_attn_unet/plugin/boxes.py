@@ -211,9 +211,14 @@ def free(wanted: Sequence[FloatArray], taken: FloatArray) -> FloatArray | None:
 
 
 def add(viewer: Any, image: Image, box: FloatArray, layer: Shapes | None = None) -> Shapes:
-    """Add a box (3, 2) of an image's voxels to a layer of boxes, or to a new one; return it."""
+    """Add a box (3, 2) of an image's voxels to a layer of boxes, or to a new one; return it.
+
+    One that would lie on another is put beside it.
+    """
     point = to_layer(viewer, image, viewer.dims.point)
     shown = shown_axes(viewer)
+    if layer is not None:
+        box = _beside(box, edges(layer), _size(image), shown)
     corners = rectangle(box, shown, point, image.ndim)
     table = box.reshape(1, -1)
     if layer is None:
@@ -242,6 +247,19 @@ def shown_axes(viewer: Any) -> tuple[int, int]:
     behind = [axis - viewer.dims.ndim for axis in viewer.dims.displayed[-2:]]
     inner = [axis for axis in behind if axis >= -_SPATIAL]
     return (inner[0], inner[1]) if len(inner) == 2 else (-2, -1)  # noqa: PLR2004
+
+
+def _beside(
+    box: FloatArray, others: FloatArray, shape: Sequence[int], shown: tuple[int, int]
+) -> FloatArray:
+    """Return a box as it is, or moved across the screen within the image, off those that are it."""
+    for axis, way in ((0, 0), (shown[1], 1), (shown[1], -1), (shown[0], 1), (shown[0], -1)):
+        step = np.zeros(_SPATIAL)
+        step[axis] = way * np.ptp(box[axis])
+        moved = _inside(box.mean(axis=1) + step, np.ptp(box, axis=1), shape)
+        if not any(np.allclose(moved, other) for other in others):
+            return moved if way else box
+    return box
 
 
 def _inside(middle: FloatArray, size: FloatArray, shape: Sequence[int]) -> FloatArray:

@@ -100,3 +100,18 @@ def test_every_shape_is_a_box(data: np.ndarray) -> None:
     shapes.add_rectangles(np.array([(9, 30, 30), (9, 30, 39), (9, 39, 39), (9, 39, 30)]))
     with pytest.raises(VolumeError, match=r"Box 3 in .* lies outside 'brain'"):
         voxels(shapes, image)
+
+
+def test_boxes_that_are_added_one_after_the_other_lie_beside_each_other(data: np.ndarray) -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(data, name="brain", scale=(2, 1, 1))
+    size = np.array([6.0, 6.0, 5.0])
+    layer = None
+    for _ in range(4):
+        layer = add(viewer, image, in_view(viewer, image, size), layer)
+    found = voxels(layer, image)
+    assert len({start for start, _ in found}) == 4
+    for start, stop in found:
+        assert np.subtract(stop, start).tolist() == size.tolist()
+        assert (np.asarray(start) >= 0).all()
+        assert (np.asarray(stop) <= data.shape).all()

@@ -60,8 +60,8 @@ def _shortened(box: QComboBox) -> str:
     style, edit = box.style(), QStyle.SubControl.SC_ComboBoxEditField
     assert style is not None  # noqa: S101  (for the type checker: a widget has one)
     room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, _option(box), edit, box)
-    text, right = box.currentText(), Qt.TextElideMode.ElideRight
-    return box.fontMetrics().elidedText(text, right, room.width() - PADDING)
+    text, middle = box.currentText(), Qt.TextElideMode.ElideMiddle
+    return box.fontMetrics().elidedText(text, middle, room.width() - PADDING)
 
 
 def _paint(box: QComboBox) -> None:

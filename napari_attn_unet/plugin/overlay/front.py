@@ -98,6 +98,18 @@ class InFront:
             above = list(self._viewer.layers)[self._viewer.layers.index(image) + 1 :]
             covers = (la for la in above if la not in kept and is_volume(la) and _covers(la))
             self._hide(covers)
+        if result is not None:
+            self._select(result.mask)
+
+    def _select(self, mask: Layer | None) -> None:
+        """Select the chosen mask in the place of a map that is hidden now.
+
+        Brush and opacity would go on changing what is not seen any more.
+        """
+        active = self._viewer.layers.selection.active
+        is_ours = active in maps(self._viewer) and self._looks.shows(active, "visible")
+        if mask is not None and is_ours and not active.visible:
+            self._viewer.layers.selection.active = mask
 
     def _is_other(self, layer: Layer) -> bool:
         """Whether a map is of another run than the chosen one, or of another image."""

@@ -130,7 +130,7 @@ class Legend:
                 yield None
                 counts = class_counts(labels, len(classes))
                 words.append([size_in_words(n, geometry) for n in counts])
-            return mask, [" + ".join(sizes) for sizes in zip(*words, strict=True)]
+            return mask, [_sum(sizes) for sizes in zip(*words, strict=True)]
 
         return steps
 
@@ -207,6 +207,12 @@ class Legend:
         self._unwatch()
         self._bar.restore()
         self._write([])
+
+
+def _sum(sizes: Sequence[str]) -> str:
+    """Return "2,384 + 2,354 mm³" of sizes that all have the unit of the last."""
+    *others, last = sizes
+    return " + ".join([*(size.rpartition(" ")[0] for size in others), last])
 
 
 def readable(colour: Sequence[float]) -> tuple[Colour, Colour]:

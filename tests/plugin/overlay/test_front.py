@@ -132,3 +132,10 @@ def test_a_box_whose_mask_goes_is_told_no_more(
     choice_of(viewer).take(results(viewer)[1], viewer)
     viewer.layers.remove(gone)
     qtbot.waitUntil(lambda: list(picture._outlines) == [kept])
+
+
+def test_what_is_selected_is_not_what_was_hidden(choice: Choice, viewer: ViewerModel) -> None:
+    viewer.layers.selection.active = viewer.layers["mask · b"]
+    choice.take(results(viewer)[0], viewer)
+    assert viewer.layers.selection.active is viewer.layers["mask · a"]
+    assert choice.result.mask is viewer.layers["mask · a"]

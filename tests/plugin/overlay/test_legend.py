@@ -196,7 +196,7 @@ def test_several_boxes_are_told_together(dock: Dock, viewer: ViewerModel, qtbot:
     result = results(viewer)[-1]
     choice_of(viewer).choose(image=image, result=result, mask=result.mask)
     Legend(dock, choice_of(viewer))
-    qtbot.waitUntil(lambda: "■ class 1  14 mm³ + 12 mm³" in told(viewer))
+    qtbot.waitUntil(lambda: "■ class 1  14 + 12 mm³" in told(viewer))
     assert "box 2 + box 1" in told(viewer)
 
 
