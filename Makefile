@@ -30,7 +30,7 @@ coverage: $(VENV)/.installed-dev
 	QT_API=pyqt5 xvfb-run -a $(VENV)/bin/python -m pytest --cov --cov-report=term
 
 mutants: $(VENV)/.installed-dev
-	$(VENV)/bin/python tools/mutants.py
+	QT_API=pyqt5 xvfb-run -a $(VENV)/bin/python tools/mutants.py
 
 lint: $(VENV)/.installed-dev
 	tools/check.sh lint
