@@ -11,7 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_attn_unet.plugin.compare.state import State
 from napari_attn_unet.plugin.kit.looks import Looks, Rank
-from napari_attn_unet.plugin.layers import OUTPUT, remove
+from napari_attn_unet.plugin.layers import OUTPUT, remove, selection_kept
 from napari_attn_unet.plugin.overlay.front import maps
 from napari_attn_unet.plugin.overlay.outline import Outline
 from napari_attn_unet.plugin.overlay.told import Line
@@ -125,9 +125,8 @@ class Pair:
             **transforms(state.mask, _SPATIAL),
         )
         helper.editable = False
-        selected = set(viewer.layers.selection)
-        viewer.layers.insert(viewer.layers.index(layer) + 1, helper)
-        viewer.layers.selection = selected
+        with selection_kept(viewer):
+            viewer.layers.insert(viewer.layers.index(layer) + 1, helper)
         self._helpers.append(helper)
         return helper
 

@@ -11,7 +11,7 @@ from napari.layers import Image, Layer
 from napari_attn_unet.plugin.choice import Choice, is_volume
 from napari_attn_unet.plugin.kit.dock import Dock
 from napari_attn_unet.plugin.kit.looks import Looks, Rank
-from napari_attn_unet.plugin.layers import OUTPUT
+from napari_attn_unet.plugin.layers import OUTPUT, selection_kept
 from napari_attn_unet.plugin.results import beside
 
 MARKS = ("pins",)
@@ -145,6 +145,5 @@ def maps(viewer: Any) -> list[Layer]:
 
 def add_above(viewer: Any, layer: Layer) -> None:
     """Add a layer on top; what the user had selected stays so."""
-    selected = set(viewer.layers.selection)
-    viewer.add_layer(layer)
-    viewer.layers.selection = selected
+    with selection_kept(viewer):
+        viewer.add_layer(layer)

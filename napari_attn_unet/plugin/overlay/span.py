@@ -1,7 +1,7 @@
 """The sliders' positions are those of the images: what is laid over them adds none.
 
-The last voxel of a coarse gate map reaches beyond the image where its size is no multiple of the
-map's step, and outlines run along the voxels' edges, half a voxel from where slices lie.
+The last voxel of a coarse map, a gate's or Grad-CAM's, reaches beyond the image where its size is
+no multiple of the map's step.
 """
 
 from __future__ import annotations

@@ -87,9 +87,8 @@ class Preview:
         for layer in self._earlier:
             self._looks.change(layer, visible=False)
         data = layers.from_prediction(prediction, self._placement, mask=mask, counted=False)
-        selected = set(self._viewer.layers.selection)
-        added = layers.show(self._viewer, data, keep_old=True)
-        self._viewer.layers.selection = selected  # the user goes on with what they had chosen
+        with layers.selection_kept(self._viewer):
+            added = layers.show(self._viewer, data, keep_old=True)
         self._shown += added
         return added
 
